@@ -1,0 +1,475 @@
+"""Events of the Realtime protocol, in GA spelling, frozen; audio inside is `bytes`.
+
+A dialect reads `ClientEvent`s and writes `ServerEvent`s; nothing here knows JSON.  Every server event has the
+`event_id` that the session gave it; a client event has the client's own, or None.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from .items import Item, ItemReference, Part
+from .settings import ResponseSettings, Settings
+
+# --------------------------------------------------------------------------------------------------- client events
+
+
+class _Client(msgspec.Struct, frozen=True, kw_only=True):
+    event_id: str | None = None
+
+
+class SessionUpdate(_Client, frozen=True, kw_only=True):
+    """Change the settings: a deep partial merge."""
+
+    session: dict[str, Any]
+    """A checked patch in GA spelling (`core.settings.check_session`)."""
+
+
+class InputAudioBufferAppend(_Client, frozen=True, kw_only=True):
+    """More audio from the user."""
+
+    audio: bytes
+    """In the session's input format."""
+
+
+class InputAudioBufferCommit(_Client, frozen=True, kw_only=True):
+    """The buffered audio is the user's message."""
+
+
+class InputAudioBufferClear(_Client, frozen=True, kw_only=True):
+    """Forget the buffered audio."""
+
+
+class OutputAudioBufferClear(_Client, frozen=True, kw_only=True):
+    """Stop playing: for legs whose audio the server plays."""
+
+
+class ConversationItemCreate(_Client, frozen=True, kw_only=True):
+    """Insert an item."""
+
+    item: Item
+    """With an empty id when the client gave none."""
+    previous_item_id: str | None = None
+    """None appends, `root` puts it first, otherwise the item to insert after."""
+
+
+class ConversationItemRetrieve(_Client, frozen=True, kw_only=True):
+    """Ask for an item with its audio."""
+
+    item_id: str
+
+
+class ConversationItemDelete(_Client, frozen=True, kw_only=True):
+    """Remove an item."""
+
+    item_id: str
+
+
+class ConversationItemTruncate(_Client, frozen=True, kw_only=True):
+    """Tell how much of a spoken message was heard."""
+
+    item_id: str
+    content_index: int
+    audio_end_ms: int
+
+
+class ResponseCreate(_Client, frozen=True, kw_only=True):
+    """Ask for an answer."""
+
+    response: dict[str, Any]
+    """Checked overrides in GA spelling (`core.settings.check_response`), without the fields below."""
+    conversation: str = "auto"
+    """`auto` or `none`."""
+    metadata: dict[str, str] | None = None
+    input: tuple[Item | ItemReference, ...] | None = None
+    """Context that replaces the conversation; None to use the conversation."""
+
+
+class ResponseCancel(_Client, frozen=True, kw_only=True):
+    """Stop an answer."""
+
+    response_id: str | None = None
+
+
+ClientEvent = (
+    SessionUpdate
+    | InputAudioBufferAppend
+    | InputAudioBufferCommit
+    | InputAudioBufferClear
+    | OutputAudioBufferClear
+    | ConversationItemCreate
+    | ConversationItemRetrieve
+    | ConversationItemDelete
+    | ConversationItemTruncate
+    | ResponseCreate
+    | ResponseCancel
+)
+
+# --------------------------------------------------------------------------------------------------- server events
+
+
+class SessionState(msgspec.Struct, frozen=True):
+    """The effective session as clients are shown it."""
+
+    id: str
+    expires_at: int
+    """Unix seconds."""
+    settings: Settings
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens of one response, by the protocol's accounting."""
+
+    input_text_tokens: int = 0
+    input_audio_tokens: int = 0
+    input_image_tokens: int = 0
+    cached_tokens: int = 0
+    output_text_tokens: int = 0
+    output_audio_tokens: int = 0
+
+
+class StatusDetails(msgspec.Struct, frozen=True):
+    """Why a response ended other than complete."""
+
+    type: str
+    """`cancelled`, `incomplete` or `failed`."""
+    reason: str | None = None
+    """`turn_detected`, `client_cancelled`, `max_output_tokens` or `content_filter`."""
+    error_type: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+
+
+class ResponseState(msgspec.Struct, frozen=True):
+    """A response as clients are shown it."""
+
+    id: str
+    status: str
+    """`in_progress`, `completed`, `cancelled`, `incomplete` or `failed`."""
+    settings: ResponseSettings
+    conversation_id: str | None
+    """None out of band."""
+    output: tuple[Item, ...] = ()
+    status_details: StatusDetails | None = None
+    usage: Usage | None = None
+    metadata: dict[str, str] | None = None
+
+
+class LogProb(msgspec.Struct, frozen=True):
+    """One token of a transcript and the natural logarithm of its probability."""
+
+    token: str
+    logprob: float
+
+
+class _Server(msgspec.Struct, frozen=True):
+    event_id: str
+
+
+class Error(_Server, frozen=True):
+    """Something the client did was refused, or the session fails."""
+
+    type: str
+    code: str | None
+    message: str
+    param: str | None = None
+    client_event_id: str | None = None
+
+
+class SessionCreated(_Server, frozen=True):
+    """The first event of a session."""
+
+    session: SessionState
+
+
+class SessionUpdated(_Server, frozen=True):
+    """The settings were changed."""
+
+    session: SessionState
+
+
+class ConversationCreated(_Server, frozen=True):
+    """The session has a conversation; told in the beta shape only."""
+
+    conversation_id: str
+
+
+class ItemAdded(_Server, frozen=True):
+    """An item entered the conversation."""
+
+    previous_item_id: str | None
+    item: Item
+
+
+class ItemDone(_Server, frozen=True):
+    """An item of the conversation is final."""
+
+    previous_item_id: str | None
+    item: Item
+
+
+class ItemRetrieved(_Server, frozen=True):
+    """An item with its audio."""
+
+    item: Item
+
+
+class ItemDeleted(_Server, frozen=True):
+    """An item was removed."""
+
+    item_id: str
+
+
+class ItemTruncated(_Server, frozen=True):
+    """A spoken message was cut to what was heard."""
+
+    item_id: str
+    content_index: int
+    audio_end_ms: int
+
+
+class TranscriptionDelta(_Server, frozen=True):
+    """More of what the user said."""
+
+    item_id: str
+    content_index: int
+    delta: str
+    logprobs: tuple[LogProb, ...] | None = None
+
+
+class TranscriptionCompleted(_Server, frozen=True):
+    """What the user said."""
+
+    item_id: str
+    content_index: int
+    transcript: str
+    seconds: float
+    """Length of the audio, for the usage."""
+    logprobs: tuple[LogProb, ...] | None = None
+
+
+class TranscriptionFailedEvent(_Server, frozen=True):
+    """What the user said could not be recognised."""
+
+    item_id: str
+    content_index: int
+    code: str
+    message: str
+
+
+class BufferCommitted(_Server, frozen=True):
+    """Buffered audio became an item."""
+
+    previous_item_id: str | None
+    item_id: str
+
+
+class BufferCleared(_Server, frozen=True):
+    """The buffered audio was forgotten."""
+
+
+class SpeechStarted(_Server, frozen=True):
+    """The user began to speak."""
+
+    audio_start_ms: int
+    item_id: str
+
+
+class SpeechStopped(_Server, frozen=True):
+    """The user stopped speaking."""
+
+    audio_end_ms: int
+    item_id: str
+
+
+class OutputBufferStarted(_Server, frozen=True):
+    """The server began to play a response; never on a WebSocket."""
+
+    response_id: str
+
+
+class OutputBufferStopped(_Server, frozen=True):
+    """The server played a response to its end; never on a WebSocket."""
+
+    response_id: str
+
+
+class OutputBufferCleared(_Server, frozen=True):
+    """The server stopped playing a response; never on a WebSocket."""
+
+    response_id: str
+
+
+class ResponseCreated(_Server, frozen=True):
+    """An answer begins."""
+
+    response: ResponseState
+
+
+class ResponseDone(_Server, frozen=True):
+    """An answer ended, however it ended."""
+
+    response: ResponseState
+
+
+class OutputItemAdded(_Server, frozen=True):
+    """An answer's next item begins."""
+
+    response_id: str
+    output_index: int
+    item: Item
+
+
+class OutputItemDone(_Server, frozen=True):
+    """An answer's item is final."""
+
+    response_id: str
+    output_index: int
+    item: Item
+
+
+class PartAdded(_Server, frozen=True):
+    """A part of a message begins."""
+
+    response_id: str
+    item_id: str
+    output_index: int
+    content_index: int
+    part: Part
+
+
+class PartDone(_Server, frozen=True):
+    """A part of a message is final."""
+
+    response_id: str
+    item_id: str
+    output_index: int
+    content_index: int
+    part: Part
+
+
+class TextDelta(_Server, frozen=True):
+    """More written text."""
+
+    response_id: str
+    item_id: str
+    output_index: int
+    content_index: int
+    delta: str
+
+
+class TextDone(_Server, frozen=True):
+    """All the written text."""
+
+    response_id: str
+    item_id: str
+    output_index: int
+    content_index: int
+    text: str
+
+
+class TranscriptDelta(_Server, frozen=True):
+    """More words of the audio."""
+
+    response_id: str
+    item_id: str
+    output_index: int
+    content_index: int
+    delta: str
+
+
+class TranscriptDone(_Server, frozen=True):
+    """All the words of the audio."""
+
+    response_id: str
+    item_id: str
+    output_index: int
+    content_index: int
+    transcript: str
+
+
+class AudioDelta(_Server, frozen=True):
+    """More audio, in the response's output format."""
+
+    response_id: str
+    item_id: str
+    output_index: int
+    content_index: int
+    delta: bytes
+
+
+class AudioDone(_Server, frozen=True):
+    """The audio is complete."""
+
+    response_id: str
+    item_id: str
+    output_index: int
+    content_index: int
+
+
+class ArgumentsDelta(_Server, frozen=True):
+    """More of a function call's arguments."""
+
+    response_id: str
+    item_id: str
+    output_index: int
+    call_id: str
+    delta: str
+
+
+class ArgumentsDone(_Server, frozen=True):
+    """A function call's arguments are complete."""
+
+    response_id: str
+    item_id: str
+    output_index: int
+    call_id: str
+    name: str
+    arguments: str
+
+
+class RateLimits(_Server, frozen=True):
+    """What the client may still use; generous and constant here."""
+
+    limit_tokens: int
+    remaining_tokens: int
+
+
+ServerEvent = (
+    Error
+    | SessionCreated
+    | SessionUpdated
+    | ConversationCreated
+    | ItemAdded
+    | ItemDone
+    | ItemRetrieved
+    | ItemDeleted
+    | ItemTruncated
+    | TranscriptionDelta
+    | TranscriptionCompleted
+    | TranscriptionFailedEvent
+    | BufferCommitted
+    | BufferCleared
+    | SpeechStarted
+    | SpeechStopped
+    | OutputBufferStarted
+    | OutputBufferStopped
+    | OutputBufferCleared
+    | ResponseCreated
+    | ResponseDone
+    | OutputItemAdded
+    | OutputItemDone
+    | PartAdded
+    | PartDone
+    | TextDelta
+    | TextDone
+    | TranscriptDelta
+    | TranscriptDone
+    | AudioDelta
+    | AudioDone
+    | ArgumentsDelta
+    | ArgumentsDone
+    | RateLimits
+)

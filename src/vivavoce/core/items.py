@@ -1,0 +1,111 @@
+"""Items: the messages, function calls and outputs that a conversation is a list of.
+
+All are frozen; a changed item is a new one.  Spelled as in the GA protocol; the beta names are a dialect's business.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from .formats import PCM_24K, AudioFormat
+
+ItemStatus = Literal["in_progress", "completed", "incomplete"]
+Role = Literal["system", "user", "assistant"]
+
+
+class InputText(msgspec.Struct, frozen=True, tag_field="type", tag="input_text"):
+    """Text that the user or the application wrote."""
+
+    text: str
+
+
+class InputAudio(msgspec.Struct, frozen=True, tag_field="type", tag="input_audio"):
+    """Audio that the user spoke, and what was understood of it."""
+
+    audio: bytes = b""
+    """The audio as it was received; empty when it was dropped to save memory or never given."""
+    format: AudioFormat = PCM_24K
+    """How `audio` is to be read."""
+    transcript: str | None = None
+    """The recognised text; None until it is known, or when recognition failed."""
+
+
+class InputImage(msgspec.Struct, frozen=True, tag_field="type", tag="input_image"):
+    """An image that the user shows."""
+
+    image_url: str
+    """A `data:` URI of a PNG or JPEG file."""
+    detail: str = "auto"
+    """`auto`, `low` or `high`."""
+
+
+class OutputText(msgspec.Struct, frozen=True, tag_field="type", tag="output_text"):
+    """Text that the assistant wrote."""
+
+    text: str
+
+
+class WordMark(msgspec.Struct, frozen=True):
+    """A place where the words and the sound of a spoken part are known to coincide."""
+
+    end_ms: int
+    """Milliseconds from the start of the part's audio to the end of the word."""
+    text_end: int
+    """Characters of the part's transcript up to and including the word."""
+
+
+class OutputAudio(msgspec.Struct, frozen=True, tag_field="type", tag="output_audio"):
+    """Audio that the assistant spoke, with its transcript."""
+
+    transcript: str = ""
+    audio: bytes = b""
+    """The audio as it was sent; empty when it was dropped to save memory."""
+    format: AudioFormat = PCM_24K
+    """How `audio` is to be read."""
+    audio_ms: int = 0
+    """How much audio the part has, also when `audio` is gone."""
+    words: tuple[WordMark, ...] = ()
+    """Ends of words, ascending; empty when the synthesiser gives none."""
+
+
+Part = InputText | InputAudio | InputImage | OutputText | OutputAudio
+
+
+class Message(msgspec.Struct, frozen=True, tag_field="type", tag="message"):
+    """One message of a conversation."""
+
+    id: str
+    role: Role
+    content: tuple[Part, ...] = ()
+    status: ItemStatus = "completed"
+
+
+class FunctionCall(msgspec.Struct, frozen=True, tag_field="type", tag="function_call"):
+    """The assistant's wish to have one of the session's functions called."""
+
+    id: str
+    call_id: str
+    name: str
+    arguments: str = ""
+    """A JSON object as text, growing while the call is in progress."""
+    status: ItemStatus = "completed"
+
+
+class FunctionCallOutput(msgspec.Struct, frozen=True, tag_field="type", tag="function_call_output"):
+    """What a called function returned, as the application tells it."""
+
+    id: str
+    call_id: str
+    output: str
+    status: ItemStatus = "completed"
+
+
+Item = Message | FunctionCall | FunctionCallOutput
+
+
+class ItemReference(msgspec.Struct, frozen=True, tag_field="type", tag="item_reference"):
+    """Stands for an item of the conversation in the `input` of a response."""
+
+    id: str

@@ -1,0 +1,103 @@
+"""Settings of a session and of one response, frozen; spelled as in the GA protocol."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from .formats import PCM_24K, AudioFormat
+
+VOICES = ("alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar")
+
+
+class Tool(msgspec.Struct, frozen=True):
+    """A function that the application offers."""
+
+    name: str
+    description: str = ""
+    parameters: dict[str, Any] = {}
+    """JSON schema of the arguments."""
+
+
+class Transcription(msgspec.Struct, frozen=True):
+    """The client wants to be told what the user says."""
+
+    model: str = ""
+    language: str | None = None
+    languages: tuple[str, ...] | None = None
+    prompt: str | None = None
+    keywords: tuple[str, ...] = ()
+    delay: str | None = None
+
+
+class ServerVad(msgspec.Struct, frozen=True):
+    """Turns end after a silence."""
+
+    threshold: float = 0.5
+    """Probability from which a frame counts as speech."""
+    prefix_padding_ms: int = 300
+    """Audio kept from before the speech began."""
+    silence_duration_ms: int = 500
+    """Silence that ends a turn."""
+    idle_timeout_ms: int | None = None
+    """Silence after an answer that makes the server speak again; None never."""
+    create_response: bool = True
+    """Whether the end of a turn is answered."""
+    interrupt_response: bool = True
+    """Whether the user's speech ends an answer."""
+
+
+class SemanticVad(msgspec.Struct, frozen=True):
+    """Turns end when what was said sounds finished."""
+
+    eagerness: str = "auto"
+    """`low`, `medium`, `high` or `auto`: how long an unfinished turn is waited for."""
+    create_response: bool = True
+    interrupt_response: bool = True
+
+
+TurnDetection = ServerVad | SemanticVad
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Everything a session can be told, with the values it has when it was told nothing."""
+
+    model: str = "vivavoce"
+    output_modalities: tuple[str, ...] = ("audio",)
+    instructions: str = ""
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str | dict[str, Any] = "auto"
+    parallel_tool_calls: bool | None = None
+    reasoning: dict[str, Any] | None = None
+    max_output_tokens: int | None = None
+    """None is the protocol's `"inf"`."""
+    tracing: str | dict[str, Any] | None = None
+    truncation: str | dict[str, Any] = "auto"
+    prompt: dict[str, Any] | None = None
+    include: tuple[str, ...] | None = None
+    input_format: AudioFormat = PCM_24K
+    transcription: Transcription | None = None
+    noise_reduction: str | None = None
+    """`near_field`, `far_field` or None."""
+    turn_detection: TurnDetection | None = ServerVad()
+    output_format: AudioFormat = PCM_24K
+    voice: str = "alloy"
+    speed: float = 1.0
+    temperature: float = 0.8
+    """A setting of the beta shape alone; the GA shape neither takes nor shows it."""
+
+
+class ResponseSettings(msgspec.Struct, frozen=True):
+    """What holds for one response: the session's settings with the response's own on top."""
+
+    output_modalities: tuple[str, ...]
+    instructions: str
+    tools: tuple[Tool, ...]
+    tool_choice: str | dict[str, Any]
+    parallel_tool_calls: bool | None
+    max_output_tokens: int | None
+    output_format: AudioFormat
+    voice: str
+    speed: float
+    temperature: float

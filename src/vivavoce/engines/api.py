@@ -1,0 +1,226 @@
+"""What an engine must offer.  Nothing here names a library.
+
+`Vad` and `Asr` engines are blocking and are driven by the ears on worker threads; `Tts` and `Llm` engines are
+asynchronous.  A `Brain` turns a prompt into reports; `engines.cascade` is one, made of an `Llm` and a `Tts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
+
+import msgspec
+
+from ..core.effects import Prompt, Vocabulary
+from ..core.formats import AudioFormat
+from ..core.reports import BrainReport, Report, Spent, Word
+
+
+class VadStream(Protocol):
+    """Voice activity detection of one stream of audio; used by one thread at a time."""
+
+    def probability(self, frame: bytes) -> float:
+        """Return how likely `frame` is speech, 0 to 1: 512 samples, s16le mono 16 kHz, following the last frame."""
+        ...
+
+
+class Vad(Protocol):
+    """A voice activity detector."""
+
+    def open(self) -> VadStream:
+        """Return a stream that has heard nothing yet."""
+        ...
+
+
+class Transcript(msgspec.Struct, frozen=True):
+    """What was recognised in one utterance."""
+
+    text: str
+    words: tuple[Word, ...] = ()
+    confidence: float = 0.0
+    """Mean of the words' confidences; 0 without words."""
+
+
+class Decoder(Protocol):
+    """One recogniser at work; used by one thread at a time, for one utterance after another.
+
+    What an utterance is recognised as depends on its audio and its vocabulary alone, never on earlier ones.
+    """
+
+    def prepare(self, vocabulary: Vocabulary) -> None:
+        """Make ready for a vocabulary (slow, may be skipped: `start` does it if it was not done)."""
+        ...
+
+    def start(self, vocabulary: Vocabulary) -> None:
+        """Begin an utterance."""
+        ...
+
+    def feed(self, pcm: bytes) -> None:
+        """Hear more: s16le mono 16 kHz, any number of whole samples."""
+        ...
+
+    def partial(self) -> str:
+        """Return the text so far."""
+        ...
+
+    def finish(self) -> Transcript:
+        """End the utterance and return what it was."""
+        ...
+
+    def close(self) -> None:
+        """Free everything."""
+        ...
+
+
+class Asr(Protocol):
+    """A speech recogniser."""
+
+    def open(self) -> Decoder:
+        """Return a new decoder (slow: loads its models).
+
+        Raises:
+            EngineError: it cannot be loaded.
+        """
+        ...
+
+
+class Ears(Protocol):
+    """The hearing of one session: resampling, voice activity and recognition of its audio.
+
+    All methods return at once; the work is done elsewhere, in order, and its results are passed as reports
+    (`Heard`, `Overheard`, `Transcribed`, `TranscriptionFailed`) to the callable given when the ears were opened,
+    always on the event loop's thread.  The arguments are those of the effects of the same names.
+    """
+
+    def expect(self, vocabulary: Vocabulary) -> None: ...
+
+    def listen(self, audio: bytes, format: AudioFormat, at: int, detect: bool) -> None: ...  # noqa: A002
+
+    def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary) -> None: ...
+
+    def conclude(self, item_id: str, end: int) -> None: ...
+
+    def discard(self, item_id: str) -> None: ...
+
+    def recognise(self, item_id: str, audio: bytes, format: AudioFormat, vocabulary: Vocabulary) -> None: ...  # noqa: A002
+
+    def close(self) -> None:
+        """Stop; no report follows."""
+        ...
+
+
+class Hearing(Protocol):
+    """The hearing of a whole process: it opens ears, which share its threads and decoders."""
+
+    def open(self, report: Callable[[Report], None]) -> Ears: ...
+
+    async def ready(self) -> None:
+        """Return when the models are loaded.
+
+        Raises:
+            EngineError: they cannot be.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Speech(msgspec.Struct, frozen=True):
+    """A piece of synthesised speech."""
+
+    pcm: bytes
+    """s16le mono at the synthesiser's `rate_hz`; may be empty."""
+    words: tuple[tuple[int, int], ...] = ()
+    """Words that begin in this piece or before: (first character in the text, milliseconds from the start of the
+    whole utterance)."""
+
+
+class Tts(Protocol):
+    """A speech synthesiser."""
+
+    rate_hz: int
+    """Samples a second of the speech it makes."""
+
+    def speak(self, text: str, voice: str, speed: float) -> AsyncIterator[Speech]:
+        """Yield the speech of `text` as it is made; closing the iterator stops the synthesis at once.
+
+        Raises:
+            EngineError: it cannot be spoken.
+        """
+        ...
+
+    async def ready(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Wrote(msgspec.Struct, frozen=True):
+    """More text of the answer."""
+
+    text: str
+
+
+class CallBegan(msgspec.Struct, frozen=True):
+    """A call of a function begins; calls do not overlap."""
+
+    name: str
+    call_id: str = ""
+
+
+class CallArgued(msgspec.Struct, frozen=True):
+    """More of the arguments of the call that began last."""
+
+    delta: str
+
+
+class Stopped(msgspec.Struct, frozen=True):
+    """The answer is complete; always last."""
+
+    reason: str = "stop"
+    """`stop`, `max_output_tokens` or `content_filter`."""
+    spent: Spent | None = None
+
+
+Thought = Wrote | CallBegan | CallArgued | Stopped
+
+
+class Llm(Protocol):
+    """A language model, or something that answers like one."""
+
+    def answer(self, prompt: Prompt) -> AsyncIterator[Thought]:
+        """Yield the answer as it is made; closing the iterator stops the work.
+
+        Raises:
+            EngineError: no answer, with a cause that the user may be shown.
+        """
+        ...
+
+    async def ready(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Brain(Protocol):
+    """Whatever answers: a prompt in, reports out."""
+
+    def answer(self, prompt: Prompt) -> AsyncIterator[BrainReport]:
+        """Yield reports that carry the prompt's response id, the last one `Answered`.
+
+        Closing the iterator stops the work at once.
+
+        Raises:
+            EngineError: the answer failed.
+        """
+        ...
+
+    async def ready(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class TurnModel(Protocol):
+    """Judges whether words sound like a finished turn."""
+
+    def turn_over(self, text: str) -> float:
+        """Return how likely the turn is over, 0 to 1."""
+        ...
