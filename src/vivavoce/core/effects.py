@@ -135,6 +135,4 @@ class Close(msgspec.Struct, frozen=True):
     reason: str
 
 
-Effect = (
-    Send | Listen | Transcribe | Conclude | Discard | Recognise | Expect | Answer | Abandon | ClearPlayout | Close
-)
+Effect = Send | Listen | Transcribe | Conclude | Discard | Recognise | Expect | Answer | Abandon | ClearPlayout | Close

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from .items import Item, ItemReference, Part
-from .settings import ResponseSettings, Settings
+from .states import LogProb, ResponseState, SessionState
 
 # --------------------------------------------------------------------------------------------------- client events
 
@@ -108,60 +108,6 @@ ClientEvent = (
 )
 
 # --------------------------------------------------------------------------------------------------- server events
-
-
-class SessionState(msgspec.Struct, frozen=True):
-    """The effective session as clients are shown it."""
-
-    id: str
-    expires_at: int
-    """Unix seconds."""
-    settings: Settings
-
-
-class Usage(msgspec.Struct, frozen=True):
-    """Tokens of one response, by the protocol's accounting."""
-
-    input_text_tokens: int = 0
-    input_audio_tokens: int = 0
-    input_image_tokens: int = 0
-    cached_tokens: int = 0
-    output_text_tokens: int = 0
-    output_audio_tokens: int = 0
-
-
-class StatusDetails(msgspec.Struct, frozen=True):
-    """Why a response ended other than complete."""
-
-    type: str
-    """`cancelled`, `incomplete` or `failed`."""
-    reason: str | None = None
-    """`turn_detected`, `client_cancelled`, `max_output_tokens` or `content_filter`."""
-    error_type: str | None = None
-    error_code: str | None = None
-    error_message: str | None = None
-
-
-class ResponseState(msgspec.Struct, frozen=True):
-    """A response as clients are shown it."""
-
-    id: str
-    status: str
-    """`in_progress`, `completed`, `cancelled`, `incomplete` or `failed`."""
-    settings: ResponseSettings
-    conversation_id: str | None
-    """None out of band."""
-    output: tuple[Item, ...] = ()
-    status_details: StatusDetails | None = None
-    usage: Usage | None = None
-    metadata: dict[str, str] | None = None
-
-
-class LogProb(msgspec.Struct, frozen=True):
-    """One token of a transcript and the natural logarithm of its probability."""
-
-    token: str
-    logprob: float
 
 
 class _Server(msgspec.Struct, frozen=True):
@@ -433,6 +379,8 @@ class ArgumentsDone(_Server, frozen=True):
 class RateLimits(_Server, frozen=True):
     """What the client may still use; generous and constant here."""
 
+    is_early: bool
+    """True for the one right after `response.created`, which the beta shape has; the GA shape has the other."""
     limit_tokens: int
     remaining_tokens: int
 

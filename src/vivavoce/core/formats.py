@@ -1,7 +1,7 @@
 """Audio formats and the clock that counts them.
 
-One clock serves every format: a *tick* is 1/48000 s, the smallest step that 8, 16 and 24 kHz samples all divide into
-whole numbers of.  Positions in a session's audio are ticks since its first byte, so a change of format never moves them.
+One clock serves every format: a *tick* is 1/48000 s, of which samples at 8, 16 and 24 kHz all last a whole number.
+Positions in a session's audio are ticks since its first byte, so a change of format never moves them.
 """
 
 from __future__ import annotations

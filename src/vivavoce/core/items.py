@@ -29,7 +29,14 @@ class InputAudio(msgspec.Struct, frozen=True, tag_field="type", tag="input_audio
     format: AudioFormat = PCM_24K
     """How `audio` is to be read."""
     transcript: str | None = None
-    """The recognised text; None until it is known, or when recognition failed."""
+    """The text as the client is shown it; None until it is known, or when the client did not ask for it."""
+    heard: str | None = None
+    """The text as the brain is given it; None until it is known."""
+
+    @property
+    def words(self) -> str:
+        """What was understood so far, for a brain."""
+        return (self.heard if self.heard is not None else self.transcript) or ""
 
 
 class InputImage(msgspec.Struct, frozen=True, tag_field="type", tag="input_image"):

@@ -126,7 +126,5 @@ class Played(msgspec.Struct, frozen=True):
     audio_ms: int
 
 
-Report = (
-    Heard | Overheard | Transcribed | TranscriptionFailed | Said | Called | Argued | Answered | Broke | Played
-)
+Report = Heard | Overheard | Transcribed | TranscriptionFailed | Said | Called | Argued | Answered | Broke | Played
 BrainReport = Said | Called | Argued | Answered | Broke

@@ -101,3 +101,38 @@ class ResponseSettings(msgspec.Struct, frozen=True):
     voice: str
     speed: float
     temperature: float
+
+
+SessionPatch = dict[str, Any]
+"""A checked change of settings, keyed by the fields of `Settings`.
+
+Values are as in `Settings`, except that `transcription` and `turn_detection` may be dicts of the fields to change."""
+
+ResponsePatch = dict[str, Any]
+"""Checked overrides for one response, keyed by the fields of `ResponseSettings`."""
+
+
+def merge(settings: Settings, patch: SessionPatch) -> Settings:
+    """Return the settings with a patch on top: objects are merged, everything else is replaced."""
+    changes = dict(patch)
+    if isinstance(transcription := changes.get("transcription"), dict):
+        changes["transcription"] = msgspec.structs.replace(settings.transcription or Transcription(), **transcription)
+    if isinstance(detection := changes.get("turn_detection"), dict):
+        changes["turn_detection"] = _merge_detection(settings.turn_detection, detection)
+    return msgspec.structs.replace(settings, **changes)
+
+
+def _merge_detection(present: TurnDetection | None, patch: dict[str, Any]) -> TurnDetection:
+    """Change the fields of a turn detection; another type discards the fields of the one before."""
+    fields = dict(patch)
+    kinds: dict[str, type[ServerVad] | type[SemanticVad]] = {"server_vad": ServerVad, "semantic_vad": SemanticVad}
+    kind = kinds[fields.pop("type")] if "type" in fields else type(present) if present else ServerVad
+    if isinstance(present, kind):
+        return msgspec.structs.replace(present, **fields)
+    return kind(**fields)
+
+
+def for_response(settings: Settings, patch: ResponsePatch) -> ResponseSettings:
+    """Return what holds for one response of a session."""
+    base = {name: getattr(settings, name) for name in ResponseSettings.__struct_fields__}
+    return ResponseSettings(**(base | patch))

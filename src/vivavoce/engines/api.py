@@ -92,17 +92,29 @@ class Ears(Protocol):
     always on the event loop's thread.  The arguments are those of the effects of the same names.
     """
 
-    def expect(self, vocabulary: Vocabulary) -> None: ...
+    def expect(self, vocabulary: Vocabulary) -> None:
+        """Prepare for a vocabulary."""
+        ...
 
-    def listen(self, audio: bytes, format: AudioFormat, at: int, detect: bool) -> None: ...  # noqa: A002
+    def listen(self, audio: bytes, format: AudioFormat, at: int, detect: bool) -> None:  # noqa: A002
+        """Hear more audio."""
+        ...
 
-    def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary) -> None: ...
+    def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary) -> None:
+        """Begin an utterance."""
+        ...
 
-    def conclude(self, item_id: str, end: int) -> None: ...
+    def conclude(self, item_id: str, end: int) -> None:
+        """End an utterance."""
+        ...
 
-    def discard(self, item_id: str) -> None: ...
+    def discard(self, item_id: str) -> None:
+        """Forget an utterance."""
+        ...
 
-    def recognise(self, item_id: str, audio: bytes, format: AudioFormat, vocabulary: Vocabulary) -> None: ...  # noqa: A002
+    def recognise(self, item_id: str, audio: bytes, format: AudioFormat, vocabulary: Vocabulary) -> None:  # noqa: A002
+        """Recognise audio that came whole."""
+        ...
 
     def close(self) -> None:
         """Stop; no report follows."""
@@ -112,7 +124,9 @@ class Ears(Protocol):
 class Hearing(Protocol):
     """The hearing of a whole process: it opens ears, which share its threads and decoders."""
 
-    def open(self, report: Callable[[Report], None]) -> Ears: ...
+    def open(self, report: Callable[[Report], None]) -> Ears:
+        """Return the ears of a new session, whose reports go to the callable."""
+        ...
 
     async def ready(self) -> None:
         """Return when the models are loaded.
@@ -122,7 +136,9 @@ class Hearing(Protocol):
         """
         ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Free everything."""
+        ...
 
 
 class Speech(msgspec.Struct, frozen=True):
@@ -149,9 +165,17 @@ class Tts(Protocol):
         """
         ...
 
-    async def ready(self) -> None: ...
+    async def ready(self) -> None:
+        """Return when it can be used.
 
-    async def close(self) -> None: ...
+        Raises:
+            EngineError: it cannot.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Free everything."""
+        ...
 
 
 class Wrote(msgspec.Struct, frozen=True):
@@ -195,9 +219,17 @@ class Llm(Protocol):
         """
         ...
 
-    async def ready(self) -> None: ...
+    async def ready(self) -> None:
+        """Return when it can be used.
 
-    async def close(self) -> None: ...
+        Raises:
+            EngineError: it cannot.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Free everything."""
+        ...
 
 
 class Brain(Protocol):
@@ -213,9 +245,17 @@ class Brain(Protocol):
         """
         ...
 
-    async def ready(self) -> None: ...
+    async def ready(self) -> None:
+        """Return when it can be used.
 
-    async def close(self) -> None: ...
+        Raises:
+            EngineError: it cannot.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Free everything."""
+        ...
 
 
 class TurnModel(Protocol):

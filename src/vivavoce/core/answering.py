@@ -1,0 +1,298 @@
+"""The output side of a session: its responses, when each may be asked of the brain, and how each ends.
+
+At most one response belongs to the conversation at a time; those out of band run beside it.  A response is announced
+at once and asked of the brain when the words of all audio in its context are known.  Cancelling is a fact: the
+response ends in the same call, and whatever the brain still sends carries a dead id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from . import events as ev
+from .conversation import Conversation, Entry
+from .effects import Abandon, Answer, ClearPlayout, Effect, Prompt, Send
+from .errors import ProtocolError
+from .items import Item, ItemReference
+from .reports import Answered, Argued, Broke, Called, Said, Spent
+from .response import NewId, Response
+from .settings import Settings, Tool, for_response
+from .states import StatusDetails
+from .usage import count
+
+RATE_LIMIT_TOKENS = 10_000_000
+"""What clients are told they may use; there is no such limit here, and no client is known to need the number."""
+
+
+class _Reply(msgspec.Struct):
+    """A response and what it is asked with."""
+
+    response: Response
+    context: tuple[Entry, ...]
+    prompt: Prompt | None = None
+    """None until it was asked of the brain."""
+
+
+class Answering:
+    """The responses of one session."""
+
+    def __init__(
+        self,
+        session_id: str,
+        conversation: Conversation,
+        new_id: NewId,
+        is_unheard: Callable[[str], bool],
+        max_parallel: int,
+    ) -> None:
+        """Make the output side.
+
+        Args:
+            session_id: told to the brain.
+            conversation: where replies go.
+            new_id: makes ids.
+            is_unheard: whether the words of an item are still awaited.
+            max_parallel: the most responses that may be under way at once.
+        """
+        self._session_id = session_id
+        self._conversation = conversation
+        self._new_id = new_id
+        self._is_unheard = is_unheard
+        self._max_parallel = max_parallel
+        self._replies: dict[str, _Reply] = {}
+        self._main: str | None = None
+        """The id of the response that belongs to the conversation."""
+        self._owes_reply = False
+        """Whether a turn ended while a response was under way, and is to be answered after it."""
+
+    @property
+    def is_audible(self) -> bool:
+        """Whether any response under way has produced audio for the conversation."""
+        main = self._replies.get(self._main or "")
+        return main is not None and main.response.is_audible
+
+    def is_open(self, item_id: str) -> bool:
+        """Return whether a message is still being spoken or written."""
+        return any(reply.response.is_speaking(item_id) for reply in self._replies.values())
+
+    # ----------------------------------------------------------------------------------------------- the client
+
+    def create(self, event: ev.ResponseCreate, settings: Settings, now: float) -> list[Effect]:
+        """Begin a response that the client asks for.
+
+        Raises:
+            ProtocolError: there is one already, or its settings cannot be used.
+        """
+        is_main = event.conversation != "none"
+        if event.conversation not in ("auto", "none", self._conversation.id):
+            raise ProtocolError(
+                "invalid_value",
+                f"Invalid value: '{event.conversation}'. Supported values are: 'auto' and 'none'.",
+                "response.conversation",
+            )
+        if is_main and self._main is not None:
+            raise ProtocolError(
+                "conversation_already_has_active_response",
+                f"Conversation already has an active response in progress: {self._main}. "
+                "Wait until the response is finished before creating a new one.",
+            )
+        if len(self._replies) >= self._max_parallel:
+            raise ProtocolError(
+                "rate_limit_exceeded",
+                f"At most {self._max_parallel} responses may be in progress at once.",
+                type="rate_limit_error",
+            )
+        context = self._context(event.input, now)
+        chosen = for_response(settings, event.response)
+        has_spoken = self._conversation.has_spoken or self.is_audible
+        if is_main and chosen.voice != settings.voice and has_spoken:
+            raise ProtocolError(
+                "cannot_update_voice", "Cannot update a conversation's voice if assistant audio is present."
+            )
+        check_tool_choice(chosen.tool_choice, chosen.tools, "response.tool_choice")
+        conversation = self._conversation if is_main else None
+        response = Response(self._new_id("resp"), chosen, conversation, event.metadata, self._new_id)
+        self._replies[response.id] = _Reply(response, context)
+        if is_main:
+            self._main = response.id
+        out: list[Effect] = [Send(response.created()), self._rate_limits(is_early=True)]
+        return out + self._ask(response.id, settings, now)
+
+    def create_for_turn(self, settings: Settings, now: float) -> list[Effect]:
+        """Answer a turn that just ended, after the response under way if there is one."""
+        if self._main is not None or len(self._replies) >= self._max_parallel:
+            self._owes_reply = True
+            return []
+        return self.create(ev.ResponseCreate(response={}), settings, now)
+
+    def cancel(self, response_id: str | None, settings: Settings, now: float) -> list[Effect]:
+        """End a response because the client wants it; without an id, that of the conversation.
+
+        Raises:
+            ProtocolError: it is not under way.
+        """
+        response_id = response_id or self._main
+        if response_id is None or response_id not in self._replies:
+            raise ProtocolError("response_cancel_not_active", "Cancellation failed: no active response found")
+        is_main = response_id == self._main
+        self._owes_reply = self._owes_reply and not is_main
+        out: list[Effect] = [Abandon(response_id)]
+        if is_main:
+            out.append(ClearPlayout())
+        return out + self._finish(
+            response_id, "cancelled", StatusDetails("cancelled", "client_cancelled"), settings, now
+        )
+
+    def interrupt(self, settings: Settings, now: float) -> list[Effect]:
+        """End the conversation's response because the user speaks, and stop what is still being played."""
+        self._owes_reply = False
+        if self._main is None:
+            return [ClearPlayout()]
+        out: list[Effect] = [Abandon(self._main), ClearPlayout()]
+        details = StatusDetails("cancelled", "turn_detected")
+        return out + self._finish(self._main, "cancelled", details, settings, now)
+
+    def cancel_all(self, settings: Settings, now: float) -> list[Effect]:
+        """End everything because the session ends."""
+        self._owes_reply = False
+        out: list[Effect] = []
+        for response_id in tuple(self._replies):
+            out.append(Abandon(response_id))
+            details = StatusDetails("cancelled", "client_cancelled")
+            out += self._finish(response_id, "cancelled", details, settings, now)
+        return out
+
+    def cut(self, item_id: str, audio_end_ms: int) -> bool:
+        """Keep only so much of a message under way; return False when it is not under way.
+
+        Raises:
+            ProtocolError: there is less of it so far.
+        """
+        for reply in self._replies.values():
+            if reply.response.is_speaking(item_id):
+                reply.response.cut(audio_end_ms)
+                return True
+        return False
+
+    # -------------------------------------------------------------------------------------------------- reports
+
+    def receive_text(self, settings: Settings, now: float) -> list[Effect]:
+        """Ask whatever waited for words that are known now."""
+        out: list[Effect] = []
+        for response_id, reply in tuple(self._replies.items()):
+            if reply.prompt is None:
+                out += self._ask(response_id, settings, now)
+        return out
+
+    def receive_report(
+        self, report: Said | Called | Argued | Answered | Broke, settings: Settings, now: float
+    ) -> list[Effect]:
+        """Take in what the brain says; reports of responses that are over are ignored."""
+        reply = self._replies.get(report.response_id)
+        if reply is None:
+            return []
+        response = reply.response
+        events: list[ev.ServerEvent] = []
+        match report:
+            case Said():
+                events = response.say(report, now)
+            case Called():
+                events = response.call(report, now)
+            case Argued():
+                events = response.argue(report)
+            case Answered(reason="stop"):
+                return self._finish(response.id, "completed", None, settings, now, report.spent)
+            case Answered():
+                details = StatusDetails("incomplete", report.reason)
+                return self._finish(response.id, "incomplete", details, settings, now, report.spent)
+            case Broke():
+                details = StatusDetails("failed", None, "server_error", report.code, report.message)
+                return self._finish(response.id, "failed", details, settings, now)
+        out: list[Effect] = [Send(event) for event in events]
+        if response.is_over_limit:
+            details = StatusDetails("incomplete", "max_output_tokens")
+            out.append(Abandon(response.id))
+            out += self._finish(response.id, "incomplete", details, settings, now)
+        return out
+
+    # ------------------------------------------------------------------------------------------------ internals
+
+    def _context(self, given: tuple[Item | ItemReference, ...] | None, now: float) -> tuple[Entry, ...]:
+        """Return the items that a response is to know."""
+        if given is None:
+            return self._conversation.entries
+        entries: list[Entry] = []
+        for index, item in enumerate(given):
+            if not isinstance(item, ItemReference):
+                entries.append(Entry(item, now))
+                continue
+            entry = self._conversation.entry(item.id)
+            if entry is None:
+                raise ProtocolError(
+                    "invalid_value", f"Item with item_id not found: {item.id}", f"response.input[{index}].id"
+                )
+            entries.append(entry)
+        return tuple(entries)
+
+    def _ask(self, response_id: str, settings: Settings, now: float) -> list[Effect]:
+        """Ask the brain, unless words are still awaited."""
+        reply = self._replies[response_id]
+        entries = [self._conversation.entry(entry.item.id) or entry for entry in reply.context]
+        if any(self._is_unheard(entry.item.id) for entry in entries):
+            return []
+        chosen = reply.response.settings
+        reply.prompt = Prompt(
+            response_id=response_id,
+            session_id=self._session_id,
+            model=settings.model,
+            instructions=chosen.instructions,
+            items=tuple(entry.item for entry in entries),
+            said_at=tuple(entry.said_at for entry in entries),
+            now=now,
+            tools=chosen.tools,
+            tool_choice=chosen.tool_choice,
+            parallel_tool_calls=chosen.parallel_tool_calls is not False,
+            modality="audio" if "audio" in chosen.output_modalities else "text",
+            voice=chosen.voice,
+            speed=chosen.speed,
+            output_format=chosen.output_format,
+            temperature=chosen.temperature,
+            max_output_tokens=chosen.max_output_tokens,
+        )
+        return [Answer(reply.prompt)]
+
+    def _finish(
+        self,
+        response_id: str,
+        status: str,
+        details: StatusDetails | None,
+        settings: Settings,
+        now: float,
+        spent: Spent | None = None,
+    ) -> list[Effect]:
+        reply = self._replies.pop(response_id)
+        if self._main == response_id:
+            self._main = None
+        events = reply.response.finish(status, details, lambda output: count(reply.prompt, output, spent))
+        out: list[Effect] = [Send(event) for event in events]
+        out.append(self._rate_limits(is_early=False))
+        if self._owes_reply and self._main is None:
+            self._owes_reply = False
+            out += self.create_for_turn(settings, now)
+        return out
+
+    def _rate_limits(self, *, is_early: bool) -> Send:
+        return Send(ev.RateLimits(self._new_id("event"), is_early, RATE_LIMIT_TOKENS, RATE_LIMIT_TOKENS))
+
+
+def check_tool_choice(choice: str | dict[str, Any], tools: tuple[Tool, ...], path: str) -> None:
+    """Raise `ProtocolError` when a function is demanded that is not among the tools."""
+    if isinstance(choice, dict) and choice.get("type") == "function":
+        names = [tool.name for tool in tools]
+        if choice["name"] not in names:
+            known = ", ".join(f"'{name}'" for name in names) or "none"
+            raise ProtocolError(
+                "invalid_value", f"Tool choice '{choice['name']}' not found in 'tools'; there: {known}.", path
+            )

@@ -1,0 +1,282 @@
+"""The input side of a session: the buffer, the turns, and the utterances whose words are awaited.
+
+An utterance gets its item id when it begins: at `speech_started` where turns are detected, at the first audio after a
+commit where they are not.  It is recognised while it is spoken, and becomes an item when it is committed.
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from . import events as ev
+from .buffer import InputBuffer
+from .conversation import Conversation
+from .effects import Conclude, Discard, Effect, Listen, Recognise, Send, Transcribe
+from .errors import ProtocolError
+from .formats import TICKS_PER_MS, TICKS_PER_SECOND
+from .items import InputAudio, Message
+from .reports import Heard, Overheard, Transcribed, TranscriptionFailed
+from .response import NewId
+from .settings import ServerVad, Settings
+from .states import LogProb
+from .turns import ONSET_FRAMES, Started, Stopped, Turns
+from .vocabulary import vocabulary_of
+
+COMMIT_MIN_MS = 100
+"""The least audio that a client may commit, by the protocol."""
+ONSET_TICKS = (ONSET_FRAMES + 1) * 32 * TICKS_PER_MS
+"""Audio that may have to be reached back for when a start is decided, besides the prefix padding."""
+LIVE_MODELS = ("vivavoce", "gpt-live-transcribe", "gpt-realtime-whisper")
+"""Transcription models whose deltas come while the user speaks; those of others come after the commit, as clients
+written for them expect."""
+
+
+class _Pending(msgspec.Struct):
+    """An utterance whose words are awaited."""
+
+    ticks: int
+    content_index: int = 0
+    is_told: bool = False
+    """Whether the client wants the transcript."""
+    sent: str = ""
+    """Text that went out in deltas."""
+
+
+class Listening:
+    """What one session hears."""
+
+    def __init__(self, settings: Settings, conversation: Conversation, new_id: NewId, buffer_bytes: int) -> None:
+        self.buffer = InputBuffer(settings.input_format, buffer_bytes)
+        self._settings = settings
+        self._conversation = conversation
+        self._new_id = new_id
+        self._turns = None if settings.turn_detection is None else Turns(settings.turn_detection)
+        self._utterance: tuple[str, int] | None = None
+        """Item id and first tick of the utterance under way."""
+        self._pending: dict[str, _Pending] = {}
+        self._early: Transcribed | TranscriptionFailed | None = None
+        """The result of the utterance under way, should it come before its commit."""
+
+    def is_pending(self, item_id: str) -> bool:
+        """Return whether the words of an item of the conversation are still awaited."""
+        return item_id in self._pending and item_id in self._conversation
+
+    # ----------------------------------------------------------------------------------------------- the client
+
+    def configure(self, settings: Settings) -> list[Effect]:
+        """Go on with other settings."""
+        self._settings = settings
+        self.buffer.format = settings.input_format
+        detection, turns = settings.turn_detection, self._turns
+        if detection is None:
+            return [] if turns is None else self._end_detection(turns)
+        if turns is not None:
+            turns.configure(detection)
+            return []
+        self._turns = Turns(detection)
+        self._turns.reset(self.buffer.end)
+        return self._drop_utterance()
+
+    def append(self, audio: bytes) -> list[Effect]:
+        """Hear more; the caller has checked that there is room."""
+        at = self.buffer.end
+        format_ = self.buffer.format
+        audio = self.buffer.append(audio)
+        if not audio:
+            return []
+        out: list[Effect] = []
+        if self._turns is None and self._utterance is None:
+            out.append(self._begin(self._new_id("item"), at))
+        out.append(Listen(audio, format_, at, self._turns is not None))
+        return out
+
+    def commit(self, now: float) -> list[Effect]:
+        """Make the buffered audio an item.
+
+        Raises:
+            ProtocolError: there is too little.
+        """
+        if self.buffer.pending_ms < COMMIT_MIN_MS:
+            raise ProtocolError(
+                "input_audio_buffer_commit_empty",
+                "Error committing input audio buffer: buffer too small. Expected at least "
+                f"{COMMIT_MIN_MS}ms of audio, but buffer only has {self.buffer.pending_ms:.2f}ms of audio.",
+            )
+        end = self.buffer.end
+        out: list[Effect] = []
+        if self._utterance is None:
+            out.append(self._begin(self._new_id("item"), self.buffer.start))
+        elif self._turns is not None and self._turns.is_speaking:
+            out.append(Send(ev.SpeechStopped(self._event(), end // TICKS_PER_MS, self._utterance[0])))
+        if self._turns is not None:
+            self._turns.reset(end)
+        return out + self._end(end, now)
+
+    def clear(self) -> list[Effect]:
+        """Forget the buffered audio and the turn under way."""
+        out: list[Effect] = []
+        if self._turns is not None:
+            if self._turns.is_speaking and self._utterance is not None:
+                stopped = self.buffer.end // TICKS_PER_MS
+                out.append(Send(ev.SpeechStopped(self._event(), stopped, self._utterance[0])))
+            self._turns.reset(self.buffer.end)
+        self.buffer.clear()
+        out += self._drop_utterance()
+        out.append(Send(ev.BufferCleared(self._event())))
+        return out
+
+    def recognise(self, item: Message) -> list[Effect]:
+        """Have the audio of an item that a client created understood, where it came without words."""
+        for index, part in enumerate(item.content):
+            if isinstance(part, InputAudio) and part.audio and part.transcript is None:
+                self._pending[item.id] = _Pending(part.format.ticks(len(part.audio)), index)
+                vocabulary = vocabulary_of(self._settings)
+                return [Recognise(item.id, part.audio, part.format, vocabulary)]
+        return []
+
+    def forget(self, item_id: str) -> list[Effect]:
+        """Take no more interest in the words of an item that was deleted."""
+        return [Discard(item_id)] if self._pending.pop(item_id, None) else []
+
+    def discard_all(self) -> list[Effect]:
+        """Take no more interest in anything."""
+        out: list[Effect] = [Discard(item_id) for item_id in self._pending]
+        self._pending.clear()
+        return out
+
+    # -------------------------------------------------------------------------------------------------- reports
+
+    def receive_frame(self, heard: Heard, now: float) -> list[Effect]:
+        """Take in a judged frame, which may begin or end a turn."""
+        turns = self._turns
+        if turns is None:
+            return []
+        match turns.receive_frame(heard):
+            case Started(start):
+                start = max(start, self.buffer.start)
+                item_id = self._new_id("item")
+                begin = self._begin(item_id, start)
+                return [Send(ev.SpeechStarted(self._event(), start // TICKS_PER_MS, item_id)), begin]
+            case Stopped(end) if self._utterance is not None:
+                stopped = ev.SpeechStopped(self._event(), end // TICKS_PER_MS, self._utterance[0])
+                return [Send(stopped), *self._end(end, now)]
+        if not turns.is_speaking:
+            self.buffer.trim(heard.at - self._prefix_ticks - ONSET_TICKS)
+        return []
+
+    def receive_words(self, words: Overheard) -> list[Effect]:
+        """Take in the text so far of the utterance under way."""
+        if self._utterance is None or words.item_id != self._utterance[0]:
+            return []
+        if self._turns is not None:
+            self._turns.receive_words(words)
+        transcription = self._settings.transcription
+        pending = self._pending[words.item_id]
+        if transcription is None or not transcription.model.startswith(LIVE_MODELS):
+            return []
+        if len(words.stable) <= len(pending.sent) or not words.stable.startswith(pending.sent):
+            return []
+        delta = words.stable[len(pending.sent) :]
+        pending.sent = words.stable
+        return [Send(ev.TranscriptionDelta(self._event(), words.item_id, pending.content_index, delta))]
+
+    def receive_text(self, report: Transcribed | TranscriptionFailed) -> list[Effect]:
+        """Take in the words of an utterance."""
+        if self._utterance is not None and report.item_id == self._utterance[0]:
+            self._early = report
+            return []
+        pending = self._pending.pop(report.item_id, None)
+        item = self._conversation.find(report.item_id)
+        if pending is None or not isinstance(item, Message):
+            return []
+        if isinstance(report, TranscriptionFailed):
+            self._understood(item, pending, "")
+            if not pending.is_told:
+                return []
+            failed = ev.TranscriptionFailedEvent(
+                self._event(), item.id, pending.content_index, report.code, report.message
+            )
+            return [Send(failed)]
+        self._understood(item, pending, report.text)
+        return self._tell(report, pending) if pending.is_told else []
+
+    # ------------------------------------------------------------------------------------------------ internals
+
+    def _event(self) -> str:
+        return self._new_id("event")
+
+    @property
+    def _prefix_ticks(self) -> int:
+        detection = self._settings.turn_detection
+        prefix_ms = detection.prefix_padding_ms if isinstance(detection, ServerVad) else 300
+        return prefix_ms * TICKS_PER_MS
+
+    def _begin(self, item_id: str, start: int) -> Transcribe:
+        self._utterance = (item_id, start)
+        self._pending[item_id] = _Pending(0)
+        return Transcribe(item_id, start, vocabulary_of(self._settings))
+
+    def _end(self, end: int, now: float) -> list[Effect]:
+        """Turn the utterance under way into an item."""
+        assert self._utterance is not None
+        (item_id, start), self._utterance = self._utterance, None
+        audio, format_ = self.buffer.take(start, end)
+        item = Message(item_id, "user", (InputAudio(audio, format_),))
+        previous = self._conversation.insert(item, now)
+        shown = Message(item_id, "user", (InputAudio(b"", format_),))
+        pending = self._pending[item_id]
+        pending.ticks = end - start
+        pending.is_told = self._settings.transcription is not None
+        out: list[Effect] = [
+            Send(ev.BufferCommitted(self._event(), previous, item_id)),
+            Send(ev.ItemAdded(self._event(), previous, shown)),
+            Send(ev.ItemDone(self._event(), previous, shown)),
+        ]
+        early, self._early = self._early, None
+        if early is None:
+            return [*out, Conclude(item_id, end)]
+        return out + self.receive_text(early)
+
+    def _end_detection(self, turns: Turns) -> list[Effect]:
+        """Stop detecting turns; a turn under way stays in the buffer for the client to commit."""
+        self._turns = None
+        if turns.is_speaking and self._utterance is not None:
+            return [Send(ev.SpeechStopped(self._event(), self.buffer.end // TICKS_PER_MS, self._utterance[0]))]
+        self.buffer.clear()
+        return []
+
+    def _drop_utterance(self) -> list[Effect]:
+        if self._utterance is None:
+            return []
+        item_id, _ = self._utterance
+        self._utterance = None
+        self._early = None
+        del self._pending[item_id]
+        return [Discard(item_id)]
+
+    def _understood(self, item: Message, pending: _Pending, text: str) -> None:
+        content = list(item.content)
+        part = content[pending.content_index]
+        assert isinstance(part, InputAudio)
+        transcript = text if pending.is_told else part.transcript
+        content[pending.content_index] = msgspec.structs.replace(part, heard=text, transcript=transcript)
+        self._conversation.replace(msgspec.structs.replace(item, content=tuple(content)))
+
+    def _tell(self, report: Transcribed, pending: _Pending) -> list[Effect]:
+        """Return the deltas that are still missing, and the transcript."""
+        logprobs = None
+        if "item.input_audio_transcription.logprobs" in (self._settings.include or ()):
+            logprobs = tuple(
+                LogProb(("" if i == 0 else " ") + word.text, math.log(max(word.confidence, 1e-10)))
+                for i, word in enumerate(report.words)
+            )
+        out: list[Effect] = []
+        where = (report.item_id, pending.content_index)
+        if report.text.startswith(pending.sent) and len(report.text) > len(pending.sent):
+            delta = report.text[len(pending.sent) :]
+            out.append(Send(ev.TranscriptionDelta(self._event(), *where, delta, None if pending.sent else logprobs)))
+        seconds = pending.ticks / TICKS_PER_SECOND
+        out.append(Send(ev.TranscriptionCompleted(self._event(), *where, report.text, seconds, logprobs)))
+        return out

@@ -1,0 +1,268 @@
+"""A response: one answer, from `response.created` to exactly one `response.done`.
+
+States: in_progress -> completed | cancelled | incomplete | failed.  Inside it at most one item is open at a time, a
+message with one part or a function call.  The methods return the events to send, always in the only legal order;
+whatever ends the response closes the open item first, so every `added` gets its `done`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from . import events as ev
+from .conversation import Conversation, cut_audio
+from .errors import ProtocolError
+from .items import FunctionCall, Item, ItemStatus, Message, OutputAudio, OutputText, WordMark
+from .reports import Argued, Called, Said
+from .settings import ResponseSettings
+from .states import ResponseState, StatusDetails, Usage
+from .usage import output_audio_tokens, text_tokens
+
+NewId = Callable[[str], str]
+
+
+class _Speaking:
+    """The message that is being spoken or written."""
+
+    __slots__ = ("audio", "audio_bytes", "cut_ms", "id", "index", "text", "words")
+
+    def __init__(self, id: str, index: int) -> None:  # noqa: A002
+        self.id = id
+        self.index = index
+        self.text: list[str] = []
+        self.audio: list[bytes] = []
+        self.audio_bytes = 0
+        self.words: list[WordMark] = []
+        self.cut_ms: int | None = None
+
+
+class _Calling:
+    """The function call whose arguments are coming."""
+
+    __slots__ = ("arguments", "call_id", "id", "index", "name")
+
+    def __init__(self, id: str, index: int, call_id: str, name: str) -> None:  # noqa: A002
+        self.id = id
+        self.index = index
+        self.call_id = call_id
+        self.name = name
+        self.arguments: list[str] = []
+
+
+class Response:
+    """One answer under way."""
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002 - the wire name
+        settings: ResponseSettings,
+        conversation: Conversation | None,
+        metadata: dict[str, str] | None,
+        new_id: NewId,
+    ) -> None:
+        self.id = id
+        self.settings = settings
+        self.conversation = conversation
+        self.metadata = metadata
+        self._new_id = new_id
+        self._open: _Speaking | _Calling | None = None
+        self._output: list[Item] = []
+        self._tokens = 0
+        self._done = False
+        self._is_audible = False
+
+    @property
+    def is_done(self) -> bool:
+        """Whether `response.done` was returned."""
+        return self._done
+
+    @property
+    def output(self) -> tuple[Item, ...]:
+        """The items that are final."""
+        return tuple(self._output)
+
+    @property
+    def is_over_limit(self) -> bool:
+        """Whether it has used up its `max_output_tokens`."""
+        limit = self.settings.max_output_tokens
+        return limit is not None and self._tokens >= limit
+
+    @property
+    def is_audible(self) -> bool:
+        """Whether it has produced any audio."""
+        return self._is_audible
+
+    def created(self) -> ev.ResponseCreated:
+        """Return the event that opens it."""
+        return ev.ResponseCreated(self._event(), self._state("in_progress"))
+
+    def say(self, said: Said, now: float) -> list[ev.ServerEvent]:
+        """Add text and audio to the present message, beginning one where there is none."""
+        out: list[ev.ServerEvent] = []
+        speaking = self._open
+        if not isinstance(speaking, _Speaking):
+            out += self._close("completed")
+            speaking = self._begin_message(out, now)
+        written = self.settings.output_modalities == ("text",)
+        where = (self.id, speaking.id, speaking.index, 0)
+        if said.text:
+            speaking.text.append(said.text)
+            kind = ev.TextDelta if written else ev.TranscriptDelta
+            out.append(kind(self._event(), *where, said.text))
+            self._tokens += text_tokens(said.text)
+        if said.audio and not written:
+            before = output_audio_tokens(speaking.audio_bytes // self.settings.output_format.bytes_per_ms)
+            speaking.audio.append(said.audio)
+            speaking.audio_bytes += len(said.audio)
+            self._is_audible = True
+            speaking.words.extend(said.words)
+            out.append(ev.AudioDelta(self._event(), *where, said.audio))
+            self._tokens += output_audio_tokens(self._audio_ms(speaking)) - before
+        return out
+
+    def call(self, called: Called, now: float) -> list[ev.ServerEvent]:
+        """Begin a function call."""
+        out = self._close("completed")
+        call_id = called.call_id or self._new_id("call")
+        self._open = calling = _Calling(self._new_id("item"), len(self._output), call_id, called.name)
+        item = FunctionCall(calling.id, call_id, called.name, "", "in_progress")
+        self._add(out, calling.index, item, now)
+        return out
+
+    def argue(self, argued: Argued) -> list[ev.ServerEvent]:
+        """Add to the arguments of the present function call; without one there is nothing to add to."""
+        calling = self._open
+        if not isinstance(calling, _Calling) or not argued.delta:
+            return []
+        calling.arguments.append(argued.delta)
+        self._tokens += text_tokens(argued.delta)
+        return [ev.ArgumentsDelta(self._event(), self.id, calling.id, calling.index, calling.call_id, argued.delta)]
+
+    def is_speaking(self, item_id: str) -> bool:
+        """Return whether that item is the message under way."""
+        return isinstance(self._open, _Speaking) and self._open.id == item_id
+
+    def cut(self, audio_end_ms: int) -> None:
+        """Keep only so much of the message under way once it is done.
+
+        Raises:
+            ProtocolError: less than that was made so far.
+        """
+        speaking = self._open
+        assert isinstance(speaking, _Speaking)
+        made = self._audio_ms(speaking)
+        if audio_end_ms > made:
+            raise ProtocolError(
+                "invalid_value",
+                f"Audio content of {made}ms is already shorter than {audio_end_ms}ms",
+                "audio_end_ms",
+            )
+        speaking.cut_ms = audio_end_ms if speaking.cut_ms is None else min(speaking.cut_ms, audio_end_ms)
+
+    def finish(
+        self, status: str, details: StatusDetails | None, usage: Callable[[tuple[Item, ...]], Usage]
+    ) -> list[ev.ServerEvent]:
+        """End it: close what is open, then `response.done`."""
+        out = self._close("completed" if status == "completed" else "incomplete")
+        self._done = True
+        state = self._state(status, tuple(without_audio(i) for i in self._output), details, usage(self.output))
+        out.append(ev.ResponseDone(self._event(), state))
+        return out
+
+    # ------------------------------------------------------------------------------------------------ internals
+
+    def _event(self) -> str:
+        return self._new_id("event")
+
+    def _audio_ms(self, speaking: _Speaking) -> int:
+        return speaking.audio_bytes // self.settings.output_format.bytes_per_ms
+
+    def _state(
+        self,
+        status: str,
+        output: tuple[Item, ...] = (),
+        details: StatusDetails | None = None,
+        usage: Usage | None = None,
+    ) -> ResponseState:
+        conversation_id = None if self.conversation is None else self.conversation.id
+        return ResponseState(self.id, status, self.settings, conversation_id, output, details, usage, self.metadata)
+
+    def _begin_message(self, out: list[ev.ServerEvent], now: float) -> _Speaking:
+        self._open = speaking = _Speaking(self._new_id("item"), len(self._output))
+        self._add(out, speaking.index, Message(speaking.id, "assistant", (), "in_progress"), now)
+        part = OutputText("") if self.settings.output_modalities == ("text",) else OutputAudio()
+        out.append(ev.PartAdded(self._event(), self.id, speaking.id, speaking.index, 0, part))
+        return speaking
+
+    def _add(self, out: list[ev.ServerEvent], index: int, item: Item, now: float) -> None:
+        out.append(ev.OutputItemAdded(self._event(), self.id, index, item))
+        if self.conversation is not None:
+            previous = self.conversation.insert(item, now)
+            out.append(ev.ItemAdded(self._event(), previous, item))
+
+    def _close(self, status: ItemStatus) -> list[ev.ServerEvent]:
+        """End the open item, if there is one."""
+        match self._open:
+            case _Speaking() as speaking:
+                out, item = self._close_message(speaking, status)
+            case _Calling() as calling:
+                out, item = self._close_call(calling, status)
+            case None:
+                return []
+        self._open = None
+        self._output.append(item)
+        shown = without_audio(item)
+        out.append(ev.OutputItemDone(self._event(), self.id, len(self._output) - 1, shown))
+        if self.conversation is not None:
+            self.conversation.replace(item)
+            out.append(ev.ItemDone(self._event(), self.conversation.previous_id(item.id), shown))
+        return out
+
+    def _close_message(self, speaking: _Speaking, status: ItemStatus) -> tuple[list[ev.ServerEvent], Item]:
+        where = (self.id, speaking.id, speaking.index, 0)
+        text = "".join(speaking.text)
+        if self.settings.output_modalities == ("text",):
+            written = OutputText(text)
+            out: list[ev.ServerEvent] = [
+                ev.TextDone(self._event(), *where, text),
+                ev.PartDone(self._event(), *where, written),
+            ]
+            return out, Message(speaking.id, "assistant", (written,), status)
+        spoken = OutputAudio(
+            text,
+            b"".join(speaking.audio),
+            self.settings.output_format,
+            self._audio_ms(speaking),
+            tuple(speaking.words),
+        )
+        out = [
+            ev.AudioDone(self._event(), *where),
+            ev.TranscriptDone(self._event(), *where, text),
+            ev.PartDone(self._event(), *where, msgspec.structs.replace(spoken, audio=b"")),
+        ]
+        if speaking.cut_ms is not None:
+            spoken = cut_audio(spoken, speaking.cut_ms)
+        return out, Message(speaking.id, "assistant", (spoken,), status)
+
+    def _close_call(self, calling: _Calling, status: ItemStatus) -> tuple[list[ev.ServerEvent], Item]:
+        arguments = "".join(calling.arguments)
+        if status != "completed":
+            # No `arguments.done`: clients run the function as soon as they see one.
+            return [], FunctionCall(calling.id, calling.call_id, calling.name, arguments, status)
+        arguments = arguments or "{}"
+        done = ev.ArgumentsDone(
+            self._event(), self.id, calling.id, calling.index, calling.call_id, calling.name, arguments
+        )
+        return [done], FunctionCall(calling.id, calling.call_id, calling.name, arguments, status)
+
+
+def without_audio(item: Item) -> Item:
+    """Return the item as events show it: its audio travels in deltas and in `retrieved` alone."""
+    if not isinstance(item, Message) or not any(getattr(part, "audio", b"") for part in item.content):
+        return item
+    content = tuple(
+        msgspec.structs.replace(part, audio=b"") if getattr(part, "audio", b"") else part for part in item.content
+    )
+    return msgspec.structs.replace(item, content=content)

@@ -1,0 +1,345 @@
+"""The session: a pure state machine between clients, ears and a brain.
+
+Tell it what happened and when, and do what it returns, in that order:
+
+    effects = session.start(now)
+    effects = session.receive_event(event, now)      a client spoke (its mistake: an `error` event and no change)
+    effects = session.receive_report(report, now)    an engine or a leg reports
+    effects = session.receive_time(now)              the deadline passed
+    session.deadline                                 when to call `receive_time`
+
+`now` is session time: seconds since its start.  Nothing here knows a clock, a thread, a socket or JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from . import events as ev
+from .answering import Answering, check_tool_choice
+from .conversation import Conversation
+from .effects import Close, Effect, Expect, Send
+from .errors import ProtocolError
+from .items import FunctionCall, Message
+from .listening import Listening
+from .reports import (
+    Answered,
+    Argued,
+    Broke,
+    Called,
+    Heard,
+    Overheard,
+    Played,
+    Report,
+    Said,
+    Transcribed,
+    TranscriptionFailed,
+)
+from .response import NewId, without_audio
+from .settings import Settings, merge
+from .states import SessionState
+from .vocabulary import vocabulary_of
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What one session may take."""
+
+    session_seconds: float = 3600.0
+    """Age at which the session ends."""
+    idle_seconds: float = 0.0
+    """Time without any client event after which it ends; 0 for never."""
+    buffer_bytes: int = 48 * 1024 * 1024
+    """Uncommitted audio: a little over 16 minutes at 24 kHz."""
+    items: int = 10_000
+    """Items in the conversation."""
+    audio_bytes: int = 64 * 1024 * 1024
+    """Audio kept with the items so that it can be retrieved; the oldest is let go first."""
+    parallel_responses: int = 16
+    """Responses under way at once, out of band ones included."""
+    retrieve_bytes: int = 720 * 1024
+    """Audio of one item that is still sent on retrieval: clients refuse frames over 1 MiB."""
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class Session:
+    """One conversation between a client and a brain."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        new_id: NewId,
+        created_unix: float,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        """Make a session that has not started.
+
+        Args:
+            settings: what the operator and the address of the connection decided.
+            new_id: makes an id of a kind: `event`, `item`, `resp`, `sess`, `conv` or `call`.
+            created_unix: unix seconds of session time 0.
+            limits: what it may take.
+        """
+        self.id = new_id("sess")
+        self.settings = settings
+        self.limits = limits
+        self.conversation = Conversation(new_id("conv"), max_items=limits.items, max_audio_bytes=limits.audio_bytes)
+        self._new_id = new_id
+        self._expires_at = int(created_unix + limits.session_seconds)
+        self._last_event = 0.0
+        self._is_closed = False
+        self._listening = Listening(settings, self.conversation, new_id, limits.buffer_bytes)
+        self._answering = Answering(
+            self.id, self.conversation, new_id, self._listening.is_pending, limits.parallel_responses
+        )
+        self._handlers: dict[type, Callable[..., list[Effect]]] = {
+            ev.SessionUpdate: self._update,
+            ev.InputAudioBufferAppend: self._append,
+            ev.InputAudioBufferCommit: self._commit,
+            ev.InputAudioBufferClear: self._clear,
+            ev.OutputAudioBufferClear: self._clear_output,
+            ev.ConversationItemCreate: self._create_item,
+            ev.ConversationItemRetrieve: self._retrieve_item,
+            ev.ConversationItemDelete: self._delete_item,
+            ev.ConversationItemTruncate: self._truncate_item,
+            ev.ResponseCreate: self._create_response,
+            ev.ResponseCancel: self._cancel_response,
+            Heard: self._heard,
+            Overheard: self._overheard,
+            Transcribed: self._transcribed,
+            TranscriptionFailed: self._transcribed,
+            Said: self._replied,
+            Called: self._replied,
+            Argued: self._replied,
+            Answered: self._replied,
+            Broke: self._replied,
+            Played: self._played,
+        }
+
+    # ---------------------------------------------------------------------------------------------- the contract
+
+    @property
+    def deadline(self) -> float | None:
+        """Session time at which `receive_time` is due; None once closed."""
+        if self._is_closed:
+            return None
+        if self.limits.idle_seconds:
+            return min(self.limits.session_seconds, self._last_event + self.limits.idle_seconds)
+        return self.limits.session_seconds
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has asked for its end; nothing it is told has an effect any more."""
+        return self._is_closed
+
+    def start(self, now: float) -> list[Effect]:
+        """Open the session."""
+        self._last_event = now
+        return [
+            Send(ev.SessionCreated(self._event(), self._state())),
+            Send(ev.ConversationCreated(self._event(), self.conversation.id)),
+            Expect(vocabulary_of(self.settings)),
+        ]
+
+    def receive_event(self, event: ev.ClientEvent, now: float) -> list[Effect]:
+        """Take in what a client sent."""
+        if self._is_closed:
+            return []
+        self._last_event = now
+        try:
+            return self._handlers[type(event)](event, now)
+        except ProtocolError as mistake:
+            mistake.event_id = event.event_id
+            return self.refuse(mistake)
+
+    def receive_report(self, report: Report, now: float) -> list[Effect]:
+        """Take in what an engine or a leg reports; reports about what is over are ignored."""
+        if self._is_closed:
+            return []
+        return self._handlers[type(report)](report, now)
+
+    def receive_time(self, now: float) -> list[Effect]:
+        """Do what is due."""
+        deadline = self.deadline
+        if deadline is None or now < deadline:
+            return []
+        if now >= self.limits.session_seconds:
+            minutes = self.limits.session_seconds / 60
+            text = f"Your session hit the maximum duration of {minutes:g} minutes."
+            return self.close(now, ProtocolError("session_expired", text), 1001, text)
+        text = f"Nothing was received for {self.limits.idle_seconds:g} seconds."
+        return self.close(now, ProtocolError("session_idle", text), 1001, text)
+
+    def refuse(self, mistake: ProtocolError) -> list[Effect]:
+        """Tell the client of its mistake."""
+        error = ev.Error(self._event(), mistake.type, mistake.code, mistake.message, mistake.param, mistake.event_id)
+        return [Send(error)]
+
+    def close(self, now: float, error: ProtocolError, code: int = 4000, reason: str = "") -> list[Effect]:
+        """End the session for a reason that the client is told."""
+        out = self.refuse(error)
+        out += self._answering.cancel_all(self.settings, now)
+        out += self._listening.discard_all()
+        self._is_closed = True
+        out.append(Close(code, reason or f"{error.type}.{error.code}"))
+        return out
+
+    # -------------------------------------------------------------------------------------------- client events
+
+    def _update(self, event: ev.SessionUpdate, now: float) -> list[Effect]:
+        patch = dict(event.session)
+        model = patch.pop("model", None)
+        if model is not None and model != self.settings.model:
+            raise ProtocolError(
+                "invalid_parameter",
+                f"Cannot change the model of a session from '{self.settings.model}' to '{model}'.",
+                "session.model",
+            )
+        settings = merge(self.settings, patch)
+        self._check(settings)
+        expected = vocabulary_of(settings)
+        has_new_words = expected != vocabulary_of(self.settings)
+        self.settings = settings
+        out: list[Effect] = [Send(ev.SessionUpdated(self._event(), self._state()))]
+        if has_new_words:
+            out.append(Expect(expected))
+        out += self._listening.configure(settings)
+        return out
+
+    def _check(self, settings: Settings) -> None:
+        if settings.voice != self.settings.voice and self.has_spoken:
+            raise ProtocolError(
+                "cannot_update_voice", "Cannot update a conversation's voice if assistant audio is present."
+            )
+        if self.settings.tracing is not None and settings.tracing not in (None, self.settings.tracing):
+            raise ProtocolError("invalid_parameter", "Tracing cannot be changed once it is enabled.", "session.tracing")
+        if settings.tool_choice != self.settings.tool_choice:
+            check_tool_choice(settings.tool_choice, settings.tools, "session.tool_choice")
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether the voice is fixed because the assistant was heard in it."""
+        return self.conversation.has_spoken or self._answering.is_audible
+
+    def _append(self, event: ev.InputAudioBufferAppend, now: float) -> list[Effect]:
+        if not self._listening.buffer.has_room(len(event.audio)):
+            limit = self.limits.buffer_bytes
+            mistake = ProtocolError(
+                "input_audio_buffer_full",
+                f"The input audio buffer holds at most {limit} bytes; commit or clear it.",
+                "audio",
+                event_id=event.event_id,
+            )
+            return self.close(now, mistake)
+        return self._listening.append(event.audio)
+
+    def _commit(self, event: ev.InputAudioBufferCommit, now: float) -> list[Effect]:
+        return self._listening.commit(now)
+
+    def _clear(self, event: ev.InputAudioBufferClear, now: float) -> list[Effect]:
+        return self._listening.clear()
+
+    def _clear_output(self, event: ev.OutputAudioBufferClear, now: float) -> list[Effect]:
+        raise ProtocolError(
+            "invalid_value",
+            "output_audio_buffer.clear needs a connection whose audio the server plays, such as WebRTC or SIP.",
+            "type",
+        )
+
+    def _create_item(self, event: ev.ConversationItemCreate, now: float) -> list[Effect]:
+        item = event.item
+        if self.conversation.is_full:
+            mistake = ProtocolError(
+                "conversation_full",
+                f"The conversation holds {self.limits.items} items, which is the most it may.",
+                event_id=event.event_id,
+            )
+            return self.close(now, mistake)
+        if not item.id:
+            item = msgspec.structs.replace(item, id=self._new_id("item"))
+        if isinstance(item, FunctionCall) and not item.call_id:
+            item = msgspec.structs.replace(item, call_id=self._new_id("call"))
+        self.conversation.check_insert(item, event.previous_item_id)
+        previous = self.conversation.insert(item, now, event.previous_item_id)
+        shown = without_audio(item)
+        out: list[Effect] = [
+            Send(ev.ItemAdded(self._event(), previous, shown)),
+            Send(ev.ItemDone(self._event(), previous, shown)),
+        ]
+        if isinstance(item, Message):
+            out += self._listening.recognise(item)
+        return out
+
+    def _retrieve_item(self, event: ev.ConversationItemRetrieve, now: float) -> list[Effect]:
+        item = self.conversation.retrieve(event.item_id)
+        if isinstance(item, Message):
+            size = sum(len(getattr(part, "audio", b"")) for part in item.content)
+            if size > self.limits.retrieve_bytes:
+                item = without_audio(item)
+        return [Send(ev.ItemRetrieved(self._event(), item))]
+
+    def _delete_item(self, event: ev.ConversationItemDelete, now: float) -> list[Effect]:
+        self.conversation.delete(event.item_id)
+        out: list[Effect] = [Send(ev.ItemDeleted(self._event(), event.item_id))]
+        out += self._listening.forget(event.item_id)
+        out += self._answering.receive_text(self.settings, now)
+        return out
+
+    def _truncate_item(self, event: ev.ConversationItemTruncate, now: float) -> list[Effect]:
+        if not self._answering.cut(event.item_id, event.audio_end_ms):
+            self.conversation.truncate(event.item_id, event.content_index, event.audio_end_ms)
+        done = ev.ItemTruncated(self._event(), event.item_id, event.content_index, event.audio_end_ms)
+        return [Send(done)]
+
+    def _create_response(self, event: ev.ResponseCreate, now: float) -> list[Effect]:
+        return self._answering.create(event, self.settings, now)
+
+    def _cancel_response(self, event: ev.ResponseCancel, now: float) -> list[Effect]:
+        return self._answering.cancel(event.response_id, self.settings, now)
+
+    # -------------------------------------------------------------------------------------------------- reports
+
+    def _heard(self, report: Heard, now: float) -> list[Effect]:
+        detection = self.settings.turn_detection
+        out = self._listening.receive_frame(report, now)
+        if detection is None:
+            return out
+        for effect in tuple(out):
+            match effect:
+                case Send(ev.SpeechStarted()) if detection.interrupt_response:
+                    out += self._answering.interrupt(self.settings, now)
+                case Send(ev.BufferCommitted()) if detection.create_response:
+                    out += self._answering.create_for_turn(self.settings, now)
+        return out
+
+    def _overheard(self, report: Overheard, now: float) -> list[Effect]:
+        return self._listening.receive_words(report)
+
+    def _transcribed(self, report: Transcribed | TranscriptionFailed, now: float) -> list[Effect]:
+        return self._listening.receive_text(report) + self._answering.receive_text(self.settings, now)
+
+    def _replied(self, report: Said | Called | Argued | Answered | Broke, now: float) -> list[Effect]:
+        return self._answering.receive_report(report, self.settings, now)
+
+    def _played(self, report: Played, now: float) -> list[Effect]:
+        """A leg that plays audio says how much of an interrupted message was heard."""
+        item = self.conversation.find(report.item_id)
+        if not isinstance(item, Message) or self._answering.is_open(report.item_id):
+            return []
+        try:
+            self.conversation.truncate(report.item_id, 0, report.audio_ms)
+        except ProtocolError:  # it was shortened further meanwhile, or is no audio: nothing to tell
+            return []
+        return [Send(ev.ItemTruncated(self._event(), report.item_id, 0, report.audio_ms))]
+
+    # ------------------------------------------------------------------------------------------------ internals
+
+    def _event(self) -> str:
+        return self._new_id("event")
+
+    def _state(self) -> SessionState:
+        return SessionState(self.id, self._expires_at, self.settings)

@@ -1,0 +1,265 @@
+"""The beta shape of the protocol, which OpenAI served until 2026-05-12: flat sessions and other names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core import events as ev
+from ..core.errors import ProtocolError
+from ..core.formats import PCM_24K, PCMA, PCMU, AudioFormat
+from ..core.items import Item
+from ..core.settings import ResponsePatch, ServerVad, SessionPatch
+from ..core.states import ResponseState, SessionState
+from . import codec, common, ga, spelling
+from . import schema as s
+
+FORMATS = {"pcm16": PCM_24K, "g711_ulaw": PCMU, "g711_alaw": PCMA}
+
+# --------------------------------------------------------------------------------------------------- client events
+
+
+def _modalities(value: Any, path: str) -> tuple[str, ...]:
+    """Accept the beta's lists; audio always came with text there."""
+    found = set(ga.modalities_list(value, path))
+    if not found:
+        raise ProtocolError(
+            "invalid_value",
+            "Invalid modalities: []. Supported combinations are: ['text'] and ['audio', 'text'].",
+            path,
+        )
+    return ("audio",) if "audio" in found else ("text",)
+
+
+def _format(value: Any, path: str) -> AudioFormat:
+    return FORMATS[s.choice(*FORMATS)(value, path)]
+
+
+_DETECTION_FIELDS = {
+    "server_vad": ("threshold", "prefix_padding_ms", "silence_duration_ms", "idle_timeout_ms"),
+    "semantic_vad": ("eagerness",),
+}
+_DETECTION = s.fields(
+    {
+        "type": s.choice(*_DETECTION_FIELDS),
+        "threshold": s.nullable(s.number(0.0, 1.0)),
+        "prefix_padding_ms": s.nullable(s.integer(0, 5000)),
+        "silence_duration_ms": s.nullable(s.integer(0, 60_000)),
+        "idle_timeout_ms": s.nullable(s.integer(5000, 30_000)),
+        "eagerness": s.nullable(s.choice("low", "medium", "high", "auto")),
+        "create_response": s.nullable(s.boolean),
+        "interrupt_response": s.nullable(s.boolean),
+    }
+)
+
+
+def _turn_detection(value: Any, path: str) -> dict[str, Any]:
+    """Accept a turn detection; fields of the other type are let go, as the beta's one object had them all."""
+    if isinstance(value, dict) and value.get("type") == "none":
+        return {}
+    found = {key: element for key, element in _DETECTION(value, path).items() if element is not None}
+    foreign = "semantic_vad" if found.get("type", "server_vad") == "server_vad" else "server_vad"
+    return {key: element for key, element in found.items() if key not in _DETECTION_FIELDS[foreign]}
+
+
+_SHARED: dict[str, s.Check] = {
+    "modalities": _modalities,
+    "instructions": s.text,
+    "voice": common.voice,
+    "output_audio_format": _format,
+    "tools": common.tools,
+    "tool_choice": common.tool_choice,
+    "temperature": s.number(0.0, 2.0),
+    "max_response_output_tokens": common.max_tokens,
+}
+_SESSION = s.fields(
+    _SHARED
+    | dict.fromkeys((*ga.READ_ONLY, "type"), s.ignored)
+    | {
+        "model": s.name,
+        "input_audio_format": _format,
+        "input_audio_transcription": ga.transcription,
+        "input_audio_noise_reduction": ga.noise_reduction,
+        "turn_detection": s.nullable(_turn_detection),
+        "speed": s.number(0.25, 1.5),
+        "tracing": ga.tracing,
+        "prompt": s.nullable(s.mapping),
+        "include": ga.include,
+    }
+)
+_SETTINGS = {
+    "modalities": "output_modalities",
+    "input_audio_format": "input_format",
+    "output_audio_format": "output_format",
+    "input_audio_transcription": "transcription",
+    "input_audio_noise_reduction": "noise_reduction",
+    "max_response_output_tokens": "max_output_tokens",
+}
+_SESSION_KEYS = ("turn_detection", "input_audio_transcription", "input_audio_noise_reduction", "tracing", "prompt")
+
+
+def session_patch(value: Any, path: str = "session") -> SessionPatch:
+    """Return the change of settings that a flat session object asks for."""
+    if isinstance(value, dict):
+        value = {key: element for key, element in value.items() if element is not None or key in _SESSION_KEYS}
+    found = _SESSION(value, path)
+    for key in ga.READ_ONLY:
+        found.pop(key, None)
+    patch = {_SETTINGS.get(key, key): element for key, element in found.items()}
+    if patch.get("noise_reduction") is not None:
+        patch["noise_reduction"] = patch["noise_reduction"]["type"]
+    if patch.get("turn_detection") == {}:
+        patch["turn_detection"] = None
+    return patch
+
+
+_RESPONSE = s.fields(
+    _SHARED
+    | {
+        "max_output_tokens": common.max_tokens,
+        "conversation": s.text,
+        "metadata": common.metadata,
+        "input": common.response_input,
+    }
+)
+
+
+def _response_fields(value: Any, path: str) -> ResponsePatch:
+    if isinstance(value, dict):
+        value = {key: element for key, element in value.items() if element is not None}
+    found = _RESPONSE(value, path)
+    return {_SETTINGS.get(key, key): element for key, element in found.items()}
+
+
+def _update(value: dict[str, Any]) -> ev.ClientEvent:
+    if "session" not in value:
+        raise s.missing("session")
+    check = s.fields({"type": s.text, "event_id": common.optional_ident, "session": session_patch})
+    found = check(value, "")
+    return ev.SessionUpdate(event_id=found.get("event_id"), session=found["session"])
+
+
+def _create(value: dict[str, Any]) -> ev.ClientEvent:
+    check = s.fields({"type": s.text, "event_id": common.optional_ident, "response": s.nullable(_response_fields)})
+    found = check(value, "")
+    return ga.response_create(found.get("event_id"), found.get("response") or {})
+
+
+def _transcription_update(value: dict[str, Any]) -> ev.ClientEvent:
+    raise ProtocolError(
+        "invalid_parameter",
+        "Passing a transcription session update event to a realtime session is not allowed.",
+        "type",
+    )
+
+
+READERS: dict[str, codec.Reader] = {
+    "session.update": _update,
+    "transcription_session.update": _transcription_update,
+    **codec.READERS,
+    "response.create": _create,
+}
+
+# --------------------------------------------------------------------------------------------------- server events
+
+
+def render_format(format: AudioFormat) -> str:  # noqa: A002
+    """Return the beta's name of a format; it has none for other rates of PCM, which a GA client declared."""
+    return next((name for name, known in FORMATS.items() if known == format), "pcm16")
+
+
+def _render_modalities(modalities: tuple[str, ...]) -> list[str]:
+    return ["audio", "text"] if "audio" in modalities else ["text"]
+
+
+def render_session(state: SessionState) -> dict[str, Any]:
+    """Return the whole effective session, flat."""
+    found = state.settings
+    detection = ga.render_detection(found.turn_detection)
+    if isinstance(found.turn_detection, ServerVad) and detection is not None:
+        del detection["idle_timeout_ms"]
+    return {
+        "object": "realtime.session",
+        "id": state.id,
+        "model": found.model,
+        "expires_at": state.expires_at,
+        "modalities": _render_modalities(found.output_modalities),
+        "instructions": found.instructions,
+        "voice": found.voice,
+        "input_audio_format": render_format(found.input_format),
+        "output_audio_format": render_format(found.output_format),
+        "input_audio_transcription": ga.render_transcription(found.transcription),
+        "input_audio_noise_reduction": None if found.noise_reduction is None else {"type": found.noise_reduction},
+        "turn_detection": detection,
+        "tools": [common.render_tool(tool) for tool in found.tools],
+        "tool_choice": found.tool_choice if isinstance(found.tool_choice, str) else dict(found.tool_choice),
+        "temperature": found.temperature,
+        "max_response_output_tokens": spelling.render_max_tokens(found.max_output_tokens),
+        "speed": found.speed,
+        "tracing": found.tracing,
+        "include": None if found.include is None else list(found.include),
+        "client_secret": None,
+        "prompt": found.prompt,
+    }
+
+
+def render_response(state: ResponseState) -> dict[str, Any]:
+    """Return a response, flat."""
+    found = state.settings
+    return {
+        "object": "realtime.response",
+        "id": state.id,
+        "status": state.status,
+        "status_details": spelling.render_details(state.status_details),
+        "output": [_render_item(item, False) for item in state.output],
+        "conversation_id": state.conversation_id,
+        "modalities": _render_modalities(found.output_modalities),
+        "voice": found.voice,
+        "output_audio_format": render_format(found.output_format),
+        "temperature": found.temperature,
+        "max_output_tokens": spelling.render_max_tokens(found.max_output_tokens),
+        "usage": spelling.render_usage(state.usage),
+        "metadata": state.metadata,
+    }
+
+
+def _render_item(item: Item, with_audio: bool) -> dict[str, Any]:
+    return spelling.render_item(item, "text", "audio", with_audio, {"object": "realtime.item"})
+
+
+SPELLING = spelling.Spelling(
+    names=spelling.SHARED_NAMES
+    | {
+        ev.ConversationCreated: "conversation.created",
+        ev.ItemAdded: "conversation.item.created",
+        ev.TextDelta: "response.text.delta",
+        ev.TextDone: "response.text.done",
+        ev.TranscriptDelta: "response.audio_transcript.delta",
+        ev.TranscriptDone: "response.audio_transcript.done",
+        ev.AudioDone: "response.audio.done",
+    },
+    item=_render_item,
+    session=render_session,
+    response=render_response,
+)
+
+
+class Beta:
+    """The beta shape: stateless."""
+
+    name = "beta"
+
+    def decode(self, data: bytes | str) -> ev.ClientEvent:
+        """Return the client event of a frame.
+
+        Raises:
+            ProtocolError: it is none.
+        """
+        return codec.decode(data, READERS)
+
+    def encode(self, event: ev.ServerEvent) -> list[bytes]:
+        """Return the frames of an event: one, or none where the shape has no word for it."""
+        if type(event) is ev.AudioDelta:
+            return [codec.encode_audio(event, b"response.audio.delta")]
+        if type(event) not in SPELLING.names or (isinstance(event, ev.RateLimits) and not event.is_early):
+            return []
+        return [codec.encode(spelling.message(event, SPELLING))]

@@ -1,0 +1,103 @@
+"""Which dialect a client speaks.
+
+A header or a subprotocol says so where the client's maker thought of it.  Most GA clients give no sign at all, and
+neither do some old ones: those are addressed in GA, and the shape of their first `session.update` decides.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import msgspec
+
+from ..core import events as ev
+from .beta import Beta
+from .ga import Ga
+
+BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
+_GA_KEYS = frozenset(("type", "audio", "output_modalities", "max_output_tokens", "truncation", "reasoning"))
+
+
+class Dialect(Protocol):
+    """How events are written on one wire."""
+
+    name: str
+    """`ga` or `beta`."""
+
+    def decode(self, data: bytes | str) -> ev.ClientEvent:
+        """Return the client event of a frame.
+
+        Raises:
+            ProtocolError: it is none.
+        """
+        ...
+
+    def encode(self, event: ev.ServerEvent) -> list[bytes]:
+        """Return the frames of an event."""
+        ...
+
+
+class _Update(msgspec.Struct):
+    type: str
+    session: dict[str, Any]
+
+
+_peek = msgspec.json.Decoder(_Update).decode
+
+
+class Undecided:
+    """GA until the first `session.update` proves to be a beta one: one that has no `type` and no field of GA's own."""
+
+    def __init__(self) -> None:
+        self._chosen: Dialect = Ga()
+        self._is_decided = False
+
+    @property
+    def name(self) -> str:
+        """The shape that is spoken now."""
+        return self._chosen.name
+
+    def decode(self, data: bytes | str) -> ev.ClientEvent:
+        """Return the client event of a frame.
+
+        Raises:
+            ProtocolError: it is none.
+        """
+        if not self._is_decided:
+            self._decide(data)
+        return self._chosen.decode(data)
+
+    def encode(self, event: ev.ServerEvent) -> list[bytes]:
+        """Return the frames of an event."""
+        return self._chosen.encode(event)
+
+    def _decide(self, data: bytes | str) -> None:
+        marker = b"session.update" if isinstance(data, bytes) else "session.update"
+        if marker not in data:  # type: ignore[operator]
+            return
+        try:
+            update = _peek(data)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return
+        if update.type == "session.update":
+            self._is_decided = True
+            if update.session and not _GA_KEYS & update.session.keys():
+                self._chosen = Beta()
+
+
+def choose(shape: str | None) -> Dialect:
+    """Return the dialect of a connection: `ga`, `beta`, or None where it gave no sign."""
+    return {"ga": Ga, "beta": Beta}.get(shape or "", Undecided)()
+
+
+def shape_of(headers: dict[str, str], subprotocols: tuple[str, ...]) -> str | None:
+    """Return the shape that a connection asks for by its headers or subprotocols, or None.
+
+    Args:
+        headers: lower-cased names.
+        subprotocols: those the client offered.
+    """
+    tokens = [token.strip() for token in headers.get("openai-beta", "").split(",")]
+    if "realtime=v1" in tokens or BETA_SUBPROTOCOL in subprotocols:
+        return "beta"
+    return None
