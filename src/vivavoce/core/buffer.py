@@ -28,10 +28,10 @@ class InputBuffer:
         """How the next audio is read."""
         return self._format
 
-    @format.setter
-    def format(self, value: AudioFormat) -> None:
-        if value != self._format:
-            self._format = value
+    def switch(self, to: AudioFormat) -> None:
+        """Read what comes next in another format."""
+        if to != self._format:
+            self._format = to
             self._odd = b""
 
     @property

@@ -68,7 +68,7 @@ class Listening:
     def configure(self, settings: Settings) -> list[Effect]:
         """Go on with other settings."""
         self._settings = settings
-        self.buffer.format = settings.input_format
+        self.buffer.switch(settings.input_format)
         detection, turns = settings.turn_detection, self._turns
         if detection is None:
             return [] if turns is None else self._end_detection(turns)

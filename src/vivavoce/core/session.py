@@ -22,7 +22,7 @@ from .answering import Answering, check_tool_choice
 from .conversation import Conversation
 from .effects import Close, Effect, Expect, Send
 from .errors import ProtocolError
-from .items import FunctionCall, Message
+from .items import FunctionCall, InputAudio, Item, ItemReference, Message
 from .listening import Listening
 from .reports import (
     Answered,
@@ -154,7 +154,14 @@ class Session:
             return self._handlers[type(event)](event, now)
         except ProtocolError as mistake:
             mistake.event_id = event.event_id
-            return self.refuse(mistake)
+            return self._refuse(mistake)
+
+    def receive_mistake(self, mistake: ProtocolError, now: float) -> list[Effect]:
+        """Take in that a client sent something that is no event."""
+        if self._is_closed:
+            return []
+        self._last_event = now
+        return self._refuse(mistake)
 
     def receive_report(self, report: Report, now: float) -> list[Effect]:
         """Take in what an engine or a leg reports; reports about what is over are ignored."""
@@ -174,14 +181,14 @@ class Session:
         text = f"Nothing was received for {self.limits.idle_seconds:g} seconds."
         return self.close(now, ProtocolError("session_idle", text), 1001, text)
 
-    def refuse(self, mistake: ProtocolError) -> list[Effect]:
+    def _refuse(self, mistake: ProtocolError) -> list[Effect]:
         """Tell the client of its mistake."""
         error = ev.Error(self._event(), mistake.type, mistake.code, mistake.message, mistake.param, mistake.event_id)
         return [Send(error)]
 
     def close(self, now: float, error: ProtocolError, code: int = 4000, reason: str = "") -> list[Effect]:
         """End the session for a reason that the client is told."""
-        out = self.refuse(error)
+        out = self._refuse(error)
         out += self._answering.cancel_all(self.settings, now)
         out += self._listening.discard_all()
         self._is_closed = True
@@ -251,7 +258,7 @@ class Session:
         )
 
     def _create_item(self, event: ev.ConversationItemCreate, now: float) -> list[Effect]:
-        item = event.item
+        item = self._in_format(event.item)
         if self.conversation.is_full:
             mistake = ProtocolError(
                 "conversation_full",
@@ -296,6 +303,9 @@ class Session:
         return [Send(done)]
 
     def _create_response(self, event: ev.ResponseCreate, now: float) -> list[Effect]:
+        if event.input is not None:
+            given = tuple(item if isinstance(item, ItemReference) else self._in_format(item) for item in event.input)
+            event = msgspec.structs.replace(event, input=given)
         return self._answering.create(event, self.settings, now)
 
     def _cancel_response(self, event: ev.ResponseCancel, now: float) -> list[Effect]:
@@ -337,6 +347,19 @@ class Session:
         return [Send(ev.ItemTruncated(self._event(), report.item_id, 0, report.audio_ms))]
 
     # ------------------------------------------------------------------------------------------------ internals
+
+    def _in_format(self, item: Item) -> Item:
+        """Return an item whose audio, if it has any, is read in the session's input format."""
+        if not isinstance(item, Message) or not any(isinstance(part, InputAudio) for part in item.content):
+            return item
+        format_ = self.settings.input_format
+        content = tuple(
+            InputAudio(part.audio[: len(part.audio) // format_.bytes_per_sample * format_.bytes_per_sample],
+                       format_, part.transcript, part.transcript)
+            if isinstance(part, InputAudio) else part
+            for part in item.content
+        )  # fmt: skip
+        return msgspec.structs.replace(item, content=content)
 
     def _event(self) -> str:
         return self._new_id("event")

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from .errors import ProtocolError
 from .formats import PCM_24K, AudioFormat
 
 VOICES = ("alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar")
@@ -31,7 +32,7 @@ class Transcription(msgspec.Struct, frozen=True):
     delay: str | None = None
 
 
-class ServerVad(msgspec.Struct, frozen=True):
+class ServerVad(msgspec.Struct, frozen=True, tag_field="type", tag="server_vad"):
     """Turns end after a silence."""
 
     threshold: float = 0.5
@@ -48,7 +49,7 @@ class ServerVad(msgspec.Struct, frozen=True):
     """Whether the user's speech ends an answer."""
 
 
-class SemanticVad(msgspec.Struct, frozen=True):
+class SemanticVad(msgspec.Struct, frozen=True, tag_field="type", tag="semantic_vad"):
     """Turns end when what was said sounds finished."""
 
     eagerness: str = "auto"
@@ -127,6 +128,10 @@ def _merge_detection(present: TurnDetection | None, patch: dict[str, Any]) -> Tu
     fields = dict(patch)
     kinds: dict[str, type[ServerVad] | type[SemanticVad]] = {"server_vad": ServerVad, "semantic_vad": SemanticVad}
     kind = kinds[fields.pop("type")] if "type" in fields else type(present) if present else ServerVad
+    for key in fields:
+        if key not in kind.__struct_fields__:
+            path = f"session.audio.input.turn_detection.{key}"
+            raise ProtocolError("unknown_parameter", f"Unknown parameter: '{path}'.", path)
     if isinstance(present, kind):
         return msgspec.structs.replace(present, **fields)
     return kind(**fields)

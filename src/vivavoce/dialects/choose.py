@@ -21,8 +21,10 @@ _GA_KEYS = frozenset(("type", "audio", "output_modalities", "max_output_tokens",
 class Dialect(Protocol):
     """How events are written on one wire."""
 
-    name: str
-    """`ga` or `beta`."""
+    @property
+    def name(self) -> str:
+        """`ga` or `beta`."""
+        ...
 
     def decode(self, data: bytes | str) -> ev.ClientEvent:
         """Return the client event of a frame.
@@ -87,7 +89,13 @@ class Undecided:
 
 def choose(shape: str | None) -> Dialect:
     """Return the dialect of a connection: `ga`, `beta`, or None where it gave no sign."""
-    return {"ga": Ga, "beta": Beta}.get(shape or "", Undecided)()
+    match shape:
+        case "ga":
+            return Ga()
+        case "beta":
+            return Beta()
+        case _:
+            return Undecided()
 
 
 def shape_of(headers: dict[str, str], subprotocols: tuple[str, ...]) -> str | None:

@@ -6,7 +6,7 @@ asynchronous.  A `Brain` turns a prompt into reports; `engines.cascade` is one, 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
 
 import msgspec
@@ -157,7 +157,7 @@ class Tts(Protocol):
     rate_hz: int
     """Samples a second of the speech it makes."""
 
-    def speak(self, text: str, voice: str, speed: float) -> AsyncIterator[Speech]:
+    def speak(self, text: str, voice: str, speed: float) -> AsyncGenerator[Speech, None]:
         """Yield the speech of `text` as it is made; closing the iterator stops the synthesis at once.
 
         Raises:
@@ -211,7 +211,7 @@ Thought = Wrote | CallBegan | CallArgued | Stopped
 class Llm(Protocol):
     """A language model, or something that answers like one."""
 
-    def answer(self, prompt: Prompt) -> AsyncIterator[Thought]:
+    def answer(self, prompt: Prompt) -> AsyncGenerator[Thought, None]:
         """Yield the answer as it is made; closing the iterator stops the work.
 
         Raises:
@@ -235,7 +235,7 @@ class Llm(Protocol):
 class Brain(Protocol):
     """Whatever answers: a prompt in, reports out."""
 
-    def answer(self, prompt: Prompt) -> AsyncIterator[BrainReport]:
+    def answer(self, prompt: Prompt) -> AsyncGenerator[BrainReport, None]:
         """Yield reports that carry the prompt's response id, the last one `Answered`.
 
         Closing the iterator stops the work at once.

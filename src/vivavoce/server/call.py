@@ -1,0 +1,243 @@
+"""A call: one session at work, with its leg, its tasks and its clock.
+
+The only part that does things.  It hands inputs to the session and performs the effects that come back, in order and
+at once; the answers of the brain are pumped by one task each, which waits for the leg between reports, so a slow
+client slows its own answer and nothing else.  Reading never waits for writing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import aclosing
+from pathlib import Path
+
+import msgspec
+
+from .. import __version__
+from ..core.effects import (
+    Abandon,
+    Answer,
+    ClearPlayout,
+    Close,
+    Conclude,
+    Discard,
+    Effect,
+    Expect,
+    Listen,
+    Prompt,
+    Recognise,
+    Send,
+    Transcribe,
+)
+from ..core.errors import EngineError, ProtocolError
+from ..core.reports import Broke, Report
+from ..core.session import Limits, Session
+from ..core.settings import Settings
+from ..dialects.choose import Dialect
+from ..engines.api import Brain, Hearing
+from ..legs import Leg
+from .ids import Ids, new_seed
+from .journal import FORMAT, Head, Journal
+
+_log = logging.getLogger("vivavoce.call")
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """What a call begins with."""
+
+    settings: Settings = Settings()
+    limits: Limits = Limits()
+    shape: str | None = None
+    """The dialect that the connection asked for, for the journal."""
+    journal: Path | None = None
+    """Folder in which the session is written down; None for nowhere."""
+
+
+class Call:
+    """One session with its leg: a `legs.LegOwner`."""
+
+    def __init__(
+        self,
+        leg: Leg,
+        dialect: Dialect,
+        hearing: Hearing,
+        brain: Brain,
+        terms: Terms,
+        *,
+        now: Callable[[], float],
+        unix_now: float,
+        seed: str | None = None,
+    ) -> None:
+        """Make a call that has not started.
+
+        Args:
+            leg: the client's connection.
+            dialect: how it spells events.
+            hearing: where its ears come from.
+            brain: who answers.
+            terms: settings and limits.
+            now: a clock in seconds that never goes back.
+            unix_now: the time of day, in unix seconds.
+            seed: of its ids; None for a random one.
+        """
+        ids = Ids(seed or new_seed())
+        self._leg = leg
+        self._dialect = dialect
+        self._brain = brain
+        self._clock = now
+        self._began = now()
+        self._session = Session(terms.settings, new_id=ids, created_unix=unix_now, limits=terms.limits)
+        self._ears = hearing.open(self._receive_report)
+        self._backlog: list[bytes] | None = []
+        """Messages that came before the session began; None once it has."""
+        self._pumps: dict[str, asyncio.Task[None]] = {}
+        self._ended = asyncio.Event()
+        self._bug: BaseException | None = None
+        self._journal: Journal | None = None
+        if terms.journal is not None:
+            head = Head(__version__, FORMAT, ids.seed, unix_now, terms.shape, terms.settings, terms.limits)
+            self._journal = Journal(terms.journal, self._session.id, head)
+
+    @property
+    def session_id(self) -> str:
+        """The session's id, as the client is told it."""
+        return self._session.id
+
+    # ------------------------------------------------------------------------------------------------ the outside
+
+    async def run(self) -> None:
+        """Hold the session until its leg is gone or it ends itself."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                now = self._now()
+                effects = self._session.start(now)
+                if self._journal:
+                    self._journal.start(now, effects)
+                self._perform(effects)
+                backlog, self._backlog = self._backlog or [], None
+                for data in backlog:
+                    self.receive_frame(data)
+                watch = group.create_task(self._watch_deadline())
+                await self._ended.wait()
+                watch.cancel()
+                for pump in self._pumps.values():
+                    pump.cancel()
+        except* Exception as bugs:  # noqa: BLE001 - whatever it is, it ends this call and no other
+            self._bug = self._bug or bugs
+        finally:
+            self._ended.set()
+            self._ears.close()
+            if self._journal:
+                self._journal.close()
+            if self._bug is not None:
+                _log.error("session %s failed", self._session.id, exc_info=self._bug)
+                self._leg.close(1011, "internal error")
+
+    def receive_frame(self, data: bytes) -> None:
+        """Take one message from the leg."""
+        if self._ended.is_set():
+            return
+        if self._backlog is not None:
+            self._backlog.append(data)
+            return
+        try:
+            now = self._now()
+            try:
+                event = self._dialect.decode(data)
+            except ProtocolError as mistake:
+                effects = self._session.receive_mistake(mistake, now)
+            else:
+                effects = self._session.receive_event(event, now)
+            if self._journal:
+                self._journal.frame(data, now, effects)
+            self._perform(effects)
+        except Exception as bug:  # noqa: BLE001 - the leg that calls this must not be taken down by our bug
+            self._fail(bug)
+
+    def leg_closed(self, code: int, reason: str) -> None:
+        """Learn that the leg is gone."""
+        self._ended.set()
+
+    # ------------------------------------------------------------------------------------------------- the inside
+
+    def _now(self) -> float:
+        return self._clock() - self._began
+
+    def _fail(self, bug: BaseException) -> None:
+        """End the call because of a bug in it."""
+        self._bug = self._bug or bug
+        self._ended.set()
+
+    def _receive_report(self, report: Report) -> None:
+        """Take a report from the ears."""
+        if self._ended.is_set():
+            return
+        try:
+            self._report(report)
+        except Exception as bug:  # noqa: BLE001 - the ears serve other sessions too
+            self._fail(bug)
+
+    def _report(self, report: Report) -> None:
+        now = self._now()
+        effects = self._session.receive_report(report, now)
+        if self._journal:
+            self._journal.report(report, now, effects)
+        self._perform(effects)
+
+    def _perform(self, effects: list[Effect]) -> None:
+        """Do what the session asks, in order."""
+        for effect in effects:
+            match effect:
+                case Send():
+                    for frame in self._dialect.encode(effect.event):
+                        self._leg.send(frame)
+                case Listen():
+                    self._ears.listen(effect.audio, effect.format, effect.at, effect.detect)
+                case Transcribe():
+                    self._ears.transcribe(effect.item_id, effect.start, effect.vocabulary)
+                case Conclude():
+                    self._ears.conclude(effect.item_id, effect.end)
+                case Discard():
+                    self._ears.discard(effect.item_id)
+                case Recognise():
+                    self._ears.recognise(effect.item_id, effect.audio, effect.format, effect.vocabulary)
+                case Expect():
+                    self._ears.expect(effect.vocabulary)
+                case Answer():
+                    self._pumps[effect.prompt.response_id] = self._group.create_task(self._pump(effect.prompt))
+                case Abandon():
+                    if pump := self._pumps.pop(effect.response_id, None):
+                        pump.cancel()
+                case ClearPlayout():
+                    pass  # a WebSocket's client plays the audio itself
+                case Close():
+                    self._leg.close(effect.code, effect.reason)
+                    self._ended.set()
+
+    async def _pump(self, prompt: Prompt) -> None:
+        """Carry one answer from the brain to the session."""
+        try:
+            async with aclosing(self._brain.answer(prompt)) as reports:
+                async for report in reports:
+                    self._report(report)
+                    await self._leg.drain()
+        except EngineError as error:
+            self._report(Broke(prompt.response_id, error.code, str(error)))
+        finally:
+            if self._pumps.get(prompt.response_id) is asyncio.current_task():
+                del self._pumps[prompt.response_id]
+
+    async def _watch_deadline(self) -> None:
+        """Tell the session when its deadline has passed."""
+        while (deadline := self._session.deadline) is not None:
+            now = self._now()
+            if now < deadline:
+                await asyncio.sleep(deadline - now)
+                continue
+            effects = self._session.receive_time(now)
+            if self._journal:
+                self._journal.time(now, effects)
+            self._perform(effects)

@@ -1,0 +1,26 @@
+"""Ids: unique over all processes, cheap, and repeatable from a seed."""
+
+from __future__ import annotations
+
+import secrets
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_SEED_LENGTH = 13
+
+
+def new_seed() -> str:
+    """Return a random seed: 77 bits, as base62 text."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(_SEED_LENGTH))
+
+
+class Ids:
+    """The ids of one session: a random seed and a running number, 21 characters behind the kind."""
+
+    def __init__(self, seed: str) -> None:
+        self.seed = seed
+        self._next = 0
+
+    def __call__(self, kind: str) -> str:
+        """Return the next id of a kind, such as `event` or `item`."""
+        self._next += 1
+        return f"{kind}_{self.seed}{self._next:08d}"
