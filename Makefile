@@ -1,0 +1,79 @@
+# make run     set everything up and start the server with the embedded engines (ARGS="--port 9000")
+# make test    set everything up and run the quick tests (ARGS="-k barge")
+# make slow    the tests that take longer than the quick ones may
+# make interop the tests with real clients: Python and Node SDKs
+# make lint    ruff and mypy
+# make bench   the benchmarks
+# make lock    resolve the dependencies anew
+# make clean   remove what the other targets made
+
+ARGS ?=
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+
+PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet
+INSTALL := $(PIP) install --require-hashes --only-binary :all: --progress-bar off
+
+# A virtual environment works only where it was made: its stamps name the folder.
+HERE := $(shell pwd | cksum | cut -d ' ' -f 1)
+BASE := .venv/base-$(HERE)
+DEV := .venv/dev-$(HERE)
+# Nor does it work when the Python that it was made with is gone.
+ifeq ($(wildcard .venv/bin/python),)
+$(BASE): always
+endif
+
+.PHONY: run test slow interop lint bench lock setup clean always
+
+run: $(BASE)
+	@exec .venv/bin/vivavoce serve $(ARGS)
+
+test: $(DEV)
+	.venv/bin/python -m pytest --timeout 120 $(ARGS)
+
+slow: $(DEV)
+	.venv/bin/python -m pytest -m slow --timeout 900 $(ARGS)
+
+interop: $(DEV)
+	.venv/bin/python -m pytest -m interop --timeout 600 $(ARGS)
+
+lint: $(DEV)
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+bench: $(DEV)
+	@for script in bench/[!_]*.py; do echo "== $$script"; .venv/bin/python "$$script" $(ARGS) || exit 1; done
+
+setup: $(DEV)
+
+$(BASE): requirements/base.txt requirements/build.txt pyproject.toml scripts/python.sh
+	@python="$$(sh scripts/python.sh)" || exit 1; \
+	echo "Setting up .venv with $$python (once; a minute or two)"; \
+	"$$python" -m venv --clear .venv || { \
+	    echo "This Python cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@$(INSTALL) -r requirements/build.txt -r requirements/base.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): $(BASE) requirements/dev.txt
+	@$(INSTALL) -r requirements/dev.txt
+	@touch $@
+
+LOCK := env UV_NO_CONFIG=1 UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/lock/bin/uv pip compile --quiet --universal \
+	--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
+INTEROP := tests/interop/requirements
+
+lock: $(BASE)
+	@.venv/bin/python -m venv .venv/lock
+	@.venv/lock/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/lock.txt
+	$(LOCK) $(UPGRADE) pyproject.toml -o requirements/base.txt
+	$(LOCK) $(UPGRADE) --group dev -c requirements/base.txt -o requirements/dev.txt
+	$(LOCK) $(UPGRADE) requirements/build.in -o requirements/build.txt
+	$(LOCK) $(UPGRADE) requirements/lock.in -o requirements/lock.txt
+	@for name in $(INTEROP)/*.in; do \
+	    $(LOCK) $(UPGRADE) "$$name" -o "$${name%.in}.txt" || exit 1; done
+	cd tests/interop/node && npm install --package-lock-only --ignore-scripts
+
+clean:
+	rm -rf .venv .venv-interop tests/interop/node/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
