@@ -1,0 +1,73 @@
+"""Which engines a process runs: built here from plain settings, imported only when chosen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+
+from .api import Brain, Hearing
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator chose."""
+
+    decoders: int = 0
+    """Utterances recognised at the same time; 0 for one per processor core."""
+    llm_url: str = ""
+    """Base URL of an OpenAI-compatible chat endpoint; empty for the embedded dialogue engine."""
+    llm_model: str = ""
+    """The model's name there; empty for the first one that it lists."""
+    llm_key: str = ""
+    """The key it is called with; empty for none."""
+
+
+class Engines:
+    """The engines of a process."""
+
+    def __init__(self, hearing: Hearing, brain: Brain, names: tuple[str, ...]) -> None:
+        self.hearing = hearing
+        self.brain = brain
+        self.names = names
+        """What hears, answers and speaks, for people to read."""
+
+    async def ready(self) -> None:
+        """Return when all can be used.
+
+        Raises:
+            EngineError: one of them cannot.
+        """
+        await asyncio.gather(self.hearing.ready(), self.brain.ready())
+
+    async def close(self) -> None:
+        """Free everything."""
+        await asyncio.gather(self.hearing.close(), self.brain.close())
+
+
+def build(choice: Choice, clock: Callable[[], datetime]) -> Engines:
+    """Return the chosen engines, not yet ready.
+
+    Args:
+        choice: which ones.
+        clock: the time of day where the server stands, for the dialogue engine.
+    """
+    from .cascade import Cascade
+    from .ears import SharedHearing
+    from .espeak import EspeakTts
+    from .silero import SileroVad
+    from .sphinx import SphinxAsr
+    from .turn_rules import TurnRules
+
+    hearing = SharedHearing(SileroVad(), SphinxAsr(), TurnRules(), decoders=choice.decoders or None)
+    if choice.llm_url:
+        from .chat import ChatLlm
+
+        chat = ChatLlm(choice.llm_url, model=choice.llm_model, key=choice.llm_key)
+        return Engines(hearing, Cascade(chat, EspeakTts()), ("silero", "pocketsphinx", choice.llm_url, "espeak-ng"))
+    from .dialogue import DialogueLlm
+
+    dialogue = DialogueLlm(clock=clock)
+    names = ("silero", "pocketsphinx", "embedded dialogue", "espeak-ng")
+    return Engines(hearing, Cascade(dialogue, EspeakTts()), names)
