@@ -1,0 +1,42 @@
+"""`vivavoce serve`: the server, as the command line and the environment want it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from ..config import OPTIONS, load, misspelt
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add a flag for every setting that may stand on a command line."""
+    parser.epilog = (
+        "Every flag is also an environment variable, such as VIVAVOCE_PORT for --port. Keys are given by "
+        "VIVAVOCE_API_KEYS and VIVAVOCE_LLM_API_KEY alone, because command lines can be read by others."
+    )
+    for option in OPTIONS:
+        if not option.flag:
+            continue
+        if option.is_switch:
+            parser.add_argument(option.flag, dest=option.flag, action="store_const", const="1", help=option.help)
+        else:
+            parser.add_argument(option.flag, dest=option.flag, metavar=option.metavar, help=option.help)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until a signal ends it.
+
+    Raises:
+        VivavoceError: it cannot; the message is one line.
+    """
+    flags = {flag: text for flag, text in vars(arguments).items() if text is not None}
+    config = load(os.environ, flags)
+    for line in misspelt(os.environ):
+        print(f"vivavoce serve: {line}", file=sys.stderr)
+    from ..server.serve import serve
+    from ..server.switchboard import build
+
+    return serve(config, build)

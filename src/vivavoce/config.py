@@ -1,0 +1,377 @@
+"""The settings of a process: one frozen tree, and the only place that names their environment variables and defaults.
+
+`cli` fills it from arguments and environment and passes it down; nothing else reads either.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .core.errors import ConfigError
+from .core.session import Limits as SessionLimits
+
+__all__ = [
+    "OPTIONS",
+    "Access",
+    "Config",
+    "Engines",
+    "Limits",
+    "Listening",
+    "Llm",
+    "Option",
+    "Secret",
+    "load",
+    "misspelt",
+]
+
+MIB = 1024 * 1024
+
+
+class Secret(msgspec.Struct, frozen=True):
+    """A text that never shows itself in a log or a traceback."""
+
+    value: str
+    """The text itself."""
+
+    def __repr__(self) -> str:
+        return "Secret(...)"
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+
+class Listening(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the server listens, and whether it speaks TLS there."""
+
+    host: str = "127.0.0.1"
+    """Address or name; anything but loopback needs keys."""
+    port: int = 8000
+    """TCP port; 0 takes a free one, which is printed."""
+    tls_cert: str = ""
+    """PEM file of the certificate and its chain; empty speaks plain HTTP."""
+    tls_key: str = ""
+    """PEM file of the certificate's private key; empty when it stands in `tls_cert`."""
+    tls_self_signed: bool = False
+    """Whether to make and keep a certificate of one's own for local use."""
+
+
+class Access(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may use the server."""
+
+    api_keys: tuple[Secret, ...] = ()
+    """Accepted bearer keys; none means that anyone on this machine may use it, with any key or without."""
+    allowed_origins: tuple[str, ...] = ()
+    """Origins of web pages that may connect, such as `https://voice.example.com`; `*` allows every page."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one connection may cost; what is said on it is limited by `session`."""
+
+    max_sessions: int = 100
+    """Sessions at a time; further ones are told to come back later."""
+    max_frame_bytes: int = 24 * MIB
+    """Bytes of one message; the protocol's largest, 15 MiB of audio in base64, is 20 MiB."""
+    high_water_bytes: int = 64 * 1024
+    """Bytes queued to a client above which its answer waits: about a second of speech."""
+    max_queue_bytes: int = 8 * MIB
+    """Bytes queued to a client above which it is cut off (1013)."""
+    handshake_seconds: float = 10.0
+    """Seconds that TLS, and then the head of a request, may take to arrive."""
+    message_seconds: float = 120.0
+    """Seconds that one message may take to arrive: 24 MiB at 1.7 Mbit/s."""
+    ping_seconds: float = 20.0
+    """Seconds between pings; a client that sends nothing at all for two of them is gone."""
+    close_seconds: float = 5.0
+    """Seconds that a client has to answer a close before its connection is cut."""
+
+
+class Llm(msgspec.Struct, frozen=True, kw_only=True):
+    """A chat endpoint that answers instead of the embedded dialogue engine."""
+
+    url: str = ""
+    """Base URL of an OpenAI-compatible API, such as `http://127.0.0.1:11434/v1`; empty for the embedded engine."""
+    model: str = ""
+    """The model's name there; empty for the first one that it lists."""
+    api_key: Secret = Secret("")
+    """The key it is called with; empty for none."""
+
+
+class Engines(msgspec.Struct, frozen=True, kw_only=True):
+    """Which engines hear, answer and speak."""
+
+    decoders: int = 0
+    """Utterances recognised at the same time; 0 for one per processor core."""
+    llm: Llm = Llm()
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that an operator can set."""
+
+    listening: Listening = Listening()
+    access: Access = Access()
+    limits: Limits = Limits()
+    session: SessionLimits = SessionLimits(
+        session_seconds=3600.0,
+        # A client that listens in silence is not cut off within a quarter of an hour, a forgotten one is.
+        idle_seconds=900.0,
+        buffer_bytes=48 * MIB,
+        items=10_000,
+        audio_bytes=64 * MIB,
+    )
+    engines: Engines = Engines()
+    journal: str = ""
+    """Folder into which every session is written; empty for none."""
+    state_dir: str = ""
+    """Folder for what outlives a run, such as the self-signed certificate; empty for the user's own."""
+    log_level: str = "info"
+    """`debug`, `info`, `warning` or `error`."""
+
+
+class Option(msgspec.Struct, frozen=True):
+    """One setting as an operator writes it."""
+
+    env: str
+    """Its environment variable."""
+    flag: str
+    """Its command line flag; empty for secrets, which a process list would show."""
+    path: str
+    """Where it stands in the tree, such as `limits.max_sessions`."""
+    read: Callable[[str], Any]
+    """Turns the text into the value; raises ValueError with what is allowed."""
+    help: str
+    """What it does, in half a sentence."""
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether its flag stands alone, without a value."""
+        return self.read is _switch
+
+    @property
+    def metavar(self) -> str:
+        """What the help calls its value."""
+        return self.flag.rsplit("-", 1)[-1].upper()
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(value: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,18}", value) or not low <= int(value) <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(value)
+
+    return read
+
+
+def _seconds(low: float, high: float) -> Callable[[str], float]:
+    def read(value: str) -> float:
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", value) or not low <= float(value) <= high:
+            raise ValueError(f"a number of seconds from {low:g} to {high:g}")
+        return float(value)
+
+    return read
+
+
+def _switch(value: str) -> bool:
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if value.lower() not in words:
+        raise ValueError("1, true, yes or on, or 0, false, no or off")
+    return words[value.lower()]
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value.lower() not in words:
+            raise ValueError(", ".join(words[:-1]) + f" or {words[-1]}")
+        return value.lower()
+
+    return read
+
+
+def _http_url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", value):
+        raise ValueError("a URL that begins with http:// or https://")
+    return value.rstrip("/")
+
+
+def _keys(value: str) -> tuple[Secret, ...]:
+    keys = [key for key in re.split(r"[,\s]+", value) if key]
+    # Browsers pass a key inside a subprotocol, which has to be an HTTP token.
+    if not all(re.fullmatch(r"[A-Za-z0-9_.-]{1,256}", key) for key in keys):
+        raise ValueError("keys of letters, digits, '_', '.' and '-', separated by commas")
+    return tuple(Secret(key) for key in dict.fromkeys(keys))
+
+
+def _keys_file(value: str) -> tuple[Secret, ...]:
+    try:
+        lines = Path(value).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"a readable text file with one key a line ({type(error).__name__})") from error
+    keys = _keys(",".join(line.partition("#")[0].strip() for line in lines))
+    if not keys:
+        raise ValueError("a file with at least one key")
+    return keys
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    origins = tuple(origin.rstrip("/").lower() for origin in re.split(r"[,\s]+", value) if origin)
+    if not all(origin in ("*", "null") or re.fullmatch(r"[a-z][a-z0-9+.-]*://[^\s/?#]+", origin) for origin in origins):
+        raise ValueError("origins such as https://voice.example.com, separated by commas, or *")
+    return origins
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("VIVAVOCE_HOST", "--host", "listening.host", _text, "address to listen on (default 127.0.0.1)"),
+    Option("VIVAVOCE_PORT", "--port", "listening.port", _whole(0, 65535), "port, 0 for a free one (default 8000)"),
+    Option("VIVAVOCE_TLS_CERT", "--tls-cert", "listening.tls_cert", _text, "PEM file of a certificate and its chain"),
+    Option("VIVAVOCE_TLS_KEY", "--tls-key", "listening.tls_key", _text, "PEM file of its private key"),
+    Option(
+        "VIVAVOCE_TLS_SELF_SIGNED",
+        "--tls-self-signed",
+        "listening.tls_self_signed",
+        _switch,
+        "make and keep a certificate for this machine",
+    ),
+    Option("VIVAVOCE_API_KEYS", "", "access.api_keys", _keys, "bearer keys, separated by commas"),
+    Option("VIVAVOCE_API_KEYS_FILE", "--api-keys-file", "access.api_keys_file", _keys_file, "file with one key a line"),
+    Option(
+        "VIVAVOCE_ALLOWED_ORIGINS",
+        "--allowed-origins",
+        "access.allowed_origins",
+        _origins,
+        "origins of web pages that may connect",
+    ),
+    Option(
+        "VIVAVOCE_MAX_SESSIONS",
+        "--max-sessions",
+        "limits.max_sessions",
+        _whole(1, 100_000),
+        "sessions at a time (default 100)",
+    ),
+    Option(
+        "VIVAVOCE_SESSION_SECONDS",
+        "--session-seconds",
+        "session.session_seconds",
+        _seconds(1, 7 * 86400),
+        "longest session (default 3600)",
+    ),
+    Option(
+        "VIVAVOCE_IDLE_SECONDS",
+        "--idle-seconds",
+        "session.idle_seconds",
+        _seconds(0, 7 * 86400),
+        "longest silence of a client, 0 for any (default 900)",
+    ),
+    Option(
+        "VIVAVOCE_MAX_FRAME_BYTES",
+        "--max-frame-bytes",
+        "limits.max_frame_bytes",
+        _whole(65536, 256 * MIB),
+        "largest message (default 24 MiB)",
+    ),
+    Option(
+        "VIVAVOCE_MAX_AUDIO_BYTES",
+        "--max-audio-bytes",
+        "session.buffer_bytes",
+        _whole(65536, 1024 * MIB),
+        "most uncommitted audio of a session (default 48 MiB)",
+    ),
+    Option("VIVAVOCE_MAX_ITEMS", "--max-items", "session.items", _whole(1, 1_000_000), "most items of a conversation"),
+    Option(
+        "VIVAVOCE_MAX_QUEUE_BYTES",
+        "--max-queue-bytes",
+        "limits.max_queue_bytes",
+        _whole(65536, 1024 * MIB),
+        "most bytes queued to a slow client (default 8 MiB)",
+    ),
+    Option("VIVAVOCE_DECODERS", "--decoders", "engines.decoders", _whole(0, 1024), "utterances recognised at a time"),
+    Option("VIVAVOCE_LLM_URL", "--llm-url", "engines.llm.url", _http_url, "chat endpoint that answers"),
+    Option("VIVAVOCE_LLM_MODEL", "--llm-model", "engines.llm.model", _text, "its model"),
+    Option("VIVAVOCE_LLM_API_KEY", "", "engines.llm.api_key", Secret, "its key"),
+    Option("VIVAVOCE_JOURNAL", "--journal", "journal", _text, "folder to write every session into"),
+    Option("VIVAVOCE_STATE_DIR", "--state-dir", "state_dir", _text, "folder for the self-signed certificate"),
+    Option(
+        "VIVAVOCE_LOG_LEVEL",
+        "--log-level",
+        "log_level",
+        _one_of("debug", "info", "warning", "error"),
+        "debug, info, warning or error (default info)",
+    ),
+)
+"""Every setting; the command line and the environment are both read by this table."""
+
+
+def load(environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> Config:
+    """Return the settings that the environment and the command line ask for; the command line wins.
+
+    Args:
+        environ: environment variables; an empty one counts as not set.
+        flags: texts given on the command line, by the flag's name such as `--port`.
+
+    Raises:
+        ConfigError: a value cannot be used; the message names the variable or flag and what is allowed.
+    """
+    values: dict[str, Any] = {}
+    for option in OPTIONS:
+        source, text = option.env, environ.get(option.env, "").strip()
+        if flags and option.flag in flags:
+            source, text = option.flag, flags[option.flag].strip()
+        if not text:
+            continue
+        try:
+            values[option.path] = option.read(text)
+        except ValueError as error:
+            shown = "its value" if not option.flag else repr(text)
+            raise ConfigError(f"{source} has to be {error}, not {shown}") from None
+    listed, filed = values.pop("access.api_keys", ()), values.pop("access.api_keys_file", ())
+    values["access.api_keys"] = tuple(dict.fromkeys((*listed, *filed)))
+    values.setdefault("state_dir", _default_state_dir(environ))
+    config: Config = _replaced(Config(), "", values)
+    _check(config)
+    return config
+
+
+def misspelt(environ: Mapping[str, str]) -> list[str]:
+    """Return a line for each variable that looks like one of ours but is none, so that a typing error is noticed."""
+    known = [option.env for option in OPTIONS]
+    lines = []
+    for name in sorted(environ):
+        if name.startswith("VIVAVOCE_") and name not in known:
+            near = difflib.get_close_matches(name, known, 1, 0.8)
+            if near:
+                lines.append(f"{name} is not a setting; did you mean {near[0]}?")
+    return lines
+
+
+def _replaced(tree: Any, prefix: str, values: Mapping[str, Any]) -> Any:
+    """Return `tree` with those of its leaves replaced that `values` names by their paths."""
+    changes: dict[str, Any] = {}
+    for name in tree.__struct_fields__:
+        if prefix + name in values:
+            changes[name] = values[prefix + name]
+        elif any(path.startswith(f"{prefix}{name}.") for path in values):
+            changes[name] = _replaced(getattr(tree, name), f"{prefix}{name}.", values)
+    return msgspec.structs.replace(tree, **changes)
+
+
+def _default_state_dir(environ: Mapping[str, str]) -> str:
+    base = environ.get("XDG_STATE_HOME", "")
+    root = Path(base) if os.path.isabs(base) else Path(environ.get("HOME") or os.path.expanduser("~")) / ".local/state"
+    return str(root / "vivavoce")
+
+
+def _check(config: Config) -> None:
+    listening = config.listening
+    if listening.tls_key and not listening.tls_cert:
+        raise ConfigError("--tls-key (VIVAVOCE_TLS_KEY) needs --tls-cert (VIVAVOCE_TLS_CERT) beside it")
+    if listening.tls_cert and listening.tls_self_signed:
+        raise ConfigError("--tls-self-signed (VIVAVOCE_TLS_SELF_SIGNED) and --tls-cert exclude each other")

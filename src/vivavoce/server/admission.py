@@ -1,0 +1,245 @@
+"""Who may come in: keys, web pages and room, decided before any upgrade.
+
+Pure decisions on what a request says; `server.hybrid` asks for Realtime sockets and `server.app` for HTTP routes.
+
+Without keys a server listens on loopback only.  That alone does not keep out a web page that the user visits: its
+scripts run on the same machine.  So then the page's `Origin` has to be local or allowed, and so has the `Host` that the
+request was sent to, or else a page could give its own name this machine's address (DNS rebinding).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ..config import Access
+from ..core.errors import ConfigError, VivavoceError
+
+__all__ = ["Admission", "Connection", "Refused", "Request", "check_exposure", "is_loopback"]
+
+KEY_SUBPROTOCOL = "openai-insecure-api-key."
+BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
+_SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "api-key", "cookie", "sec-websocket-protocol"})
+_SECRET_PARAMETERS = frozenset({"api-key"})
+_RETRY_SECONDS = "5"
+
+
+class Request(msgspec.Struct, frozen=True):
+    """The head of an HTTP request."""
+
+    path: str
+    """The path, percent-decoded."""
+    query: Mapping[str, str]
+    """The parameters, decoded; of repeated ones the last."""
+    headers: Mapping[str, str]
+    """Names in lower case; repeated ones joined by commas."""
+    peer: str
+    """Address of the client."""
+
+    @property
+    def subprotocols(self) -> tuple[str, ...]:
+        """The WebSocket subprotocols that are offered, most wanted first."""
+        names = self.headers.get("sec-websocket-protocol", "").split(",")
+        return tuple(name.strip() for name in names if name.strip())
+
+
+class Connection(msgspec.Struct, frozen=True):
+    """A connection that was let in, without anything secret, so that it may be logged and written to a journal."""
+
+    path: str
+    """The path, percent-decoded."""
+    query: Mapping[str, str]
+    """The parameters, without keys."""
+    headers: Mapping[str, str]
+    """Names in lower case; without keys and cookies."""
+    subprotocols: tuple[str, ...]
+    """The subprotocols that were offered, without keys."""
+    key_id: str
+    """Eight hexadecimal digits that tell keys apart without giving them away; empty when none was given."""
+    peer: str
+    """Address of the client."""
+    dialect_hint: str
+    """`beta` where the client asks for that shape; empty where nothing says, which means GA unless its first message
+    shows otherwise."""
+
+
+class Refused(VivavoceError):
+    """A request is turned away with an HTTP status and an error body in OpenAI's shape."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str | None,
+        message: str,
+        *,
+        type: str = "invalid_request_error",  # noqa: A002 - the wire name
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        """The HTTP status."""
+        self.headers = dict(headers or {})
+        """Headers of the response besides those of its body."""
+        error = {"message": message, "type": type, "param": param, "code": code}
+        self.body = msgspec.json.encode({"error": error})
+        """The response's JSON."""
+
+
+class Admission:
+    """The rules of one server."""
+
+    def __init__(self, access: Access, max_sessions: int) -> None:
+        """Take the rules.
+
+        Args:
+            access: keys and origins.
+            max_sessions: how many sessions there may be at a time.
+        """
+        # Digests are of one length, so that a comparison tells nothing of a key's length either.
+        self._digests = tuple(_digest(key.value) for key in access.api_keys)
+        self._origins = frozenset(access.allowed_origins)
+        self._hosts = frozenset(filter(None, map(_host_of, self._origins)))
+        self._max_sessions = max_sessions
+
+    def admit(self, request: Request, sessions: int) -> Connection:
+        """Let a Realtime socket in, where `sessions` are open already.
+
+        Raises:
+            Refused: it may not come in.
+        """
+        key_id = self.authenticate(request)
+        if sessions >= self._max_sessions:
+            raise Refused(
+                503,
+                "server_at_capacity",
+                f"This server holds {self._max_sessions} sessions, which is the most it may. Try again later.",
+                type="server_error",
+                headers={"Retry-After": _RETRY_SECONDS},
+            )
+        return Connection(
+            path=request.path,
+            query={name: value for name, value in request.query.items() if name not in _SECRET_PARAMETERS},
+            headers={name: value for name, value in request.headers.items() if name not in _SECRET_HEADERS},
+            subprotocols=tuple(name for name in request.subprotocols if not name.startswith(KEY_SUBPROTOCOL)),
+            key_id=key_id,
+            peer=request.peer,
+            dialect_hint=_dialect_hint(request),
+        )
+
+    def authenticate(self, request: Request) -> str:
+        """Return the id of the request's key, or an empty text where it has none and needs none.
+
+        Raises:
+            Refused: the key is wrong or missing, or the request comes from a web page that may not ask.
+        """
+        self._check_page(request)
+        key = _key_of(request)
+        if self._digests:
+            digest = _digest(key)
+            # Every key is compared, so that the time taken does not tell which one nearly matched.
+            if not sum(hmac.compare_digest(digest, known) for known in self._digests):
+                raise _wrong_key(key)
+        return _digest(key).hex()[:8] if key else ""
+
+    def _check_page(self, request: Request) -> None:
+        if "*" in self._origins:
+            return
+        origin = request.headers.get("origin", "").lower()
+        keyless = not self._digests
+        if origin and (keyless or self._origins) and not self._may_ask(origin):
+            raise Refused(
+                403,
+                "origin_not_allowed",
+                f"Web pages from {origin[:200]} may not use this server; its operator can allow them by "
+                "VIVAVOCE_ALLOWED_ORIGINS.",
+            )
+        host = _hostname(request.headers.get("host", ""))
+        if keyless and host and not is_loopback(host) and host not in self._hosts:
+            raise Refused(
+                403,
+                "host_not_allowed",
+                f"This server has no API keys and answers to local names only, not to {host[:200]}; its operator can "
+                "set VIVAVOCE_API_KEYS, or allow the name by VIVAVOCE_ALLOWED_ORIGINS.",
+            )
+
+    def _may_ask(self, origin: str) -> bool:
+        return origin in self._origins or (not self._origins and is_loopback(_host_of(origin)))
+
+
+def check_exposure(addresses: Iterable[str], access: Access) -> None:
+    """Make sure that a server without keys can be reached from this machine alone.
+
+    Args:
+        addresses: the IP addresses that it listens on.
+        access: its keys.
+
+    Raises:
+        ConfigError: it could be reached from elsewhere.
+    """
+    open_ones = [address for address in addresses if not is_loopback(address)]
+    if open_ones and not access.api_keys:
+        raise ConfigError(
+            f"without API keys the server listens on loopback only, not on {open_ones[0]}: set VIVAVOCE_API_KEYS or "
+            "VIVAVOCE_API_KEYS_FILE, or use --host 127.0.0.1"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a name or address without port and brackets can only mean this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _hostname(host: str) -> str:
+    """Return what stands before the port of a `Host` header, without brackets."""
+    match = re.fullmatch(r"(\[([^\]]*)\]|([^:]*))(:[0-9]*)?", host.strip().lower())
+    # Whatever is no host is returned as it is: it matches nothing.
+    return (match[2] or match[3] or "").rstrip(".") if match else host
+
+
+def _host_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _key_of(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    offered = [name[len(KEY_SUBPROTOCOL) :] for name in request.subprotocols if name.startswith(KEY_SUBPROTOCOL)]
+    return request.headers.get("api-key", "").strip() or (offered or [""])[0] or request.query.get("api-key", "")
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode(errors="surrogateescape")).digest()
+
+
+def _wrong_key(key: str) -> Refused:
+    if not key:
+        text = "No API key was given. Send one in an Authorization header: Bearer YOUR_KEY."
+    else:
+        # Enough to recognise one's own key by, of a key that is long enough to stay secret.
+        shown = f"{key[:3]}***{key[-4:]}" if len(key) >= 20 and key.isascii() else "***"
+        text = f"Incorrect API key provided: {shown}."
+    return Refused(401, "invalid_api_key", text, headers={"WWW-Authenticate": "Bearer"})
+
+
+def _dialect_hint(request: Request) -> str:
+    tokens = [token.strip() for token in request.headers.get("openai-beta", "").split(",")]
+    is_azure_preview = request.path.rstrip("/") == "/openai/realtime" and "api-version" in request.query
+    if "realtime=v1" in tokens or BETA_SUBPROTOCOL in request.subprotocols or is_azure_preview:
+        return "beta"
+    return ""

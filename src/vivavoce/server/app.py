@@ -1,0 +1,154 @@
+"""The HTTP routes: health, readiness, models, and errors in OpenAI's shape.
+
+Realtime sockets never come here (`server.hybrid` takes them); what comes to their paths without an upgrade does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fastapi import Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.requests import Request as HttpRequest
+from fastapi.responses import Response
+from fastapi.websockets import WebSocket
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import Receive, Scope, Send
+
+from .. import __version__
+from ..config import Access
+from .admission import Admission, Refused, Request
+from .hybrid import REALTIME_PATHS
+
+__all__ = ["MODELS", "create_app"]
+
+MODELS = (
+    "vivavoce",
+    "gpt-realtime",
+    "gpt-realtime-mini",
+    "gpt-realtime-1.5",
+    "gpt-realtime-2.1",
+    "gpt-realtime-2.1-mini",
+    "gpt-4o-realtime-preview",
+    "gpt-4o-mini-realtime-preview",
+)
+"""The product's own model, and the names by which clients ask for a realtime model without being told of it."""
+
+# The list tells when a model was made; all of them are this program.
+_CREATED_UNIX = 1_767_225_600
+_LOCAL_PAGES = r"https?://(localhost|[a-z0-9-]+\.localhost|127\.[0-9.]+|\[::1\])(:[0-9]+)?"
+
+
+def create_app(access: Access, admission: Admission, missing: Callable[[], tuple[str, ...]]) -> FastAPI:
+    """Return the application.
+
+    Args:
+        access: which web pages may read its answers.
+        admission: checks the keys of requests below `/v1`.
+        missing: names what a session still lacks; nothing when the server is ready.
+    """
+    app = FastAPI(title="vivavoce", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    _add_probes(app, missing)
+    _add_models(app, admission)
+    _add_realtime_hints(app)
+    _add_errors(app)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=access.allowed_origins,
+        allow_origin_regex=None if access.allowed_origins else _LOCAL_PAGES,
+        allow_methods=["GET", "POST"],
+        allow_headers=["*"],
+        expose_headers=["Location"],
+    )
+    return app
+
+
+def _add_probes(app: FastAPI, missing: Callable[[], tuple[str, ...]]) -> None:
+    @app.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok", "version": __version__}
+
+    @app.get("/readyz")
+    async def readyz(response: Response) -> dict[str, Any]:
+        lacking = missing()
+        if lacking:
+            response.status_code = 503
+        return {"status": "starting" if lacking else "ready", "missing": lacking}
+
+
+def _add_models(app: FastAPI, admission: Admission) -> None:
+    async def authenticated(request: HttpRequest) -> None:
+        peer = f"{request.client.host}:{request.client.port}" if request.client else "unknown"
+        admission.authenticate(Request(request.url.path, request.query_params, request.headers, peer))
+
+    @app.get("/v1/models", dependencies=[Depends(authenticated)])
+    async def models() -> dict[str, Any]:
+        return {"object": "list", "data": [_model(name) for name in MODELS]}
+
+    @app.get("/v1/models/{name}", dependencies=[Depends(authenticated)])
+    async def model(name: str) -> dict[str, Any]:
+        if name not in MODELS:
+            raise Refused(404, "model_not_found", f"The model '{name[:200]}' does not exist.", param="model")
+        return _model(name)
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": _CREATED_UNIX, "owned_by": "vivavoce"}
+
+
+def _add_realtime_hints(app: FastAPI) -> None:
+    async def upgrade_required() -> None:
+        raise Refused(
+            426,
+            "upgrade_required",
+            "This is the address of a WebSocket; open it with ws:// or wss://.",
+            headers={"Upgrade": "websocket", "Connection": "Upgrade"},
+        )
+
+    for path in sorted(REALTIME_PATHS):
+        app.add_api_route(path, upgrade_required, methods=["GET", "HEAD"])
+
+
+def _add_errors(app: FastAPI) -> None:
+    @app.exception_handler(Refused)
+    async def refused(_request: HttpRequest, error: Refused) -> Response:
+        return _response(error)
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: HttpRequest, error: HTTPException) -> Response:
+        return _response(_of_status(error.status_code, request, error.headers or {}))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: HttpRequest, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        where = ".".join(str(step) for step in first["loc"][1:]) or None
+        return _response(Refused(422, "invalid_value", f"Invalid value: {first['msg']}.", param=where))
+
+    @app.exception_handler(Exception)
+    async def failed(_request: HttpRequest, _error: Exception) -> Response:
+        return _response(Refused(500, None, "The server failed while it handled this request.", type="server_error"))
+
+    app.router.default = _unknown_path
+
+
+async def _unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
+    unknown = Refused(404, "unknown_url", f"There is nothing at {scope['path'][:200]}.")
+    if scope["type"] == "websocket":
+        await WebSocket(scope, receive, send).send_denial_response(_response(unknown))
+    elif scope["type"] == "http":
+        raise unknown
+
+
+def _of_status(status: int, request: HttpRequest, headers: Mapping[str, str]) -> Refused:
+    path = request.url.path[:200]
+    if status == 404:
+        return Refused(404, "unknown_url", f"There is nothing at {path}.", headers=headers)
+    if status == 405:
+        return Refused(405, "method_not_allowed", f"{request.method} is not allowed on {path}.", headers=headers)
+    return Refused(status, None, f"The request to {path} was refused.", headers=headers)
+
+
+def _response(refusal: Refused) -> Response:
+    return Response(refusal.body, refusal.status, refusal.headers, media_type="application/json")

@@ -1,0 +1,242 @@
+"""One port for everything: uvicorn's HTTP/1.1, which hands Realtime sockets to legs of their own.
+
+`HttpProtocol` is uvicorn's, with three differences: a WebSocket upgrade of a Realtime path never reaches ASGI but
+becomes a `WebSocketLeg` on the same transport; bytes that follow an upgrade request in the same segment are kept; and a
+request's head has to arrive within a time and a size.  Everything else, other WebSockets included, is FastAPI's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import binascii
+import hashlib
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, cast
+from urllib.parse import parse_qsl, unquote
+
+import httptools
+from uvicorn import Config as UvicornConfig
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from ..config import Limits
+from ..legs import Leg, LegOwner
+from ..legs.websocket import WebSocketLeg
+from .admission import Admission, Connection, Refused, Request
+
+__all__ = ["REALTIME_PATHS", "Accept", "Gate", "HttpProtocol"]
+
+REALTIME_PATHS = frozenset({"/v1/realtime", "/realtime", "/openai/realtime", "/openai/v1/realtime"})
+"""Where a WebSocket is a Realtime session: OpenAI's path, that of clients given a bare host, and Azure's two."""
+
+# Beyond any real head, cookies included.
+_MAX_HEAD_BYTES = 64 * 1024
+# RFC 6455 section 1.3.
+_ACCEPT_SUFFIX = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+Accept = Callable[[Connection, Leg], LegOwner]
+"""Makes the owner of a new leg; it may send at once, and is given the first message after it has returned."""
+
+
+class Gate:
+    """What every connection of a server shares: the rules, the room taken, and who owns the sessions."""
+
+    def __init__(self, admission: Admission, limits: Limits, accept: Accept, is_ready: Callable[[], bool]) -> None:
+        """Guard the way to `accept`.
+
+        Args:
+            admission: who may come in.
+            limits: what a connection may cost.
+            accept: makes the owner of each leg.
+            is_ready: whether sessions can be served already.
+        """
+        self.admission = admission
+        self.limits = limits
+        self.accept = accept
+        self.is_ready = is_ready
+        self.legs: set[WebSocketLeg] = set()
+        """The sockets that are connected."""
+
+    def admit(self, request: Request) -> Connection:
+        """Let a Realtime socket in.
+
+        Raises:
+            Refused: it may not come in, or too early.
+        """
+        connection = self.admission.admit(request, len(self.legs))
+        if not self.is_ready():
+            raise Refused(
+                503,
+                "not_ready",
+                "The engines of this server are still being loaded. Try again in a moment.",
+                type="server_error",
+                headers={"Retry-After": "1"},
+            )
+        return connection
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """HTTP/1.1 on one connection, until it is upgraded."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        config: UvicornConfig,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        """Serve one connection; all but `gate` is what uvicorn passes."""
+        super().__init__(config, server_state, app_state, _loop)
+        self._gate = gate
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._head_bytes = 0
+        self._postponed: bytes | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin, with a limited time for the first head."""
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._head_arrived()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what has arrived."""
+        self._unset_keepalive_if_required()
+        if self._head_timer is not None:
+            self._head_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._upgrade_requested(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self._refuse(Refused(400, "invalid_request", "This is not a request of HTTP/1.1."))
+        else:
+            if self._head_timer is not None and self._head_bytes > _MAX_HEAD_BYTES:
+                self._refuse(Refused(431, "headers_too_large", f"The headers exceed {_MAX_HEAD_BYTES} bytes."))
+
+    def on_message_begin(self) -> None:
+        """Note that a head begins, and has a limited time too if it is not the first."""
+        super().on_message_begin()
+        if self._head_timer is None:
+            self._expect_head()
+
+    def on_headers_complete(self) -> None:
+        """Note that the head is here."""
+        self._head_arrived()
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """Go on with an upgrade that had to wait for the response before it."""
+        super().on_response_complete()
+        if self._postponed is not None and not self.transport.is_closing():
+            received, self._postponed = self._postponed, None
+            self._unset_keepalive_if_required()
+            self._upgrade(received)
+
+    def _expect_head(self) -> None:
+        self._head_bytes = 0
+        self._head_timer = self.loop.call_later(self._gate.limits.handshake_seconds, self.transport.close)
+
+    def _head_arrived(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _should_upgrade(self) -> bool:
+        return bool(self.scope.get("method") == "GET" and super()._should_upgrade())
+
+    def _upgrade_requested(self, received: bytes) -> None:
+        if not self._should_upgrade():
+            # `Upgrade: h2c` and the like are offers that a server may ignore.
+            return
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._postponed = received
+            self.flow.pause_reading()
+        else:
+            self._upgrade(received)
+
+    def _upgrade(self, received: bytes) -> None:
+        self.flow.resume_reading()
+        request = self._request()
+        if request.path.rstrip("/") not in REALTIME_PATHS:
+            self.handle_websocket_upgrade()
+            if received and not self.transport.is_closing():
+                cast(asyncio.Protocol, self.transport.get_protocol()).data_received(received)
+            return
+        try:
+            answer = _handshake(request, self.scope["http_version"])
+            connection = self._gate.admit(request)
+        except Refused as refusal:
+            self._refuse(refusal)
+            return
+        if "realtime" in request.subprotocols:
+            answer += b"Sec-WebSocket-Protocol: realtime\r\n"
+        self.transport.write(answer + b"\r\n")
+        leg = WebSocketLeg(self.transport, self._gate.limits, self._leg_lost)
+        self._gate.legs.add(leg)
+        self.connections.discard(self)
+        self.connections.add(cast(Any, leg))
+        leg.attach(self._gate.accept(connection, leg), received)
+
+    def _leg_lost(self, leg: WebSocketLeg) -> None:
+        self._gate.legs.discard(leg)
+        self.connections.discard(cast(Any, leg))
+
+    def _request(self) -> Request:
+        target = self.url.decode("latin-1")
+        if "://" in target.split("?")[0]:
+            # The absolute form, which proxies use.
+            target = "/" + target.split("://", 1)[1].partition("/")[2]
+        path, _, query = target.partition("?")
+        headers: dict[str, str] = {}
+        for raw_name, raw_value in self.headers:
+            name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        peer = f"{self.client[0]}:{self.client[1]}" if self.client else "unknown"
+        return Request(unquote(path), dict(parse_qsl(query, keep_blank_values=True)), headers, peer)
+
+    def _refuse(self, refusal: Refused) -> None:
+        self._head_arrived()
+        status = HTTPStatus(refusal.status)
+        headers = {
+            **refusal.headers,
+            "Content-Type": "application/json",
+            "Content-Length": str(len(refusal.body)),
+            "Connection": "close",
+        }
+        lines = [f"HTTP/1.1 {status.value} {status.phrase}", *(f"{name}: {value}" for name, value in headers.items())]
+        self.transport.write("\r\n".join([*lines, "", ""]).encode() + refusal.body)
+        self.transport.close()
+
+
+def _handshake(request: Request, http_version: str) -> bytes:
+    """Return the head of the answer that accepts an upgrade (RFC 6455 section 4.2), without its empty line."""
+    if http_version != "1.1":
+        raise Refused(400, "invalid_handshake", "A WebSocket begins with a request of HTTP/1.1.")
+    if request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers:
+        raise Refused(400, "invalid_handshake", "The request for a WebSocket has a body.")
+    if request.headers.get("sec-websocket-version", "") != "13":
+        raise Refused(
+            426,
+            "unsupported_websocket_version",
+            "Only version 13 of the WebSocket protocol is spoken here.",
+            headers={"Sec-WebSocket-Version": "13", "Upgrade": "websocket"},
+        )
+    key = request.headers.get("sec-websocket-key", "").encode("latin-1")
+    try:
+        is_valid = len(b64decode(key, validate=True)) == 16
+    except binascii.Error:
+        is_valid = False
+    if not is_valid:
+        raise Refused(400, "invalid_handshake", "The Sec-WebSocket-Key header is missing or malformed.")
+    accept = b64encode(hashlib.sha1(key + _ACCEPT_SUFFIX, usedforsecurity=False).digest())
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept + b"\r\n"
+    )

@@ -1,0 +1,276 @@
+"""Running a server: sockets, TLS, engines, uvicorn, the start message, and a clean end.
+
+Called by `vivavoce serve`.  What answers the calls is a `Switchboard`, which the caller brings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import errno
+import functools
+import gc
+import logging
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol, cast
+
+import uvicorn
+
+from .. import __version__
+from ..config import Config, Listening
+from ..core.errors import VivavoceError
+from ..legs import Leg, LegOwner
+from .admission import Admission, Connection, check_exposure
+from .app import create_app
+from .hybrid import Gate, HttpProtocol
+from .tls import self_signed, server_context
+
+__all__ = ["ServeError", "Switchboard", "serve"]
+
+# How long uvicorn waits for the closes that it asked for; longer than a leg takes to cut its peer off.
+_GRACE_SECONDS = 10
+_BACKLOG = 2048
+# Young garbage is looked through after this many new objects.  The default of 700 costs a few per cent of a busy
+# server's time and finds next to nothing: sessions free themselves.
+_GC_THRESHOLDS = (50_000, 20, 100)
+
+
+class ServeError(VivavoceError):
+    """The server cannot start; the message says why in one line."""
+
+
+class Switchboard(Protocol):
+    """Connects legs to whatever answers them."""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What a session still lacks; empty when all engines are loaded."""
+        ...
+
+    def describe(self) -> str:
+        """Return the engines in half a line, for people."""
+        ...
+
+    def accept(self, connection: Connection, leg: Leg) -> LegOwner:
+        """Return the owner of a new leg, already at work."""
+        ...
+
+    async def ready(self) -> None:
+        """Return when all engines are loaded.
+
+        Raises:
+            EngineError: one cannot be.
+        """
+        ...
+
+    async def close(self) -> None:
+        """End all calls and free the engines."""
+        ...
+
+
+def serve(config: Config, build: Callable[[Config], Switchboard], tell: Callable[[str], None] = print) -> int:
+    """Serve until a signal ends it, and return the exit status.
+
+    Args:
+        config: the settings.
+        build: makes the switchboard, on the running loop.
+        tell: shows the start message.
+
+    Raises:
+        ConfigError: the settings cannot be used.
+        ServeError: the address cannot be listened on.
+        EngineError: an engine cannot be loaded.
+    """
+    _set_up_logging(config.log_level)
+    sockets = bind(config.listening)
+    try:
+        check_exposure((str(sock.getsockname()[0]) for sock in sockets), config.access)
+        authority, context = _tls(config)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_run(config, build, sockets, context, lambda text: tell(text + _trust(authority))))
+    finally:
+        for sock in sockets:
+            sock.close()
+    return 0
+
+
+def bind(listening: Listening) -> list[socket.socket]:
+    """Return sockets that listen on every address of the host, all on one port.
+
+    Raises:
+        ServeError: the address is taken, not of this machine, or not to be had.
+    """
+    where = f"{listening.host}:{listening.port}"
+    sockets: list[socket.socket] = []
+    try:
+        infos = socket.getaddrinfo(listening.host, listening.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in dict.fromkeys(infos):
+            sock = socket.socket(family, kind, protocol)
+            sockets.append(sock)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                # Otherwise `::` takes the port of IPv4 too, which has a socket of its own where it is wanted.
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            port = sockets[0].getsockname()[1] if listening.port == 0 and len(sockets) > 1 else listening.port
+            sock.bind((address[0], port, *address[2:]))
+            sock.listen(_BACKLOG)
+            sock.setblocking(False)
+    except OSError as error:
+        for sock in sockets:
+            sock.close()
+        raise ServeError(_bind_failure(where, error)) from error
+    return sockets
+
+
+def _bind_failure(where: str, error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return f"{where} is no address of this machine (--host, VIVAVOCE_HOST)"
+    if error.errno == errno.EADDRINUSE:
+        return f"{where} is in use already; choose another port by --port or VIVAVOCE_PORT, or 0 for any free one"
+    if error.errno == errno.EACCES:
+        return f"{where} may not be listened on by this user; ports from 1024 on may (--port, VIVAVOCE_PORT)"
+    return f"{where} cannot be listened on: {error.strerror}"
+
+
+async def _run(
+    config: Config,
+    build: Callable[[Config], Switchboard],
+    sockets: list[socket.socket],
+    context: ssl.SSLContext | None,
+    tell: Callable[[str], None],
+) -> None:
+    switchboard = build(config)
+    admission = Admission(config.access, config.limits.max_sessions)
+    gate = Gate(admission, config.limits, switchboard.accept, lambda: not switchboard.missing)
+    app = create_app(config.access, admission, lambda: switchboard.missing)
+
+    async def ready() -> None:
+        await switchboard.ready()
+        # What is loaded now stays: it need not be looked through again at every collection.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*_GC_THRESHOLDS)
+        tell(_start_message(config, sockets, switchboard.describe(), has_tls=context is not None))
+
+    try:
+        settings = _uvicorn_config(app, gate, context)
+        await _Server(settings, ready, config.limits.handshake_seconds).serve(sockets)
+    finally:
+        await switchboard.close()
+
+
+def _uvicorn_config(app: Any, gate: Gate, context: ssl.SSLContext | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=functools.partial(HttpProtocol, gate),  # type: ignore[arg-type]
+        ws="websockets-sansio",
+        ws_max_size=gate.limits.max_frame_bytes,
+        # Costs twice the processor time and up to 45 MB, and compresses speech by nothing.
+        ws_per_message_deflate=False,
+        lifespan="off",
+        # Its lines would hold keys that clients put into the query.
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        ssl_context_factory=(lambda _config, _default: context) if context is not None else None,
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server; it bounds TLS handshakes, waits for the engines and leaves it to `serve` to end the process."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], Any], handshake_seconds: float) -> None:
+        super().__init__(config)
+        self._ready = ready
+        self._handshake_seconds = handshake_seconds
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept connections, which are told to wait, and return when the engines are loaded."""
+        loop = asyncio.get_running_loop()
+        make = functools.partial(
+            cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class),
+            config=self.config,
+            server_state=self.server_state,
+            app_state={},
+        )
+        context = self.config.ssl
+        timeout = self._handshake_seconds if context is not None else None
+        self.servers = [
+            await loop.create_server(make, sock=sock, ssl=context, ssl_handshake_timeout=timeout, backlog=_BACKLOG)
+            for sock in sockets or []
+        ]
+        self.started = True
+        await self._ready()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take signals as requests to stop.  Unlike uvicorn's own, nothing is raised again when all is done."""
+        kept = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in kept.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop, and do not wait for anybody the second time."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+def _tls(config: Config) -> tuple[Path | None, ssl.SSLContext | None]:
+    listening = config.listening
+    if listening.tls_self_signed:
+        files = self_signed(Path(config.state_dir) / "tls", datetime.datetime.now(datetime.UTC))
+        return files.authority, server_context(str(files.server), "")
+    return None, server_context(listening.tls_cert, listening.tls_key) if listening.tls_cert else None
+
+
+def _start_message(config: Config, sockets: list[socket.socket], engines: str, *, has_tls: bool) -> str:
+    host, port = sockets[0].getsockname()[:2]
+    host = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
+    if config.listening.host == "localhost" or (config.listening.tls_self_signed and host in ("127.0.0.1", "::1")):
+        host = "localhost"
+    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    keys = len(config.access.api_keys)
+    rows = (
+        ("OpenAI clients", f"base_url={'https' if has_tls else 'http'}://{where}/v1"),
+        ("WebSocket", f"{'wss' if has_tls else 'ws'}://{where}/v1/realtime?model=vivavoce"),
+        ("API key", f"one of {keys}" if keys else "any; none is needed on this machine"),
+        ("Engines", engines),
+    )
+    return "\n".join([f"vivavoce {__version__} is ready", *(f"  {name:<15} {value}" for name, value in rows)])
+
+
+def _trust(authority: Path | None) -> str:
+    if authority is None:
+        return ""
+    return (
+        f"\n  {'Certificate':<15} trust it in the client's environment:"
+        f"\n  {'':<15} Node.js   NODE_EXTRA_CA_CERTS={authority}"
+        f"\n  {'':<15} Python    SSL_CERT_FILE={authority}"
+    )
+
+
+def _set_up_logging(level: str) -> None:
+    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # They log what clients send, keys in queries included, below this level.
+    for name in ("uvicorn", "uvicorn.error", "httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
