@@ -6,8 +6,9 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-import order
 import pytest
+
+import order
 
 Event = dict[str, Any]
 Recording = list[Event]
