@@ -1,0 +1,132 @@
+"""The switchboard: every leg that was let in gets a call of its own, and all calls share the engines."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import datetime
+from pathlib import Path
+
+from ..config import Config
+from ..core import events as ev
+from ..core.errors import ProtocolError
+from ..core.session import Limits
+from ..core.settings import Settings
+from ..dialects.choose import choose
+from ..engines.registry import Choice, Engines
+from ..engines.registry import build as build_engines
+from ..legs import Leg, LegOwner
+from .admission import Connection
+from .call import Call, Terms
+from .ids import Ids, new_seed
+
+DEFAULT_MODEL = "vivavoce"
+"""The model of a connection that names none."""
+
+
+class Switchboard:
+    """All calls of a process."""
+
+    def __init__(self, engines: Engines, limits: Limits, journal: Path | None) -> None:
+        """Connect legs to these engines.
+
+        Args:
+            engines: not yet ready.
+            limits: what one session may take.
+            journal: folder in which sessions are written down; None for nowhere.
+        """
+        self._engines = engines
+        self._limits = limits
+        self._journal = journal
+        self._runs: set[asyncio.Task[None]] = set()
+        self._is_ready = False
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What a session still lacks; empty when all engines are loaded."""
+        return () if self._is_ready else self._engines.names
+
+    def describe(self) -> str:
+        """Return the engines in half a line, for people."""
+        return ", ".join(self._engines.names)
+
+    async def ready(self) -> None:
+        """Return when all engines are loaded.
+
+        Raises:
+            EngineError: one cannot be.
+        """
+        await self._engines.ready()
+        self._is_ready = True
+
+    def accept(self, connection: Connection, leg: Leg) -> LegOwner:
+        """Return the owner of a new leg, already at work."""
+        shape = connection.dialect_hint or None
+        dialect = choose(shape)
+        refusal = _refusal(connection)
+        if refusal is not None:
+            error = ev.Error(Ids(new_seed())("event"), refusal.type, refusal.code, refusal.message, refusal.param)
+            for frame in dialect.encode(error):
+                leg.send(frame)
+            leg.close(4000, f"{refusal.type}.{refusal.code}")
+            return _Nobody()
+        model = connection.query.get("model") or connection.query.get("deployment") or DEFAULT_MODEL
+        terms = Terms(Settings(model=model[:256]), self._limits, shape, self._journal)
+        call = Call(
+            leg,
+            dialect,
+            self._engines.hearing,
+            self._engines.brain,
+            terms,
+            now=time.monotonic,
+            unix_now=time.time(),
+        )
+        run = asyncio.get_running_loop().create_task(call.run())
+        self._runs.add(run)
+        run.add_done_callback(self._runs.discard)
+        return call
+
+    async def close(self) -> None:
+        """End all calls and free the engines."""
+        for run in self._runs:
+            run.cancel()
+        await asyncio.gather(*self._runs, return_exceptions=True)
+        await self._engines.close()
+
+
+class _Nobody:
+    """Owns a leg that is being closed."""
+
+    def receive_frame(self, data: bytes) -> None:
+        """Take no notice."""
+
+    def leg_closed(self, code: int, reason: str) -> None:
+        """Take no notice."""
+
+
+def _refusal(connection: Connection) -> ProtocolError | None:
+    """Return why a connection asks for something that is not served, or None."""
+    query = connection.query
+    if query.get("intent") == "transcription":
+        return ProtocolError(
+            "invalid_value",
+            "Transcription sessions are not served. Connect without 'intent' and set "
+            "'session.audio.input.transcription' to be told what is said.",
+            "intent",
+        )
+    if "call_id" in query:
+        return ProtocolError("invalid_value", f"Call '{query['call_id'][:64]}' not found.", "call_id")
+    return None
+
+
+def build(config: Config) -> Switchboard:
+    """Return the switchboard that an operator's settings ask for."""
+    chosen = config.engines
+    choice = Choice(
+        decoders=chosen.decoders,
+        llm_url=chosen.llm.url,
+        llm_model=chosen.llm.model,
+        llm_key=chosen.llm.api_key.value,
+    )
+    engines = build_engines(choice, lambda: datetime.now().astimezone())
+    return Switchboard(engines, config.session, Path(config.journal) if config.journal else None)
