@@ -1,0 +1,195 @@
+"""One message spoken: clauses in, pieces of audio out, each with the words that begin in it.
+
+It changes the synthesiser's sample rate and encoding to the client's, keeps the count of characters and milliseconds,
+and puts pauses between the clauses.  Used by `engines.cascade`, one for each message of an answer.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from ..audio.g711 import pcm_to_alaw, pcm_to_ulaw
+from ..audio.resample import Resampler
+from ..core.effects import Prompt
+from ..core.items import WordMark
+from ..core.reports import Said
+from .api import Tts
+from .clauses import Clause
+
+T = TypeVar("T")
+
+_PIECES_MS = (20, 60, 120)
+"""Lengths of the first pieces of a message: the first is small so that it leaves at once."""
+_PIECE_MS = 160
+"""Length of the later pieces."""
+_SILENT_AFTER_MS = 600
+"""A synthesiser that has named no word after so much speech names none at all."""
+_QUIET = 200
+"""Samples below this (-44 dBFS) count as silence between clauses."""
+_TAIL_MS = 400
+"""The longest silence that is looked for at the end of a clause."""
+
+_WORD = re.compile(
+    r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]|[^\s\u2e80-\u9fff\uac00-\ud7af\uf900-\uffef]+"
+)
+"""A word of the transcript: a run without white space, or one character of a script that writes none."""
+
+
+class Voiceover:
+    """The voice of one message."""
+
+    def __init__(self, tts: Tts, prompt: Prompt) -> None:
+        self._tts = tts
+        self._prompt = prompt
+        self._format = prompt.output_format
+        self._resampler = Resampler(tts.rate_hz, self._format.rate, trim_start=True)
+        self._pcm = b""
+        """Speech at the client's rate that was not yet given."""
+        self._given_samples = 0
+        self._pieces = 0
+        self._characters = 0
+        """Characters of the transcript given so far."""
+        self._tail = b""
+        """The end of the last clause's speech, at the synthesiser's rate."""
+
+    async def speak(self, clause: Clause) -> AsyncGenerator[Said, None]:
+        """Yield the speech of a clause, its whole text spread over it.
+
+        Raises:
+            EngineError: the synthesiser failed.
+        """
+        if not clause.spoken:
+            yield self._said(clause.text)
+            return
+        self._pause(clause.pause_ms)
+        words = _Words(clause, start_ms=self._made_ms, characters=self._characters)
+        speech = self._tts.speak(clause.spoken, self._prompt.voice, self._prompt.speed)
+        async with closing(speech) as pieces:
+            async for piece in pieces:
+                words.hear(piece.words)
+                self._tail = (self._tail + piece.pcm)[-_TAIL_MS * self._tts.rate_hz // 1000 * 2 :]
+                self._pcm += self._resampler.push(piece.pcm)
+                while len(self._pcm) >= self._piece_bytes:
+                    yield self._piece(words, self._piece_bytes)
+        self._pcm += self._resampler.flush()
+        words.finish(self._made_ms)
+        yield self._piece(words, len(self._pcm))
+
+    @property
+    def _made_ms(self) -> int:
+        return round((self._given_samples + len(self._pcm) // 2) * 1000 / self._format.rate)
+
+    @property
+    def _piece_bytes(self) -> int:
+        length_ms = _PIECES_MS[self._pieces] if self._pieces < len(_PIECES_MS) else _PIECE_MS
+        return length_ms * self._format.rate // 1000 * 2
+
+    def _pause(self, pause_ms: int) -> None:
+        """Make silence before a clause, less what the synthesiser left at the end of the one before."""
+        missing_ms = pause_ms / self._prompt.speed - _quiet_ms(self._tail, self._tts.rate_hz)
+        if self._tail and missing_ms > 0:
+            self._pcm += bytes(round(missing_ms * self._format.rate / 1000) * 2)
+        self._tail = b""
+
+    def _piece(self, words: _Words, n_bytes: int) -> Said:
+        pcm, self._pcm = self._pcm[:n_bytes], self._pcm[n_bytes:]
+        self._given_samples += len(pcm) // 2
+        self._pieces += bool(pcm)
+        text, marks = words.begun_by(self._given_samples * 1000 / self._format.rate)
+        match self._format.type:
+            case "audio/pcmu":
+                audio = pcm_to_ulaw(pcm)
+            case "audio/pcma":
+                audio = pcm_to_alaw(pcm)
+            case _:
+                audio = pcm
+        return self._said(text, audio, marks)
+
+    def _said(self, text: str, audio: bytes = b"", marks: tuple[WordMark, ...] = ()) -> Said:
+        self._characters += len(text)
+        return Said(self._prompt.response_id, text, audio, marks)
+
+
+class _Words:
+    """Which words of a clause have begun and ended at a given time."""
+
+    def __init__(self, clause: Clause, start_ms: int, characters: int) -> None:
+        self._clause = clause
+        self._start_ms = start_ms
+        self._before = characters
+        self._spans = [match.span() for match in _WORD.finditer(clause.text)]
+        self._begins = [begin for begin, _ in self._spans]
+        self._starts: list[tuple[int, float]] = [(0, start_ms)]
+        """(index of a word, when it begins) of the words whose time is known, both ascending."""
+        self._text_given = 0
+        self._ended = 0
+        """How many of the known starts have had the mark of the word before them given."""
+        self._end_ms: int | None = None
+        self._named = False
+
+    def hear(self, words: tuple[tuple[int, int], ...]) -> None:
+        """Take note of words that the synthesiser places in the speech of this clause."""
+        for character, at_ms in words:
+            self._named = True
+            offsets = self._clause.offsets
+            written = offsets[min(max(character, 0), len(offsets) - 1)]
+            word = max(0, bisect_right(self._begins, written) - 1)
+            last, last_ms = self._starts[-1]
+            if word > last:
+                self._starts.append((word, max(last_ms, self._start_ms + at_ms)))
+
+    def finish(self, end_ms: int) -> None:
+        """Take note that the speech of the clause is complete."""
+        self._end_ms = end_ms
+
+    def begun_by(self, now_ms: float) -> tuple[str, tuple[WordMark, ...]]:
+        """Return the text that begins before `now_ms` and the marks of words that have ended by then.
+
+        Nothing is returned twice; of a finished clause everything that is left.
+        """
+        marks = []
+        text_end = self._text_given
+        for index in range(self._ended, len(self._starts)):
+            word, at_ms = self._starts[index]
+            if at_ms > now_ms and self._end_ms is None:
+                break
+            if index:
+                marks.append(WordMark(round(at_ms), self._before + self._spans[word - 1][1]))
+            following = word + 1
+            text_end = self._begins[following] if following < len(self._begins) else len(self._clause.text)
+            self._ended = index + 1
+        is_silent = not self._named and now_ms - self._start_ms > _SILENT_AFTER_MS
+        if is_silent or self._end_ms is not None:
+            text_end = len(self._clause.text)
+        if self._end_ms is not None:
+            marks.append(WordMark(self._end_ms, self._before + self._spans[-1][1]))
+        text, self._text_given = self._clause.text[self._text_given : text_end], max(text_end, self._text_given)
+        return text, tuple(marks)
+
+
+def _quiet_ms(pcm: bytes, rate_hz: int) -> int:
+    """Return how many whole milliseconds of silence `pcm` ends with."""
+    step = rate_hz // 1000
+    samples = memoryview(pcm).cast("h")
+    quiet = 0
+    for end in range(len(samples), step - 1, -step):
+        window = samples[end - step : end].tolist()
+        if max(window) > _QUIET or min(window) < -_QUIET:
+            break
+        quiet += 1
+    return quiet
+
+
+@asynccontextmanager
+async def closing(iterator: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
+    """Close an iterator of unknown kind at the end of the block, if it can be closed."""
+    try:
+        yield iterator
+    finally:
+        close = getattr(iterator, "aclose", None)
+        if close is not None:
+            await close()
