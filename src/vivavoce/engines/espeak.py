@@ -84,8 +84,11 @@ _LONGEST = 240
 """Characters in a piece at most, and fewer if they take longer to say than letters do."""
 _CUTS = (
     re.compile(r"\n\s*\n\s*"),
-    # A word of four letters or more, so that "Dr. Smith" and "e.g. this" stay in one piece.
-    re.compile(r"(?<=\w{4})[.!?\u2026]+[\"')\]\u201d\u2019]*\s+|[\u3002\uff01\uff1f]"),
+    # Not behind the commonest abbreviations, nor behind single letters, as in "e.g." or "J. Smith".
+    re.compile(
+        r"(?<!\b\w)(?<!\b[DMS]r)(?<!\bMs)(?<!\bSt)(?<!\bNo)(?<!\bvs)(?<!\bMrs)(?<!\bProf)"
+        r"[.!?\u2026]+[\"')\]\u201d\u2019]*\s+|[\u3002\uff01\uff1f]"
+    ),
     re.compile(r"[,;:\u2014][\"')\]\u201d\u2019]*\s+|[\u3001\uff0c]"),
 )
 """Where a text may be cut with a pause, best places first."""
@@ -157,8 +160,9 @@ class EspeakTts:
         rate = max(_SLOWEST, min(_FASTEST, round(setting.words_per_minute * speed)))
         spoken_samples = 0
         for piece in pieces(text):
-            job = Job(_order(piece, setting, rate), piece.start, spoken_samples)
-            child = await self._crew.borrow(begins=piece.start == 0)
+            is_first = spoken_samples == 0
+            job = Job(_order(piece, setting, rate, is_first), piece.start, spoken_samples)
+            child = await self._crew.borrow(is_first)
             child.begin(job)
             try:
                 await self._crew.grow()
@@ -181,8 +185,8 @@ class EspeakTts:
         await self._crew.close()
 
 
-def _order(piece: Piece, voice: EspeakVoice, rate: int) -> bytes:
+def _order(piece: Piece, voice: EspeakVoice, rate: int, is_first: bool) -> bytes:
     """Return what a child is to be told about a piece."""
-    options = (PAUSE_AFTER if piece.ends_clause else 0) | (0 if piece.start else TRIM_BEFORE)
+    options = (PAUSE_AFTER if piece.ends_clause else 0) | (TRIM_BEFORE if is_first else 0)
     name = voice.name.encode()
     return SETTING.pack(rate, voice.pitch, voice.volume, options, len(name)) + name + piece.text.encode()

@@ -87,11 +87,14 @@ class Child(asyncio.SubprocessProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._is_suspect = False
         self._open_ends = 3  # standard output, standard error and the process itself
-        self._error: EngineError | None = None
+        self.error: EngineError | None = None
+        """Why it is no more, once it is."""
         self.load = 0
         """Places taken or promised; of a child that is not ready, none."""
         self.is_ready = False
         """It has said that it can speak."""
+        self.is_hired = False
+        """Whoever started it has seen it start."""
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when nothing of it is left."""
 
@@ -103,12 +106,13 @@ class Child(asyncio.SubprocessProtocol):
     def _write(self, kind: int, number: int, body: bytes = b"") -> None:
         assert self._process is not None  # a child without a process is never lent
         orders = cast("asyncio.WriteTransport", self._process.get_pipe_transport(0))
-        orders.write(wire.ORDER.pack(kind, number, len(body)) + body)
+        if not orders.is_closing():  # else it is dying, and its jobs will hear of it
+            orders.write(wire.ORDER.pack(kind, number, len(body)) + body)
 
     def begin(self, job: Job) -> None:
         """Have a piece spoken, in a place that was borrowed."""
-        if self._error is not None:  # it died after the place was lent
-            job.receive_end(self._error)
+        if self.error is not None:  # it died after the place was lent
+            job.receive_end(self.error)
             return
         self._newest_job += 1
         job.number = self._newest_job
@@ -165,7 +169,7 @@ class Child(asyncio.SubprocessProtocol):
 
         Twice, because it may be this process that was held up, with the answer waiting in the pipe.
         """
-        if self._timer is None and self._owes_an_answer and self._error is None:
+        if self._timer is None and self._owes_an_answer and self.error is None:
             self._timer = asyncio.get_running_loop().call_later(self._crew.patience / 2, self._look)
 
     def _look(self) -> None:
@@ -179,7 +183,7 @@ class Child(asyncio.SubprocessProtocol):
 
     def kill(self) -> None:
         """End the process at once."""
-        if self._process is not None and self._error is None:
+        if self._process is not None and self.error is None:
             self._process.kill()
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
@@ -203,10 +207,11 @@ class Child(asyncio.SubprocessProtocol):
 
     def abolish(self, error: EngineError) -> None:
         """Fail all jobs, because there is no process (any more)."""
-        self._error = error
+        self.error = error
         if self._timer is not None:
             self._timer.cancel()
-        self._crew.lose(self, None if self.is_ready else error)  # one that never spoke promises no better
+        # One that started and yet never spoke promises no better of the next.
+        self._crew.lose(self, error if self.is_hired and not self.is_ready else None)
         for job in self._jobs.values():
             job.receive_end(error)
         self._jobs.clear()
@@ -302,9 +307,11 @@ class Crew:
             child.abolish(error)
             raise error from cause
         except asyncio.CancelledError:
-            self.lose(child, None)
             child.abolish(EngineError("the speech synthesiser was not started"))
             raise
+        if child.error is not None:
+            raise child.error
+        child.is_hired = True
         if self._is_closed:
             child.kill()
 
