@@ -1,0 +1,160 @@
+"""Where a command speaks: to engines in this process, or to the server of `--url`; both give the same lines."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from ..config import Config, load
+from ..legs.line import Line, Shape
+from ..legs.upstream import Upstream, dial
+from .failure import Misuse
+
+OpenLine = Callable[[], Awaitable[Line]]
+"""Opens a session; raises LineError when that fails."""
+
+_OPENAI_MODEL = "gpt-realtime-2.1"
+"""Asked for at OpenAI, which has no default of its own."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where the sessions of a command are held."""
+
+    config: Config
+    """For engines in this process."""
+    upstream: Upstream | None = None
+    """The server; None for engines in this process."""
+    model: str = ""
+    """Name of the model; empty for the default."""
+    shape: Shape | None = None
+    """Shape to ask for; None takes what there is."""
+
+    @property
+    def name(self) -> str:
+        """The place as files and messages show it."""
+        return self.upstream.shown if self.upstream else "local"
+
+    @property
+    def host(self) -> str:
+        """The server's host; empty for this process."""
+        return self.upstream.host if self.upstream else ""
+
+
+def add_place_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say where sessions are held."""
+    group = parser.add_argument_group("where")
+    group.add_argument("--url", help="a Realtime server (vivavoce, OpenAI, Azure); without it, engines in this process")
+    group.add_argument("--model", default="", help="model to ask for")
+    group.add_argument("--shape", choices=("ga", "beta", "auto"), default="auto", help="shape of the protocol")
+    group.add_argument("--insecure", action="store_true", help="accept a certificate that nobody vouches for")
+
+
+def place_of(args: argparse.Namespace, environ: Mapping[str, str] | None = None) -> Place:
+    """Return the place that arguments and environment name.
+
+    Raises:
+        Misuse: an argument needs another.
+        ConfigError: a setting cannot be used.
+    """
+    environ = os.environ if environ is None else environ
+    shape: Shape | None = None if args.shape == "auto" else args.shape
+    config = load(environ)
+    if not args.url:
+        if args.insecure:
+            raise Misuse("--insecure is about the server of --url")
+        return Place(config, model=args.model, shape=shape)
+    unkeyed = Upstream(args.url, shape=shape, insecure=args.insecure)
+    model = args.model or (_OPENAI_MODEL if _is_openai(unkeyed.host) else "")
+    upstream = msgspec.structs.replace(unkeyed, model=model, key=_key(unkeyed.host, environ))
+    _ = upstream.headers  # a key that cannot be sent is told before anything else is done
+    return Place(config, upstream, model, shape)
+
+
+def _is_openai(host: str) -> bool:
+    return host == "openai.com" or host.endswith(".openai.com")
+
+
+def _key(host: str, environ: Mapping[str, str]) -> str:
+    """Return the key for a host: OpenAI's own first at OpenAI, ours first elsewhere."""
+    names = ["VIVAVOCE_API_KEY", "OPENAI_API_KEY"]
+    if _is_openai(host):
+        names.reverse()
+    return next((environ[name] for name in names if environ.get(name, "").strip()), "")
+
+
+@asynccontextmanager
+async def lines(place: Place, *, hears: bool) -> AsyncIterator[OpenLine]:
+    """Give the means to open lines at a place; engines in this process live as long as the context.
+
+    `hears` tells whether speech is to be recognised: speaking alone need not wait for a recogniser.
+
+    Raises:
+        EngineError: an engine cannot be loaded.
+    """
+    if place.upstream is None:
+        async with local_lines(place, hears=hears) as open_line:
+            yield open_line
+        return
+    upstream = place.upstream
+
+    async def open_upstream() -> Line:
+        return await dial(upstream)
+
+    yield open_upstream
+
+
+@asynccontextmanager
+async def local_lines(place: Place, *, hears: bool) -> AsyncIterator[OpenLine]:
+    """Give the means to open lines to engines in this process.
+
+    Raises:
+        EngineError: an engine cannot be loaded.
+    """
+    from ..engines.registry import Choice, build
+
+    chosen = place.config.engines
+    choice = Choice(
+        decoders=chosen.decoders,
+        llm_url=chosen.llm.url,
+        llm_model=chosen.llm.model,
+        llm_key=chosen.llm.api_key.value,
+    )
+    engines = build(choice, lambda: datetime.now().astimezone())
+    try:
+        await (engines.ready() if hears else engines.brain.ready())
+        yield lambda: _open_local(place, engines)
+    finally:
+        await engines.close()
+
+
+async def _open_local(place: Place, engines: Any) -> Line:
+    """Open a session in this process."""
+    from pathlib import Path
+    from time import monotonic, time
+
+    from ..core.settings import Settings
+    from ..dialects.choose import choose
+    from ..legs.local import MemoryLeg, MemoryWire
+    from ..server.call import Call, Terms
+
+    leg = MemoryLeg()
+    config = place.config
+    settings = Settings(model=place.model) if place.model else Settings()
+    journal = Path(config.journal) if config.journal else None
+    shape: Shape = place.shape or "ga"
+    terms = Terms(settings, config.session, shape, journal)
+    call = Call(leg, choose(shape), engines.hearing, engines.brain, terms, now=monotonic, unix_now=time())
+    leg.owner = call
+    running = asyncio.ensure_future(call.run())
+
+    async def hung_up() -> None:
+        await running
+
+    return await Line.open(MemoryWire(leg, hung_up=hung_up), shape)

@@ -1,0 +1,86 @@
+"""What the tokens of a response cost where a price is known: OpenAI's list prices in US dollars.
+
+Local engines and other people's servers have no price here, so their cost is not known rather than zero.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Price(msgspec.Struct, frozen=True):
+    """US dollars for a million tokens of each kind."""
+
+    text_in: float
+    text_cached: float
+    text_out: float
+    audio_in: float
+    audio_cached: float
+    audio_out: float
+
+
+_FULL_2 = Price(4.0, 0.40, 24.0, 32.0, 0.40, 64.0)
+_FULL = Price(4.0, 0.40, 16.0, 32.0, 0.40, 64.0)
+_MINI = Price(0.60, 0.06, 2.40, 10.0, 0.30, 20.0)
+_PRICES = {
+    "gpt-realtime-2.1-mini": _MINI,
+    "gpt-realtime-mini": _MINI,
+    "gpt-realtime-2.1": _FULL_2,
+    "gpt-realtime-2": _FULL_2,
+    "gpt-realtime-1.5": _FULL,
+    "gpt-realtime": _FULL,
+    "gpt-4o-mini-realtime-preview": Price(0.60, 0.30, 2.40, 10.0, 0.30, 20.0),
+}
+
+
+def price_of(host: str, model: str) -> Price | None:
+    """Return the price of a model at a host, None when it is not known; dated versions cost what the model costs."""
+    if host != "openai.com" and not host.endswith(".openai.com"):
+        return None
+    for name, price in _PRICES.items():
+        rest = model.removeprefix(name)
+        if model.startswith(name) and (not rest or rest[1:5].isdigit()):
+            return price
+    return None
+
+
+def cost_usd(usage: dict[str, Any], price: Price) -> float:
+    """Return what one response's `usage` comes to, in US dollars."""
+    given, made = _object(usage, "input_token_details"), _object(usage, "output_token_details")
+    cached = _object(given, "cached_tokens_details")
+    text, audio = _count(given, "text_tokens"), _count(given, "audio_tokens")
+    # Where the cached tokens are not told by kind, they are taken for text, of which there is some in every prompt.
+    text_cached = min(text, _count(cached, "text_tokens") if cached else _count(given, "cached_tokens"))
+    audio_cached = min(audio, _count(cached, "audio_tokens"))
+    dollars: float = (
+        (text - text_cached) * price.text_in
+        + text_cached * price.text_cached
+        + (audio - audio_cached) * price.audio_in
+        + audio_cached * price.audio_cached
+        + _count(made, "text_tokens") * price.text_out
+        + _count(made, "audio_tokens") * price.audio_out
+    )
+    return dollars / 1_000_000
+
+
+def add_usage(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Return the sum of two usages, field by field."""
+    total = dict(one)
+    for name, value in other.items():
+        if isinstance(value, dict):
+            total[name] = add_usage(_object(total, name), value)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            total[name] = _count(total, name) + value
+    return total
+
+
+def _object(value: dict[str, Any], name: str) -> dict[str, Any]:
+    inner = value.get(name)
+    return inner if isinstance(inner, dict) else {}
+
+
+def _count(value: dict[str, Any], name: str) -> Any:
+    number = value.get(name)
+    return number if isinstance(number, int | float) and not isinstance(number, bool) else 0
