@@ -1,0 +1,23 @@
+"""What the tests with real clients share: the servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from interop import servers
+
+
+@pytest.fixture(scope="session")
+def plain_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
+    """A server without TLS."""
+    with servers.running(tmp_path_factory.mktemp("plain"), tls=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def tls_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
+    """A server with TLS, whose certificate clients must be told to trust."""
+    with servers.running(tmp_path_factory.mktemp("tls"), tls=True) as server:
+        yield server
