@@ -1,7 +1,7 @@
 """G.711 against an independent sample-by-sample rendering of the compression in ITU-T G.191."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vivavoce.audio.g711 import alaw_to_pcm, pcm_to_alaw, pcm_to_ulaw, ulaw_to_pcm
@@ -65,6 +65,7 @@ def test_a_sample_comes_back_within_half_a_step_of_its_segment(decode, encode):
         assert abs(sample - value) <= abs(sample) // 32 + 16
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_chunks_decode_as_the_whole_does(data):
     cut = len(data) // 3

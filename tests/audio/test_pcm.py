@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vivavoce.audio.pcm import SILENT_DBFS, amplify, duration_ms, level_dbfs, silence
@@ -20,6 +20,7 @@ def test_silence_and_nothing_have_the_lowest_level():
     assert level_dbfs(b"") == SILENT_DBFS
 
 
+@settings(deadline=None)
 @given(st.floats(-40, 12))
 def test_gain_moves_the_level_by_as_many_decibels(gain_db):
     pcm = sine(6000)

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vivavoce.audio.playout import Heard, Playout
@@ -121,6 +121,7 @@ def test_half_a_sample_is_refused_and_changes_nothing():
     assert playout.is_idle
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.one_of(
@@ -145,7 +146,7 @@ def test_every_sample_is_played_once_or_cut_and_the_heard_ones_are_counted(steps
             case "pull":
                 frame = playout.pull()
                 assert frame is None or len(frame) == FRAME
-                played += (frame or b"").rstrip(b"\0") + b"\0" * (bool(frame) and frame[-2:] != b"\0\0")
+                played += frame or b""
             case "end":
                 playout.end(details[0])
             case _:

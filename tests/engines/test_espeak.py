@@ -3,7 +3,7 @@ from contextlib import aclosing
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vivavoce.audio.pcm import level_dbfs
@@ -217,6 +217,7 @@ def test_pieces_put_together_are_the_text():
         assert all(len(piece.text) <= 240 for piece in cut)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=1500))
 def test_pieces_stand_where_they_say_and_hold_nothing_unspeakable(text):
     at = 0

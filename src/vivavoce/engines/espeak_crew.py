@@ -303,7 +303,7 @@ class Crew:
             # In a session of its own it gets no signal from the terminal: it ends when its input does.
             await asyncio.get_running_loop().subprocess_exec(lambda: child, *command, start_new_session=True)
         except OSError as cause:
-            error = EngineError(f"the speech synthesiser cannot be started: {cause}")
+            error = EngineError(f"the speech synthesiser cannot be started: {command[0]}: {cause.strerror}")
             child.abolish(error)
             raise error from cause
         except asyncio.CancelledError:

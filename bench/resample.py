@@ -1,0 +1,85 @@
+"""The resampler between every two usual rates: delay, pass band, images and aliases, time for 20 ms.
+
+    python bench/resample.py [FROM_HZ TO_HZ]
+
+Levels are in dB against the tone that makes them, over a band up to 0.9 of the lower Nyquist frequency.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import time
+
+import numpy as np
+
+from vivavoce.audio.resample import Resampler, resample
+
+RATES = (8000, 11_025, 16_000, 22_050, 24_000, 44_100, 48_000)
+AMPLITUDE = 16_000
+PASSED = (0.02, 0.2, 0.4, 0.6, 0.8, 0.85, 0.9)
+FOLDED = (1.1, 1.15, 1.25, 1.5, 1.9)
+
+
+def tone(hz: float, rate: int) -> bytes:
+    t = np.arange(rate // 2) / rate
+    return np.rint(AMPLITUDE * np.sin(2 * np.pi * hz * t)).astype("<i2").tobytes()
+
+
+def settled(pcm: bytes) -> np.ndarray:
+    return np.frombuffer(pcm, "<i2").astype(float)[1000:-1000]
+
+
+def decibels(ratio: float) -> float:
+    return 20 * float(np.log10(max(ratio, 1e-9)))
+
+
+def gain_and_rest(hz: float, from_hz: int, to_hz: int) -> tuple[float, float]:
+    """Return how loud a tone comes out, and how loud everything else is."""
+    out = settled(resample(tone(hz, from_hz), from_hz, to_hz))
+    t = np.arange(len(out)) / to_hz
+    basis = np.stack([np.sin(2 * np.pi * hz * t), np.cos(2 * np.pi * hz * t)], 1)
+    weights = np.linalg.lstsq(basis, out)[0]
+    rest = np.sqrt(((out - basis @ weights) ** 2).mean() * 2)
+    return decibels(np.hypot(*weights) / AMPLITUDE), decibels(rest / AMPLITUDE)
+
+
+def microseconds(from_hz: int, to_hz: int) -> float:
+    """Return the processor time of 20 ms, the best of several runs."""
+    resampler = Resampler(from_hz, to_hz)
+    chunk = tone(440, from_hz)[: 2 * (from_hz // 50)]
+    best = float("inf")
+    for _ in range(20):
+        begin = time.thread_time()
+        for _ in range(100):
+            resampler.push(chunk)
+        best = min(best, time.thread_time() - begin)
+    return best * 1e4
+
+
+def measure(from_hz: int, to_hz: int) -> str:
+    nyquist = min(from_hz, to_hz) / 2
+    passed = [gain_and_rest(share * nyquist, from_hz, to_hz) for share in PASSED]
+    folded = [
+        decibels(settled(resample(tone(share * nyquist, from_hz), from_hz, to_hz)).std() * np.sqrt(2) / AMPLITUDE)
+        for share in FOLDED
+        if to_hz < from_hz and share * nyquist < from_hz / 2
+    ]
+    ripple = max(abs(gain) for gain, _ in passed)
+    images = max(rest for _, rest in passed)
+    delay = Resampler(from_hz, to_hz).delay_samples
+    return (
+        f"{from_hz:>6} {to_hz:>6} {delay:>8} {1000 * delay / to_hz:>6.2f} {ripple:>9.3f} {images:>8.0f} "
+        f"{max(folded, default=float('-inf')):>8.0f} {microseconds(from_hz, to_hz):>8.0f}"
+    )
+
+
+def main() -> None:
+    chosen = [(int(sys.argv[1]), int(sys.argv[2]))] if len(sys.argv) == 3 else itertools.permutations(RATES, 2)
+    print("  from     to  samples     ms  ripple dB   images  aliases  us/20 ms")
+    for from_hz, to_hz in chosen:
+        print(measure(from_hz, to_hz), flush=True)
+
+
+if __name__ == "__main__":
+    main()
