@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -117,6 +118,7 @@ class Child(asyncio.SubprocessProtocol):
         self._newest_job += 1
         job.number = self._newest_job
         self._jobs[job.number] = job
+        self._is_suspect = False
         self._write(wire.SPEAK, job.number, job.order)
         self._watch()
 
@@ -184,7 +186,8 @@ class Child(asyncio.SubprocessProtocol):
     def kill(self) -> None:
         """End the process at once."""
         if self._process is not None and self.error is None:
-            self._process.kill()
+            with suppress(ProcessLookupError):  # it may have ended of itself just now
+                self._process.kill()
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
         """See one of its outputs closed."""
