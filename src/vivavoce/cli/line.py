@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,6 +16,9 @@ from ..config import Config, load
 from ..legs.line import Line, Shape
 from ..legs.upstream import Upstream, dial
 from .failure import Misuse
+
+if TYPE_CHECKING:
+    from ..engines.registry import Engines
 
 OpenLine = Callable[[], Awaitable[Line]]
 """Opens a session; raises LineError when that fails."""
@@ -77,6 +80,14 @@ def place_of(args: argparse.Namespace, environ: Mapping[str, str] | None = None)
     return Place(config, upstream, model, shape)
 
 
+def transcription_model(place: Place) -> str:
+    """Return the model that understands speech at a place, where none was asked for."""
+    if place.upstream is None:
+        return "vivavoce"
+    # The one name that every other server knows; at OpenAI, only newer ones tell probabilities.
+    return "gpt-4o-transcribe" if _is_openai(place.host) else "whisper-1"
+
+
 def _is_openai(host: str) -> bool:
     return host == "openai.com" or host.endswith(".openai.com")
 
@@ -134,7 +145,7 @@ async def local_lines(place: Place, *, hears: bool) -> AsyncIterator[OpenLine]:
         await engines.close()
 
 
-async def _open_local(place: Place, engines: Any) -> Line:
+async def _open_local(place: Place, engines: Engines) -> Line:
     """Open a session in this process."""
     from pathlib import Path
     from time import monotonic, time
@@ -143,18 +154,21 @@ async def _open_local(place: Place, engines: Any) -> Line:
     from ..dialects.choose import choose
     from ..legs.local import MemoryLeg, MemoryWire
     from ..server.call import Call, Terms
+    from .backlog import CountedHearing
 
     leg = MemoryLeg()
+    hearing = CountedHearing(engines.hearing)
     config = place.config
     settings = Settings(model=place.model) if place.model else Settings()
     journal = Path(config.journal) if config.journal else None
     shape: Shape = place.shape or "ga"
     terms = Terms(settings, config.session, shape, journal)
-    call = Call(leg, choose(shape), engines.hearing, engines.brain, terms, now=monotonic, unix_now=time())
+    call = Call(leg, choose(shape), hearing, engines.brain, terms, now=monotonic, unix_now=time())
     leg.owner = call
     running = asyncio.ensure_future(call.run())
 
     async def hung_up() -> None:
         await running
 
-    return await Line.open(MemoryWire(leg, hung_up=hung_up), shape)
+    wire = MemoryWire(leg, ready=hearing.ready_for_more, settled=hearing.settled, hung_up=hung_up)
+    return await Line.open(wire, shape)

@@ -20,6 +20,7 @@ from .progress import Progress, clock, progress
 from .prompts import ASSISTANT, WORD_FOR_WORD
 from .speech import Manner
 from .texts import decode, expand, known_encoding, read_stdin, read_text, system_prompt
+from .together import together
 
 if TYPE_CHECKING:
     from .render import Log, Text
@@ -127,9 +128,9 @@ class _Saying:
         """Speak all texts."""
         waiting = iter(texts)
         shared_log = self._shared_log(texts)
-        async with lines(self._place, hears=False) as open_line, asyncio.TaskGroup() as group:
-            for _ in range(min(self._args.jobs, len(texts))):
-                group.create_task(self._work(waiting, open_line, shared_log))
+        jobs = min(self._args.jobs, len(texts))
+        async with lines(self._place, hears=False) as open_line:
+            await together(*(self._work(waiting, open_line, shared_log) for _ in range(jobs)))
         self.failed += sum(1 for _ in waiting)
         if self.failed > 1:
             self._shown.complain(f"{_NAME}: {self.failed} texts were not finished")

@@ -6,7 +6,6 @@ session's context.  What arrives is handed on at once.  Called by `cli.render`.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 from collections.abc import Callable
@@ -18,6 +17,7 @@ import msgspec
 from ..core.errors import VivavoceError
 from ..legs.line import Line, LineError, error_text
 from .failure import Failure
+from .together import within
 
 RATE_HZ = 24_000
 BYTES_PER_SECOND = 2 * RATE_HZ
@@ -242,10 +242,7 @@ class Speaker:
             LineError: the line broke, or the server was silent for too long.
         """
         try:
-            async with asyncio.timeout(self._manner.timeout):
-                return await anext(self.line)
-        except TimeoutError:
-            raise LineError(f"waited {self._manner.timeout:g} s for {awaited}", again=True) from None
+            return await within(self._manner.timeout, anext(self.line), awaited)
         except StopAsyncIteration:
             raise LineError("the line was closed", again=False) from None
 

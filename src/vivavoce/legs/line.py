@@ -58,6 +58,14 @@ class Wire(Protocol):
         """
         ...
 
+    async def settle(self) -> None:
+        """Return when the other side has taken in everything that was sent, as far as that can be known.
+
+        Raises:
+            LineError: the wire was closed by the other side, or broke.
+        """
+        ...
+
     async def close(self) -> None:
         """Hang up; `receive` then raises."""
         ...
@@ -138,6 +146,14 @@ class Line:
                 raise
             self._take(self._read(message))
         return self._pending.popleft()
+
+    async def settle(self) -> None:
+        """Return when the server has taken in everything that was sent, as far as that can be known.
+
+        Raises:
+            LineError: the line is closed.
+        """
+        await self._wire.settle()
 
     async def close(self) -> None:
         """Hang up."""

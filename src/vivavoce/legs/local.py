@@ -82,15 +82,18 @@ class MemoryWire:
         leg: MemoryLeg,
         *,
         ready: Callable[[], Awaitable[None]] | None = None,
+        settled: Callable[[], Awaitable[None]] | None = None,
         hung_up: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Be the other end of `leg`, whose owner is the session.
 
         `ready` returns when the session can take more and so slows a client that sends faster than it is heard;
-        `hung_up` is awaited when the client closes the wire, and ends the session's tasks.
+        `settled` returns when it has taken in everything; `hung_up` is awaited when the client closes the wire, and
+        ends the session's tasks.
         """
         self._leg = leg
         self._ready = ready
+        self._settled = settled
         self._hung_up = hung_up
 
     async def send(self, message: bytes) -> None:
@@ -115,6 +118,11 @@ class MemoryWire:
             LineError: the session closed the wire.
         """
         return await self._leg.read()
+
+    async def settle(self) -> None:
+        """Return when the session has taken in everything that was sent."""
+        if self._settled is not None:
+            await self._settled()
 
     async def close(self) -> None:
         """Hang up and wait until the session has ended."""

@@ -138,6 +138,19 @@ class SocketWire:
         except ConnectionClosed as exc:
             raise _closed(exc) from exc
 
+    async def settle(self) -> None:
+        """Return when the server has read everything that was sent: it answers a ping after that.
+
+        Raises:
+            LineError: the connection was closed or lost.
+        """
+        from websockets.exceptions import ConnectionClosed
+
+        try:
+            await (await self._connection.ping())
+        except ConnectionClosed as exc:
+            raise _closed(exc) from exc
+
     async def close(self) -> None:
         """Say goodbye and hang up."""
         await self._connection.close()
