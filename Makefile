@@ -4,7 +4,7 @@
 # make interop the tests with real clients: Python and Node SDKs
 # make lint    ruff and mypy
 # make bench   the benchmarks
-# make lock    resolve the dependencies anew
+# make lock    resolve the dependencies again after a change (UPGRADE=--upgrade takes newer versions)
 # make clean   remove what the other targets made
 
 ARGS ?=
@@ -66,14 +66,14 @@ INTEROP := tests/interop/requirements
 
 lock: $(BASE)
 	@.venv/bin/python -m venv .venv/lock
-	@.venv/lock/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/lock.txt
+	@.venv/lock/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --only-binary :all: \
+	    -r requirements/lock.txt -r $(INTEROP)/node.txt
 	$(LOCK) $(UPGRADE) pyproject.toml -o requirements/base.txt
 	$(LOCK) $(UPGRADE) --group dev -c requirements/base.txt -o requirements/dev.txt
 	$(LOCK) $(UPGRADE) requirements/build.in -o requirements/build.txt
 	$(LOCK) $(UPGRADE) requirements/lock.in -o requirements/lock.txt
-	@for name in $(INTEROP)/*.in; do \
-	    $(LOCK) $(UPGRADE) "$$name" -o "$${name%.in}.txt" || exit 1; done
-	cd tests/interop/node && npm install --package-lock-only --ignore-scripts
+	@for name in $(INTEROP)/*.in; do $(LOCK) $(UPGRADE) "$$name" -o "$${name%.in}.txt" || exit 1; done
+	cd tests/interop/node && ../../../.venv/lock/bin/npm install --package-lock-only --ignore-scripts --silent
 
 clean:
 	rm -rf .venv .venv-interop tests/interop/node/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
