@@ -1,0 +1,171 @@
+"""The first thread of hearing: all sessions' audio becomes 16 kHz PCM, and is judged for voice.
+
+One thread serves all sessions, in the order in which they were heard.  It releases the interpreter lock inside the
+voice model, and hands its results to the event loop in batches.  Called by `engines.ears` alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ..audio import g711
+from ..audio.resample import Resampler
+from ..core.formats import TICKS_PER_SECOND, AudioFormat
+from ..core.reports import Heard
+from .api import Vad, VadStream
+
+_log = logging.getLogger("vivavoce.ears")
+
+RATE_HZ = 16_000
+TICKS = TICKS_PER_SECOND // RATE_HZ
+"""Ticks of one sample here."""
+FRAME_SAMPLES = 512
+FRAME_BYTES = FRAME_SAMPLES * 2
+
+
+def to_pcm(audio: bytes, format: AudioFormat) -> bytes:  # noqa: A002
+    """Return audio of a session as s16le PCM at its own rate."""
+    match format.type:
+        case "audio/pcmu":
+            return g711.ulaw_to_pcm(audio)
+        case "audio/pcma":
+            return g711.alaw_to_pcm(audio)
+        case _:
+            return audio
+
+
+class Piece(NamedTuple):
+    """A piece of a session's audio at 16 kHz."""
+
+    start: int
+    """Tick of its first sample."""
+    pcm: bytes
+    is_settled: bool
+    """True where no turns are detected, so that it may be recognised without waiting for a judgement."""
+
+    @property
+    def end(self) -> int:
+        """Tick after its last sample."""
+        return self.start + len(self.pcm) // 2 * TICKS
+
+
+class Strand:
+    """One session's audio on its way through the canal; touched by its thread alone."""
+
+    def __init__(self, deliver: Callable[[list[Any]], None]) -> None:
+        self.deliver = deliver
+        """Called on the event loop with what became of the audio, in order."""
+        self.is_open = True
+        self._format: AudioFormat | None = None
+        self._resampler: Resampler | None = None
+        self._position = 0
+        self._vad: VadStream | None = None
+        self._frame = bytearray()
+
+    def hear(self, audio: bytes, format: AudioFormat, at: int, vad: Vad | None) -> list[Any]:  # noqa: A002
+        """Return a `Piece` for the audio that was completed and a `Heard` for each frame of it."""
+        out: list[Any] = []
+        is_settled = vad is None
+        if format != self._format or self._resampler is None:
+            if self._resampler is not None:
+                self._add(self._resampler.flush(), is_settled, out)
+            self._resampler = Resampler(format.rate, RATE_HZ, trim_start=True)
+            self._format = format
+            # At most two ticks, where a change of format left a sample of 16 kHz incomplete.
+            self._position = at // TICKS
+            self._frame.clear()
+        self._add(self._resampler.push(to_pcm(audio, format)), is_settled, out)
+        if vad is None:
+            self._vad = None
+            self._frame.clear()
+        else:
+            self._judge(vad, out)
+        return out
+
+    def _add(self, pcm: bytes, is_settled: bool, out: list[Any]) -> None:
+        if pcm:
+            out.append(Piece(self._position * TICKS, pcm, is_settled))
+            self._position += len(pcm) // 2
+            self._frame += pcm
+
+    def _judge(self, vad: Vad, out: list[Any]) -> None:
+        if self._vad is None:
+            self._vad = vad.open()
+        taken = 0
+        while len(self._frame) - taken >= FRAME_BYTES:
+            probability = self._vad.probability(bytes(self._frame[taken : taken + FRAME_BYTES]))
+            taken += FRAME_BYTES
+            end = self._position - (len(self._frame) - taken) // 2
+            out.append(Heard(end * TICKS, probability))
+        if taken:
+            del self._frame[:taken]
+
+
+class Canal:
+    """The thread and its queue."""
+
+    def __init__(self, vad: Vad, post: Callable[[Callable[[], None]], None]) -> None:
+        """Prepare.
+
+        Args:
+            vad: opens a stream for each session that detects turns.
+            post: has a function called on the event loop.
+        """
+        self._vad = vad
+        self._post = post
+        self._jobs: deque[tuple[Strand, Callable[[], list[Any]]]] = deque()
+        self._wake = threading.Event()
+        self._is_open = True
+        self._thread = threading.Thread(target=self._run, name="vivavoce-canal", daemon=True)
+        self._thread.start()
+
+    def hear(self, strand: Strand, audio: bytes, format: AudioFormat, at: int, detect: bool) -> None:  # noqa: A002
+        """Queue audio of a session."""
+        vad = self._vad if detect else None
+        self._put(strand, lambda: strand.hear(audio, format, at, vad))
+
+    def mark(self, strand: Strand, mark: Any) -> None:
+        """Have `mark` delivered once all that was queued for the session before has been."""
+        self._put(strand, lambda: [mark])
+
+    def close(self) -> None:
+        """Stop the thread; nothing is delivered any more."""
+        self._is_open = False
+        self._wake.set()
+        self._thread.join(timeout=5.0)
+
+    def _put(self, strand: Strand, job: Callable[[], list[Any]]) -> None:
+        self._jobs.append((strand, job))
+        self._wake.set()
+
+    def _run(self) -> None:
+        while self._is_open:
+            self._wake.wait()
+            self._wake.clear()
+            while self._jobs and self._is_open:
+                self._work()
+
+    def _work(self) -> None:
+        """Take a batch of jobs, small enough that nobody's results wait long for others' work."""
+        results: dict[Strand, list[Any]] = {}
+        for _ in range(min(len(self._jobs), 64)):
+            strand, job = self._jobs.popleft()
+            if strand.is_open:
+                try:
+                    results.setdefault(strand, []).extend(job())
+                except Exception as error:  # noqa: BLE001 - the thread serves every session: one's failure is told to it alone
+                    _log.exception("hearing failed")
+                    results.setdefault(strand, []).append(error)
+                    strand.is_open = False
+        batch = [(strand, found) for strand, found in results.items() if found]
+        if batch:
+            self._post(lambda: _deliver(batch))
+
+
+def _deliver(batch: list[tuple[Strand, list[Any]]]) -> None:
+    for strand, found in batch:
+        strand.deliver(found)

@@ -1,0 +1,314 @@
+"""The other threads of hearing: decoders, each with a thread of its own, lent to one utterance at a time.
+
+An utterance is lent a decoder from its beginning to its end; when none is free its audio waits and is decoded, much
+faster than it was spoken, as soon as one returns.  Called by `engines.ears` alone, on the event loop's thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable
+from operator import methodcaller
+
+from ..core.effects import Vocabulary
+from ..core.errors import EngineError
+from ..core.reports import Overheard, Transcribed, TranscriptionFailed
+from .api import Asr, Decoder, TurnModel
+
+_log = logging.getLogger("vivavoce.ears")
+
+BYTES_PER_MS = 32
+"""Of s16le mono at 16 kHz."""
+PARTIAL_BYTES = 100 * BYTES_PER_MS
+"""Audio between two looks at the text so far."""
+STABLE_LOOKS = 3
+"""Looks that a word has to survive to count as stable."""
+PREPARED_KEPT = 8
+"""Vocabularies that a thread is remembered to be ready for; a hint alone, decoders keep what they keep."""
+
+Deliver = Callable[[Overheard | Transcribed | TranscriptionFailed], None]
+
+
+class Utterance:
+    """What one utterance needs of a decoder.  Belongs to the event loop, but for `is_wanted`, which is just read."""
+
+    def __init__(self, item_id: str, vocabulary: Vocabulary, deliver: Deliver) -> None:
+        self.item_id = item_id
+        self.vocabulary = vocabulary
+        self.deliver = deliver
+        """Called on the event loop with each report."""
+        self.is_wanted = True
+        """False once nobody waits for the result any more."""
+        self.is_over = False
+        """Whether its last audio was given."""
+        self.thread: DecoderThread | None = None
+        self.waiting: list[bytes] = []
+        """Audio given while no decoder was free."""
+
+
+class Decoders:
+    """All decoders of a process, and the utterances that wait for one."""
+
+    def __init__(self, asr: Asr, turns: TurnModel, size: int, post: Callable[[Callable[[], None]], None]) -> None:
+        """Prepare; decoders are loaded when they are first needed.
+
+        Args:
+            asr: opens them.
+            turns: judges whether words so far are a finished turn.
+            size: how many there may be.
+            post: has a function called on the event loop.
+        """
+        self._asr = asr
+        self._turns = turns
+        self._size = size
+        self._post = post
+        self._idle: list[DecoderThread] = []
+        self._all: list[DecoderThread] = []
+        self._queue: deque[Utterance] = deque()
+
+    def load(self, done: Callable[[Exception | None], None]) -> None:
+        """Load one decoder and tell the outcome, on the event loop."""
+        thread = self._idle[0] if self._idle else self._new_thread()
+        if thread not in self._idle:
+            self._idle.append(thread)
+        thread.put(lambda work: work.load(done))
+
+    def prepare(self, vocabulary: Vocabulary, is_wanted: Callable[[], bool]) -> None:
+        """Make one idle decoder ready for a vocabulary, unless one is already."""
+        if not self._idle or any(vocabulary in thread.prepared for thread in self._idle):
+            return
+        thread = self._idle[0]
+        self._idle.append(self._idle.pop(0))
+        thread.remember(vocabulary)
+        thread.put(lambda work: work.prepare(vocabulary, is_wanted))
+
+    def begin(self, utterance: Utterance) -> None:
+        """Lend the utterance a decoder, now or later."""
+        self._queue.append(utterance)
+        self._lend()
+
+    def feed(self, utterance: Utterance, pcm: bytes) -> None:
+        """Give the utterance more audio."""
+        if utterance.thread is None:
+            utterance.waiting.append(pcm)
+        else:
+            utterance.thread.put(lambda work: work.feed(pcm))
+
+    def finish(self, utterance: Utterance) -> None:
+        """End the utterance; its result follows."""
+        utterance.is_over = True
+        if utterance.thread is not None:
+            utterance.thread.put(lambda work: work.finish())
+
+    def abort(self, utterance: Utterance) -> None:
+        """Forget the utterance."""
+        if not utterance.is_wanted:
+            return
+        utterance.is_wanted = False
+        utterance.waiting.clear()
+        if utterance.thread is None:
+            self._queue = deque(u for u in self._queue if u is not utterance)
+        elif not utterance.is_over:
+            self.finish(utterance)
+
+    def returned(self, thread: DecoderThread) -> None:
+        """Take back a decoder whose utterance is over."""
+        if thread.utterance is not None:
+            thread.utterance.thread = None
+            thread.utterance = None
+            self._idle.append(thread)
+            self._lend()
+
+    def close(self) -> None:
+        """Stop all threads and free the decoders."""
+        self._queue.clear()
+        for thread in self._all:
+            if thread.utterance is not None:
+                thread.utterance.is_wanted = False
+            thread.stop()
+        for thread in self._all:
+            thread.join()
+
+    def _new_thread(self) -> DecoderThread:
+        thread = DecoderThread(self._asr, self._turns, self._post, self)
+        self._all.append(thread)
+        return thread
+
+    def _lend(self) -> None:
+        while self._queue and (self._idle or len(self._all) < self._size):
+            utterance = self._queue.popleft()
+            ready = (t for t in self._idle if utterance.vocabulary in t.prepared)
+            thread = next(ready, None) or (self._idle[0] if self._idle else self._new_thread())
+            if thread in self._idle:
+                self._idle.remove(thread)
+            thread.utterance = utterance
+            utterance.thread = thread
+            thread.remember(utterance.vocabulary)
+            pieces, utterance.waiting = utterance.waiting, []
+            thread.put(methodcaller("begin", utterance))
+            for pcm in pieces:
+                thread.put(methodcaller("feed", pcm))
+            if utterance.is_over:
+                thread.put(lambda work: work.finish())
+
+
+class DecoderThread:
+    """A thread with a decoder, as the event loop sees it."""
+
+    def __init__(self, asr: Asr, turns: TurnModel, post: Callable[[Callable[[], None]], None], home: Decoders) -> None:
+        self.utterance: Utterance | None = None
+        self.prepared: deque[Vocabulary] = deque(maxlen=PREPARED_KEPT)
+        """Vocabularies that its decoder has met, so probably knows."""
+        self._jobs: queue.SimpleQueue[Callable[[_Work], None] | None] = queue.SimpleQueue()
+        self._work = _Work(asr, turns, post, lambda: home.returned(self))
+        self._thread = threading.Thread(target=self._run, name="vivavoce-decoder", daemon=True)
+        self._thread.start()
+
+    def put(self, job: Callable[[_Work], None]) -> None:
+        """Queue work."""
+        self._jobs.put(job)
+
+    def remember(self, vocabulary: Vocabulary) -> None:
+        """Note that the decoder will have met a vocabulary."""
+        if vocabulary in self.prepared:
+            self.prepared.remove(vocabulary)
+        self.prepared.append(vocabulary)
+
+    def stop(self) -> None:
+        """End the thread after what it is doing."""
+        self._work.is_stopping = True
+        self._jobs.put(None)
+
+    def join(self) -> None:
+        """Wait for the thread to end."""
+        self._thread.join(timeout=5.0)
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            if not self._work.is_stopping:
+                job(self._work)
+        self._work.drop()
+
+
+class _Work:
+    """What a decoder's thread does; touched by that thread alone."""
+
+    def __init__(
+        self, asr: Asr, turns: TurnModel, post: Callable[[Callable[[], None]], None], returned: Callable[[], None]
+    ) -> None:
+        self.is_stopping = False
+        self._asr = asr
+        self._turns = turns
+        self._post = post
+        self._returned = returned
+        self._decoder: Decoder | None = None
+        self._utterance: Utterance | None = None
+        self._has_failed = False
+        self._unseen_bytes = 0
+        self._looks: deque[list[str]] = deque(maxlen=STABLE_LOOKS)
+        self._text = ""
+
+    def load(self, done: Callable[[Exception | None], None]) -> None:
+        """Load the decoder and tell the outcome."""
+        try:
+            self._open()
+        except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for it
+            failure = error
+            self._post(lambda: done(failure))
+        else:
+            self._post(lambda: done(None))
+
+    def prepare(self, vocabulary: Vocabulary, is_wanted: Callable[[], bool]) -> None:
+        """Make ready for a vocabulary that is still wanted."""
+        if is_wanted():
+            self._guarded(lambda: self._open().prepare(vocabulary))
+
+    def begin(self, utterance: Utterance) -> None:
+        """Begin an utterance."""
+        self._utterance = utterance
+        self._has_failed = False
+        self._unseen_bytes = 0
+        self._looks.clear()
+        self._text = ""
+        self._guarded(lambda: self._open().start(utterance.vocabulary))
+
+    def feed(self, pcm: bytes) -> None:
+        """Hear more of the utterance, and look at its text now and then."""
+        utterance = self._utterance
+        if utterance is None or not utterance.is_wanted or self._has_failed:
+            return
+        self._guarded(lambda: self._open().feed(pcm))
+        self._unseen_bytes += len(pcm)
+        if self._unseen_bytes >= PARTIAL_BYTES and not self._has_failed:
+            self._unseen_bytes = 0
+            self._guarded(lambda: self._look(utterance))
+
+    def finish(self) -> None:
+        """End the utterance, tell what it was and return the decoder."""
+        utterance, self._utterance = self._utterance, None
+        if utterance is not None and not self._has_failed:
+            self._guarded(lambda: self._conclude(utterance), utterance)
+        self._post(self._returned)
+
+    def drop(self) -> None:
+        """Free the decoder."""
+        if self._decoder is not None:
+            decoder, self._decoder = self._decoder, None
+            decoder.close()
+
+    def _open(self) -> Decoder:
+        if self._decoder is None:
+            self._decoder = self._asr.open()
+        return self._decoder
+
+    def _look(self, utterance: Utterance) -> None:
+        text = self._open().partial()
+        words = text.split()
+        self._looks.append(words)
+        if text == self._text and len(self._looks) < STABLE_LOOKS:
+            return
+        stable = _common(self._looks) if len(self._looks) == STABLE_LOOKS else []
+        self._text = text
+        report = Overheard(utterance.item_id, text, " ".join(stable), self._turns.turn_over(text))
+        self._post(lambda: utterance.deliver(report))
+
+    def _conclude(self, utterance: Utterance) -> None:
+        found = self._open().finish()
+        if utterance.is_wanted:
+            report = Transcribed(utterance.item_id, found.text, found.words, found.confidence)
+            self._post(lambda: utterance.deliver(report))
+
+    def _guarded(self, step: Callable[[], None], utterance: Utterance | None = None) -> None:
+        """Do a step of decoding; should it fail, tell the utterance and take a new decoder for the next."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - the thread must live on for other utterances
+            self._has_failed = True
+            self._discard_decoder()
+            if not isinstance(error, EngineError):
+                _log.exception("recognition failed")
+            utterance = utterance or self._utterance
+            if utterance is not None:
+                code = error.code if isinstance(error, EngineError) else "engine_error"
+                report = TranscriptionFailed(utterance.item_id, code, f"The recogniser failed: {error}")
+                told = utterance
+                self._post(lambda: told.deliver(report))
+
+    def _discard_decoder(self) -> None:
+        try:
+            self.drop()
+        except Exception:  # noqa: BLE001 - it is broken already
+            _log.exception("a failed recogniser could not be freed")
+
+
+def _common(looks: deque[list[str]]) -> list[str]:
+    """Return the leading words that all looks share."""
+    out: list[str] = []
+    for words in zip(*looks, strict=False):
+        if len(set(words)) != 1:
+            break
+        out.append(words[0])
+    return out
