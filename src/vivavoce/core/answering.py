@@ -31,7 +31,8 @@ class _Reply(msgspec.Struct):
     """A response and what it is asked with."""
 
     response: Response
-    context: tuple[Entry, ...]
+    context: tuple[Entry | str, ...]
+    """What it is to know: items that came with it, and ids of items of the conversation."""
     prompt: Prompt | None = None
     """None until it was asked of the brain."""
 
@@ -164,17 +165,17 @@ class Answering:
             out += self._finish(response_id, "cancelled", details, settings, now)
         return out
 
-    def cut(self, item_id: str, audio_end_ms: int) -> bool:
-        """Keep only so much of a message under way; return False when it is not under way.
+    def cut(self, item_id: str, content_index: int, audio_end_ms: int) -> bool:
+        """Keep only so much of the conversation's message under way; return False when it is another one.
 
         Raises:
-            ProtocolError: there is less of it so far.
+            ProtocolError: it is not spoken, or there is less of it so far.
         """
-        for reply in self._replies.values():
-            if reply.response.is_speaking(item_id):
-                reply.response.cut(audio_end_ms)
-                return True
-        return False
+        main = self._replies.get(self._main or "")
+        if main is None or item_id not in self._conversation or not main.response.is_speaking(item_id):
+            return False
+        main.response.cut(content_index, audio_end_ms)
+        return True
 
     # -------------------------------------------------------------------------------------------------- reports
 
@@ -219,29 +220,28 @@ class Answering:
 
     # ------------------------------------------------------------------------------------------------ internals
 
-    def _context(self, given: tuple[Item | ItemReference, ...] | None, now: float) -> tuple[Entry, ...]:
-        """Return the items that a response is to know."""
+    def _context(self, given: tuple[Item | ItemReference, ...] | None, now: float) -> tuple[Entry | str, ...]:
+        """Return what a response is to know."""
         if given is None:
-            return self._conversation.entries
-        entries: list[Entry] = []
+            return self._conversation.ids
+        context: list[Entry | str] = []
         for index, item in enumerate(given):
             if not isinstance(item, ItemReference):
-                entries.append(Entry(item, now))
-                continue
-            entry = self._conversation.entry(item.id)
-            if entry is None:
+                context.append(Entry(item, now))
+            elif item.id in self._conversation:
+                context.append(item.id)
+            else:
                 raise ProtocolError(
                     "invalid_value", f"Item with item_id not found: {item.id}", f"response.input[{index}].id"
                 )
-            entries.append(entry)
-        return tuple(entries)
+        return tuple(context)
 
     def _ask(self, response_id: str, settings: Settings, now: float) -> list[Effect]:
         """Ask the brain, unless words are still awaited."""
         reply = self._replies[response_id]
-        entries = [self._conversation.entry(entry.item.id) or entry for entry in reply.context]
-        if any(self._is_unheard(entry.item.id) for entry in entries):
+        if any(isinstance(known, str) and self._is_unheard(known) for known in reply.context):
             return []
+        entries = self._entries(reply)
         chosen = reply.response.settings
         reply.prompt = Prompt(
             response_id=response_id,
@@ -262,6 +262,11 @@ class Answering:
             max_output_tokens=chosen.max_output_tokens,
         )
         return [Answer(reply.prompt)]
+
+    def _entries(self, reply: _Reply) -> list[Entry]:
+        """Return what is there of a response's context: no item that is gone, and none that is not finished."""
+        found = (self._conversation.entry(known) if isinstance(known, str) else known for known in reply.context)
+        return [entry for entry in found if entry is not None and entry.item.status != "in_progress"]
 
     def _finish(
         self,

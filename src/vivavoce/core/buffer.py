@@ -82,13 +82,15 @@ class InputBuffer:
             self._size -= len(chunk)
             head = chunk_format.bytes_for_ticks(max(0, start - at))
             cut = chunk_format.bytes_for_ticks(end - at)
-            if cut < len(chunk):
-                self._chunks.appendleft((at + chunk_format.ticks(cut), chunk[cut:], chunk_format))
-                self._size += len(chunk) - cut
             if chunk_format != format_:
                 taken.clear()
                 format_ = chunk_format
             taken.append(chunk[head:cut])
+            if cut < len(chunk):
+                # What is left may begin up to a sample before `end`, which need not lie between two samples.
+                self._chunks.appendleft((at + chunk_format.ticks(cut), chunk[cut:], chunk_format))
+                self._size += len(chunk) - cut
+                break
         self._since = max(self._since, end)
         return b"".join(taken), format_
 

@@ -56,6 +56,11 @@ class Conversation:
         return len(self._order) >= self.max_items
 
     @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all items in order."""
+        return tuple(self._order)
+
+    @property
     def entries(self) -> tuple[Entry, ...]:
         """All entries in order."""
         return tuple(self._entries[id_] for id_ in self._order)
@@ -85,14 +90,11 @@ class Conversation:
     def check_insert(self, item: Item, previous_item_id: str | None) -> None:
         """Raise `ProtocolError` when the item cannot be inserted there."""
         if item.id in self._entries:
-            raise ProtocolError(
-                "item_create_duplicate_item_id", f"Error adding item: an item with id '{item.id}' already exists."
-            )
+            raise duplicate(item.id)
         if previous_item_id and previous_item_id != "root" and previous_item_id not in self._entries:
             raise ProtocolError(
                 "item_create_invalid_previous_item_id",
                 f"Error adding item: the previous item with id '{previous_item_id}' does not exist.",
-                "previous_item_id",
             )
         if isinstance(item, FunctionCallOutput) and not self.has_call(item.call_id):
             raise ProtocolError("invalid_tool_call_id", f"Tool call ID '{item.call_id}' not found in conversation.")
@@ -135,7 +137,6 @@ class Conversation:
             raise ProtocolError(
                 "item_delete_invalid_item_id",
                 f"Error deleting item: the item with id '{item_id}' does not exist.",
-                "item_id",
             )
         self._audio_bytes -= _audio_bytes(entry.item)
         self._order.remove(item_id)
@@ -151,7 +152,6 @@ class Conversation:
             raise ProtocolError(
                 "item_retrieve_invalid_item_id",
                 f"Error retrieving item: the item with id '{item_id}' does not exist.",
-                "item_id",
             )
         return entry.item
 
@@ -166,26 +166,15 @@ class Conversation:
             raise ProtocolError(
                 "item_truncate_invalid_item_id",
                 f"Error truncating item: the item with id '{item_id}' does not exist.",
-                "item_id",
             )
         item = entry.item
         if not isinstance(item, Message) or item.role != "assistant":
-            raise ProtocolError("unsupported_content_type", "Only model output audio messages can be truncated")
-        if content_index >= len(item.content):
-            raise ProtocolError(
-                "invalid_value",
-                f"Error truncating item: it has no content part {content_index}.",
-                "content_index",
-            )
+            raise not_audio()
+        check_content_index(content_index, len(item.content))
         part = item.content[content_index]
         if not isinstance(part, OutputAudio):
-            raise ProtocolError("unsupported_content_type", "Only model output audio messages can be truncated")
-        if audio_end_ms > part.audio_ms + TRUNCATE_TOLERANCE_MS:
-            raise ProtocolError(
-                "invalid_value",
-                f"Audio content of {part.audio_ms}ms is already shorter than {audio_end_ms}ms",
-                "audio_end_ms",
-            )
+            raise not_audio()
+        check_audio_end(audio_end_ms, part.audio_ms)
         content = list(item.content)
         content[content_index] = cut_audio(part, audio_end_ms)
         cut = msgspec.structs.replace(item, content=tuple(content))
@@ -211,6 +200,32 @@ class Conversation:
                 self._audio_bytes -= size
                 content = tuple(_without_audio(p) for p in entry.item.content)
                 self._entries[id_] = Entry(msgspec.structs.replace(entry.item, content=content), entry.said_at)
+
+
+def duplicate(item_id: str) -> ProtocolError:
+    """Return the error for creating an item whose id is taken."""
+    return ProtocolError(
+        "item_create_duplicate_item_id", f"Error adding item: an item with id '{item_id}' already exists."
+    )
+
+
+def not_audio() -> ProtocolError:
+    """Return the error for truncating what is no audio of the assistant."""
+    return ProtocolError("unsupported_content_type", "Only model output audio messages can be truncated")
+
+
+def check_content_index(content_index: int, parts: int) -> None:
+    """Raise `ProtocolError` unless a message has that part."""
+    if content_index >= parts:
+        raise ProtocolError(
+            "invalid_value", f"Error truncating item: it has no content part {content_index}.", "content_index"
+        )
+
+
+def check_audio_end(audio_end_ms: int, audio_ms: int) -> None:
+    """Raise `ProtocolError` when a part's audio ends clearly before the place where it is to be cut."""
+    if audio_end_ms > audio_ms + TRUNCATE_TOLERANCE_MS:
+        raise ProtocolError("invalid_value", f"Audio content of {audio_ms}ms is already shorter than {audio_end_ms}ms")
 
 
 def cut_audio(part: OutputAudio, audio_end_ms: int) -> OutputAudio:

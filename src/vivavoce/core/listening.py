@@ -63,6 +63,10 @@ class Listening:
         """Return whether the words of an item of the conversation are still awaited."""
         return item_id in self._pending and item_id in self._conversation
 
+    def is_promised(self, item_id: str) -> bool:
+        """Return whether an item of that id will come of the utterance under way."""
+        return self._utterance is not None and self._utterance[0] == item_id
+
     # ----------------------------------------------------------------------------------------------- the client
 
     def configure(self, settings: Settings) -> list[Effect]:
@@ -142,6 +146,8 @@ class Listening:
 
     def discard_all(self) -> list[Effect]:
         """Take no more interest in anything."""
+        if self._early is not None:
+            del self._pending[self._early.item_id]
         out: list[Effect] = [Discard(item_id) for item_id in self._pending]
         self._pending.clear()
         return out
@@ -192,14 +198,14 @@ class Listening:
         if pending is None or not isinstance(item, Message):
             return []
         if isinstance(report, TranscriptionFailed):
-            self._understood(item, pending, "")
+            self._understood(item, pending, "", None)
             if not pending.is_told:
                 return []
             failed = ev.TranscriptionFailedEvent(
                 self._event(), item.id, pending.content_index, report.code, report.message
             )
             return [Send(failed)]
-        self._understood(item, pending, report.text)
+        self._understood(item, pending, report.text, report.text)
         return self._tell(report, pending) if pending.is_told else []
 
     # ------------------------------------------------------------------------------------------------ internals
@@ -252,16 +258,16 @@ class Listening:
             return []
         item_id, _ = self._utterance
         self._utterance = None
-        self._early = None
+        is_over, self._early = self._early is not None, None
         del self._pending[item_id]
-        return [Discard(item_id)]
+        return [] if is_over else [Discard(item_id)]
 
-    def _understood(self, item: Message, pending: _Pending, text: str) -> None:
+    def _understood(self, item: Message, pending: _Pending, heard: str, told: str | None) -> None:
         content = list(item.content)
         part = content[pending.content_index]
         assert isinstance(part, InputAudio)
-        transcript = text if pending.is_told else part.transcript
-        content[pending.content_index] = msgspec.structs.replace(part, heard=text, transcript=transcript)
+        transcript = told if pending.is_told else part.transcript
+        content[pending.content_index] = msgspec.structs.replace(part, heard=heard, transcript=transcript)
         self._conversation.replace(msgspec.structs.replace(item, content=tuple(content)))
 
     def _tell(self, report: Transcribed, pending: _Pending) -> list[Effect]:

@@ -12,8 +12,7 @@ from collections.abc import Callable
 import msgspec
 
 from . import events as ev
-from .conversation import Conversation, cut_audio
-from .errors import ProtocolError
+from .conversation import Conversation, check_audio_end, check_content_index, cut_audio, not_audio
 from .items import FunctionCall, Item, ItemStatus, Message, OutputAudio, OutputText, WordMark
 from .reports import Argued, Called, Said
 from .settings import ResponseSettings
@@ -21,6 +20,10 @@ from .states import ResponseState, StatusDetails, Usage
 from .usage import output_audio_tokens, text_tokens
 
 NewId = Callable[[str], str]
+
+MAX_DELTA_BYTES = 512 * 1024
+"""Audio in one event: clients refuse frames over 1 MiB, and base64 makes a third more of it.  Even, so that no sample
+is cut."""
 
 
 class _Speaking:
@@ -72,6 +75,7 @@ class Response:
         self._tokens = 0
         self._done = False
         self._is_audible = False
+        self._is_written = settings.output_modalities == ("text",)
 
     @property
     def is_done(self) -> bool:
@@ -101,24 +105,27 @@ class Response:
     def say(self, said: Said, now: float) -> list[ev.ServerEvent]:
         """Add text and audio to the present message, beginning one where there is none."""
         out: list[ev.ServerEvent] = []
+        audio = b"" if self._is_written else said.audio
+        if not said.text and not audio:
+            return out
         speaking = self._open
         if not isinstance(speaking, _Speaking):
             out += self._close("completed")
             speaking = self._begin_message(out, now)
-        written = self.settings.output_modalities == ("text",)
         where = (self.id, speaking.id, speaking.index, 0)
         if said.text:
             speaking.text.append(said.text)
-            kind = ev.TextDelta if written else ev.TranscriptDelta
+            kind = ev.TextDelta if self._is_written else ev.TranscriptDelta
             out.append(kind(self._event(), *where, said.text))
             self._tokens += text_tokens(said.text)
-        if said.audio and not written:
-            before = output_audio_tokens(speaking.audio_bytes // self.settings.output_format.bytes_per_ms)
-            speaking.audio.append(said.audio)
-            speaking.audio_bytes += len(said.audio)
+        if audio:
+            before = output_audio_tokens(self._audio_ms(speaking))
+            speaking.audio.append(audio)
+            speaking.audio_bytes += len(audio)
             self._is_audible = True
             speaking.words.extend(said.words)
-            out.append(ev.AudioDelta(self._event(), *where, said.audio))
+            for at in range(0, len(audio), MAX_DELTA_BYTES):
+                out.append(ev.AudioDelta(self._event(), *where, audio[at : at + MAX_DELTA_BYTES]))
             self._tokens += output_audio_tokens(self._audio_ms(speaking)) - before
         return out
 
@@ -144,21 +151,18 @@ class Response:
         """Return whether that item is the message under way."""
         return isinstance(self._open, _Speaking) and self._open.id == item_id
 
-    def cut(self, audio_end_ms: int) -> None:
+    def cut(self, content_index: int, audio_end_ms: int) -> None:
         """Keep only so much of the message under way once it is done.
 
         Raises:
-            ProtocolError: less than that was made so far.
+            ProtocolError: it is not spoken, or less than that was made so far.
         """
         speaking = self._open
         assert isinstance(speaking, _Speaking)
-        made = self._audio_ms(speaking)
-        if audio_end_ms > made:
-            raise ProtocolError(
-                "invalid_value",
-                f"Audio content of {made}ms is already shorter than {audio_end_ms}ms",
-                "audio_end_ms",
-            )
+        check_content_index(content_index, 1)
+        if self._is_written:
+            raise not_audio()
+        check_audio_end(audio_end_ms, self._audio_ms(speaking))
         speaking.cut_ms = audio_end_ms if speaking.cut_ms is None else min(speaking.cut_ms, audio_end_ms)
 
     def finish(
@@ -192,7 +196,7 @@ class Response:
     def _begin_message(self, out: list[ev.ServerEvent], now: float) -> _Speaking:
         self._open = speaking = _Speaking(self._new_id("item"), len(self._output))
         self._add(out, speaking.index, Message(speaking.id, "assistant", (), "in_progress"), now)
-        part = OutputText("") if self.settings.output_modalities == ("text",) else OutputAudio()
+        part = OutputText("") if self._is_written else OutputAudio()
         out.append(ev.PartAdded(self._event(), self.id, speaking.id, speaking.index, 0, part))
         return speaking
 
@@ -223,7 +227,7 @@ class Response:
     def _close_message(self, speaking: _Speaking, status: ItemStatus) -> tuple[list[ev.ServerEvent], Item]:
         where = (self.id, speaking.id, speaking.index, 0)
         text = "".join(speaking.text)
-        if self.settings.output_modalities == ("text",):
+        if self._is_written:
             written = OutputText(text)
             out: list[ev.ServerEvent] = [
                 ev.TextDone(self._event(), *where, text),

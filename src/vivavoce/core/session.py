@@ -19,7 +19,7 @@ import msgspec
 
 from . import events as ev
 from .answering import Answering, check_tool_choice
-from .conversation import Conversation
+from .conversation import Conversation, duplicate
 from .effects import Close, Effect, Expect, Send
 from .errors import ProtocolError
 from .items import FunctionCall, InputAudio, Item, ItemReference, Message
@@ -88,13 +88,13 @@ class Session:
         self.settings = settings
         self.limits = limits
         self.conversation = Conversation(new_id("conv"), max_items=limits.items, max_audio_bytes=limits.audio_bytes)
-        self._new_id = new_id
+        self._make_id = new_id
         self._expires_at = int(created_unix + limits.session_seconds)
         self._last_event = 0.0
         self._is_closed = False
-        self._listening = Listening(settings, self.conversation, new_id, limits.buffer_bytes)
+        self._listening = Listening(settings, self.conversation, self._new_id, limits.buffer_bytes)
         self._answering = Answering(
-            self.id, self.conversation, new_id, self._listening.is_pending, limits.parallel_responses
+            self.id, self.conversation, self._new_id, self._listening.is_pending, limits.parallel_responses
         )
         self._handlers: dict[type, Callable[..., list[Effect]]] = {
             ev.SessionUpdate: self._update,
@@ -224,8 +224,7 @@ class Session:
             )
         if self.settings.tracing is not None and settings.tracing not in (None, self.settings.tracing):
             raise ProtocolError("invalid_parameter", "Tracing cannot be changed once it is enabled.", "session.tracing")
-        if settings.tool_choice != self.settings.tool_choice:
-            check_tool_choice(settings.tool_choice, settings.tools, "session.tool_choice")
+        check_tool_choice(settings.tool_choice, settings.tools, "session.tool_choice")
 
     @property
     def has_spoken(self) -> bool:
@@ -271,6 +270,8 @@ class Session:
         if isinstance(item, FunctionCall) and not item.call_id:
             item = msgspec.structs.replace(item, call_id=self._new_id("call"))
         self.conversation.check_insert(item, event.previous_item_id)
+        if self._listening.is_promised(item.id):
+            raise duplicate(item.id)
         previous = self.conversation.insert(item, now, event.previous_item_id)
         shown = without_audio(item)
         out: list[Effect] = [
@@ -297,7 +298,7 @@ class Session:
         return out
 
     def _truncate_item(self, event: ev.ConversationItemTruncate, now: float) -> list[Effect]:
-        if not self._answering.cut(event.item_id, event.audio_end_ms):
+        if not self._answering.cut(event.item_id, event.content_index, event.audio_end_ms):
             self.conversation.truncate(event.item_id, event.content_index, event.audio_end_ms)
         done = ev.ItemTruncated(self._event(), event.item_id, event.content_index, event.audio_end_ms)
         return [Send(done)]
@@ -361,8 +362,15 @@ class Session:
         )  # fmt: skip
         return msgspec.structs.replace(item, content=content)
 
+    def _new_id(self, kind: str) -> str:
+        """Return a new id; a client may have given one of its items the id that would be next."""
+        new = self._make_id(kind)
+        while new in self.conversation:
+            new = self._make_id(kind)
+        return new
+
     def _event(self) -> str:
-        return self._new_id("event")
+        return self._make_id("event")
 
     def _state(self) -> SessionState:
         return SessionState(self.id, self._expires_at, self.settings)

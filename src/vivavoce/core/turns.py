@@ -15,7 +15,8 @@ from .settings import SemanticVad, ServerVad, TurnDetection
 ONSET_FRAMES = 3
 """Frames in a row that make a start.  One may be a click; three (96 ms) had no false start in 19 kinds of noise."""
 HYSTERESIS = 0.15
-"""A frame counts as silence only this far below the threshold, so that a soft syllable does not end a turn."""
+"""A frame counts as silence only this far below the threshold, so that a soft syllable does not end a turn; but at
+half the threshold in any case, so that low ones end too."""
 SEMANTIC_THRESHOLD = 0.5
 SEMANTIC_PREFIX_MS = 300
 SEMANTIC_ASK_MS = 250
@@ -102,7 +103,7 @@ class Turns:
             self._silence_from = None
             return None
         if self._silence_from is None:
-            if heard.probability >= self._threshold - HYSTERESIS:
+            if heard.probability >= max(self._threshold - HYSTERESIS, self._threshold / 2):
                 return None
             self._silence_from = begin
         if (heard.at - self._silence_from) < self._patience_ms * TICKS_PER_MS:

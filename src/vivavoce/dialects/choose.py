@@ -6,11 +6,11 @@ neither do some old ones: those are addressed in GA, and the shape of their firs
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-
-import msgspec
+from typing import Protocol
 
 from ..core import events as ev
+from ..core.errors import ProtocolError
+from . import codec
 from .beta import Beta
 from .ga import Ga
 
@@ -37,14 +37,6 @@ class Dialect(Protocol):
     def encode(self, event: ev.ServerEvent) -> list[bytes]:
         """Return the frames of an event."""
         ...
-
-
-class _Update(msgspec.Struct):
-    type: str
-    session: dict[str, Any]
-
-
-_peek = msgspec.json.Decoder(_Update).decode
 
 
 class Undecided:
@@ -78,12 +70,13 @@ class Undecided:
         if marker not in data:  # type: ignore[operator]
             return
         try:
-            update = _peek(data)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            return
-        if update.type == "session.update":
+            update = codec.parse(data)
+        except ProtocolError:
+            return  # the chosen dialect says so
+        session = update.get("session")
+        if update.get("type") == "session.update" and isinstance(session, dict):
             self._is_decided = True
-            if update.session and not _GA_KEYS & update.session.keys():
+            if session and not _GA_KEYS & session.keys():
                 self._chosen = Beta()
 
 

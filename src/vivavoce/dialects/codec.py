@@ -7,7 +7,7 @@ kind: the first is read in one pass without building a dict, the second is assem
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pybase64
@@ -23,10 +23,16 @@ _encode = msgspec.json.Encoder().encode
 _any = msgspec.json.Decoder().decode
 
 
-class _Append(msgspec.Struct):
+MAX_DEPTH = 64
+"""Objects and arrays inside one another; schemas of functions, the deepest thing there is, stay far below."""
+MAX_VALUES = 1_000_000
+"""Commas and opening brackets in one message: each may stand for a value, which takes far more memory than its text."""
+
+
+class _Append(msgspec.Struct, forbid_unknown_fields=True):
     type: str
     audio: str
-    event_id: str | None = None
+    event_id: Annotated[str, msgspec.Meta(max_length=common.MAX_ID)] | None = None
 
 
 _append = msgspec.json.Decoder(_Append).decode
@@ -54,13 +60,43 @@ def decode(data: bytes | str, readers: Mapping[str, Reader]) -> ev.ClientEvent:
     return ev.InputAudioBufferAppend(event_id=append.event_id, audio=audio)
 
 
-def _decode_slowly(data: bytes | str, readers: Mapping[str, Reader]) -> ev.ClientEvent:
+def parse(data: bytes | str) -> dict[str, Any]:
+    """Return the object of one frame, unchecked but of bounded depth and size.
+
+    Raises:
+        ProtocolError: it is no JSON object, or one that no client has reason to send.
+    """
     try:
-        value = _any(data)
+        text = data.encode() if isinstance(data, str) else data
+        if len(text) > MAX_VALUES and sum(map(text.count, (b",", b"[", b"{"))) > MAX_VALUES:
+            raise ProtocolError("invalid_event", f"The event has more than {MAX_VALUES} values.")
+        value = _any(text)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise ProtocolError("invalid_event", "The event could not be parsed as JSON.") from None
     if not isinstance(value, dict):
         raise ProtocolError("invalid_event", "The event must be a JSON object.")
+    if _is_too_deep(value):
+        raise ProtocolError("invalid_event", f"The event is nested more than {MAX_DEPTH} levels deep.")
+    return value
+
+
+def _is_too_deep(value: dict[str, Any]) -> bool:
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH):
+        inside: list[Any] = []
+        for node in level:
+            if isinstance(node, dict):
+                inside += node.values()
+            elif isinstance(node, list):
+                inside += node
+        if not inside:
+            return False
+        level = inside
+    return True
+
+
+def _decode_slowly(data: bytes | str, readers: Mapping[str, Reader]) -> ev.ClientEvent:
+    value = parse(data)
     event_id = value.get("event_id")
     try:
         kind = value.get("type")
@@ -113,9 +149,28 @@ READERS: dict[str, Reader] = {
 """Readers of the events that both shapes spell alike."""
 
 
-def encode(message: dict[str, Any]) -> bytes:
-    """Return a message as one JSON frame."""
-    return _encode(message)
+def encode(message: Any) -> bytes:
+    """Return a message as one JSON frame.
+
+    Engines may hand over text that a Unicode encoding does not have: half of a pair of surrogates, where a stream was
+    cut inside a character.  It is shown as U+FFFD.
+    """
+    try:
+        return _encode(message)
+    except UnicodeEncodeError:
+        return _encode(_mended(msgspec.to_builtins(message)))
+
+
+def _mended(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        case dict():
+            return {_mended(key): _mended(element) for key, element in value.items()}
+        case list():
+            return [_mended(element) for element in value]
+        case _:
+            return value
 
 
 def encode_audio(event: ev.AudioDelta, kind: bytes) -> bytes:

@@ -214,10 +214,10 @@ def response_fields(value: Any, path: str) -> dict[str, Any]:
 
 
 def _without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nulls(element) if key == "audio" else element
-                for key, element in value.items() if element is not None}  # fmt: skip
-    return value
+    if not isinstance(value, dict):
+        return value
+    kept = {key: element for key, element in value.items() if element is not None}
+    return kept | {key: _without_nulls(kept[key]) for key in ("audio", "output") if key in kept}
 
 
 def response_create(event_id: str | None, fields: ResponsePatch) -> ev.ResponseCreate:
