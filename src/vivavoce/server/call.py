@@ -31,15 +31,15 @@ from ..core.effects import (
     Send,
     Transcribe,
 )
-from ..core.errors import EngineError, ProtocolError
-from ..core.reports import Broke, Report
+from ..core.errors import EngineError
+from ..core.reports import Answered, Broke, Report
 from ..core.session import Limits, Session
 from ..core.settings import Settings
 from ..dialects.choose import Dialect
 from ..engines.api import Brain, Hearing
 from ..legs import Leg
 from .ids import Ids, new_seed
-from .journal import FORMAT, Head, Journal
+from .journal import FORMAT, Given, Head, Journal, JournalError, Moment, step
 
 _log = logging.getLogger("vivavoce.call")
 
@@ -89,7 +89,6 @@ class Call:
         self._clock = now
         self._began = now()
         self._session = Session(terms.settings, new_id=ids, created_unix=unix_now, limits=terms.limits)
-        self._ears = hearing.open(self._receive_report)
         self._backlog: list[bytes] | None = []
         """Messages that came before the session began; None once it has."""
         self._pumps: dict[str, asyncio.Task[None]] = {}
@@ -99,6 +98,7 @@ class Call:
         if terms.journal is not None:
             head = Head(__version__, FORMAT, ids.seed, unix_now, terms.shape, terms.settings, terms.limits)
             self._journal = Journal(terms.journal, self._session.id, head)
+        self._ears = hearing.open(self._receive_report)
 
     @property
     def session_id(self) -> str:
@@ -112,11 +112,7 @@ class Call:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                now = self._now()
-                effects = self._session.start(now)
-                if self._journal:
-                    self._journal.start(now, effects)
-                self._perform(effects)
+                self._take(Moment.START)
                 backlog, self._backlog = self._backlog or [], None
                 for data in backlog:
                     self.receive_frame(data)
@@ -130,30 +126,18 @@ class Call:
         finally:
             self._ended.set()
             self._ears.close()
-            if self._journal:
-                self._journal.close()
+            self._close_journal()
             if self._bug is not None:
                 _log.error("session %s failed", self._session.id, exc_info=self._bug)
                 self._leg.close(1011, "internal error")
 
     def receive_frame(self, data: bytes) -> None:
         """Take one message from the leg."""
-        if self._ended.is_set():
-            return
         if self._backlog is not None:
             self._backlog.append(data)
             return
         try:
-            now = self._now()
-            try:
-                event = self._dialect.decode(data)
-            except ProtocolError as mistake:
-                effects = self._session.receive_mistake(mistake, now)
-            else:
-                effects = self._session.receive_event(event, now)
-            if self._journal:
-                self._journal.frame(data, now, effects)
-            self._perform(effects)
+            self._take(data)
         except Exception as bug:  # noqa: BLE001 - the leg that calls this must not be taken down by our bug
             self._fail(bug)
 
@@ -173,19 +157,42 @@ class Call:
 
     def _receive_report(self, report: Report) -> None:
         """Take a report from the ears."""
-        if self._ended.is_set():
-            return
         try:
-            self._report(report)
+            self._take(report)
         except Exception as bug:  # noqa: BLE001 - the ears serve other sessions too
             self._fail(bug)
 
-    def _report(self, report: Report) -> None:
+    def _take(self, given: Given) -> None:
+        """Tell the session something, and do what it asks; nothing once the call has ended."""
+        if self._ended.is_set():
+            return
         now = self._now()
-        effects = self._session.receive_report(report, now)
-        if self._journal:
-            self._journal.report(report, now, effects)
+        try:
+            effects = step(self._session, self._dialect, given, now)
+        except Exception as bug:
+            self._write_down(given, now, bug)
+            raise
+        self._write_down(given, now, effects)
         self._perform(effects)
+
+    def _write_down(self, given: Given, now: float, outcome: list[Effect] | Exception) -> None:
+        if self._journal is None:
+            return
+        try:
+            self._journal.write(given, now, outcome)
+        except JournalError as error:
+            # A full disk ends the journal; the people who talk need it less than each other.
+            _log.error("session %s is no longer written down: %s", self._session.id, error)
+            self._close_journal()
+
+    def _close_journal(self) -> None:
+        journal, self._journal = self._journal, None
+        if journal is None:
+            return
+        try:
+            journal.close()
+        except JournalError as error:
+            _log.error("the end of session %s was not written down: %s", self._session.id, error)
 
     def _perform(self, effects: list[Effect]) -> None:
         """Do what the session asks, in order."""
@@ -218,14 +225,19 @@ class Call:
                     self._ended.set()
 
     async def _pump(self, prompt: Prompt) -> None:
-        """Carry one answer from the brain to the session."""
+        """Carry one answer from the brain to the session, which learns in any case how it ended."""
+        report: Report | None = None
         try:
             async with aclosing(self._brain.answer(prompt)) as reports:
                 async for report in reports:
-                    self._report(report)
+                    self._take(report)
                     await self._leg.drain()
+            if not isinstance(report, Answered | Broke):
+                self._take(Broke(prompt.response_id, "engine_error", "The answer broke off."))
         except EngineError as error:
-            self._report(Broke(prompt.response_id, error.code, str(error)))
+            self._take(Broke(prompt.response_id, error.code, str(error)))
+        except Exception as bug:  # noqa: BLE001 - it ends this call and no other
+            self._fail(bug)
         finally:
             if self._pumps.get(prompt.response_id) is asyncio.current_task():
                 del self._pumps[prompt.response_id]
@@ -236,8 +248,5 @@ class Call:
             now = self._now()
             if now < deadline:
                 await asyncio.sleep(deadline - now)
-                continue
-            effects = self._session.receive_time(now)
-            if self._journal:
-                self._journal.time(now, effects)
-            self._perform(effects)
+            else:
+                self._take(Moment.DUE)

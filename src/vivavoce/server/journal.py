@@ -7,6 +7,7 @@ tell two runs apart.  A journal holds what was said, so its file is readable for
 
 from __future__ import annotations
 
+import enum
 import os
 import zlib
 from collections.abc import Iterator
@@ -14,14 +15,16 @@ from pathlib import Path
 from typing import IO, Any
 
 import msgspec
+import pybase64
 
 from .. import __version__
 from ..core import reports
-from ..core.effects import Effect
+from ..core.effects import Effect, Send
 from ..core.errors import ProtocolError, VivavoceError
 from ..core.reports import Report
 from ..core.session import Limits, Session
 from ..core.settings import Settings
+from ..dialects import codec
 from ..dialects.choose import Dialect, choose
 from .ids import Ids
 
@@ -41,6 +44,40 @@ _REPORTS: dict[str, type[Any]] = {
         reports.Played,
     )
 }
+
+
+class Moment(enum.Enum):
+    """What happens to a session by the clock."""
+
+    START = "start"
+    DUE = "due"
+    """Its deadline has passed."""
+
+
+Given = bytes | Report | Moment
+"""One input of a session: a client's message, a report, or a moment."""
+
+
+def step(session: Session, dialect: Dialect, given: Given, now: float) -> list[Effect]:
+    """Have a session take one input, however wrong a client's message may be, and return what it asks for."""
+    match given:
+        case bytes():
+            return receive_frame(session, dialect, given, now)
+        case Moment.START:
+            return session.start(now)
+        case Moment.DUE:
+            return session.receive_time(now)
+        case _:
+            return session.receive_report(given, now)
+
+
+def receive_frame(session: Session, dialect: Dialect, data: bytes, now: float) -> list[Effect]:
+    """Have a session take one message of a client."""
+    try:
+        event = dialect.decode(data)
+    except ProtocolError as mistake:
+        return session.receive_mistake(mistake, now)
+    return session.receive_event(event, now)
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -72,7 +109,6 @@ class Journal:
             JournalError: it cannot be made.
         """
         self.path = folder / f"{session_id}.jsonl"
-        self._encode = msgspec.json.Encoder().encode
         try:
             folder.mkdir(parents=True, exist_ok=True)
             number = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -81,35 +117,61 @@ class Journal:
             raise JournalError(f"cannot write the journal {self.path}: {error.strerror}") from error
         self._write(head)
 
-    def frame(self, data: bytes, now: float, effects: list[Effect]) -> None:
-        """Write down a client's message and what came of it."""
-        try:
-            text = data.decode()
-        except UnicodeDecodeError:
-            text = data.decode("latin-1")
-        self._step({"now": now, "frame": text}, effects)
+    def write(self, given: Given, now: float, outcome: list[Effect] | Exception) -> None:
+        """Write down one input and what came of it: effects, or the bug that it met.
 
-    def report(self, report: Report, now: float, effects: list[Effect]) -> None:
-        """Write down a report and what came of it."""
-        self._step({"now": now, "report": type(report).__name__, "with": report}, effects)
-
-    def time(self, now: float, effects: list[Effect]) -> None:
-        """Write down a deadline and what came of it."""
-        self._step({"now": now, "time": True}, effects)
-
-    def start(self, now: float, effects: list[Effect]) -> None:
-        """Write down the start and what came of it."""
-        self._step({"now": now, "start": True}, effects)
+        Raises:
+            JournalError: it cannot be written.
+        """
+        self._write({"now": now, **_line(given), "effects": _summaries(outcome)})
 
     def close(self) -> None:
-        """Write everything out."""
-        self._file.close()
+        """Write everything out.
 
-    def _step(self, line: dict[str, Any], effects: list[Effect]) -> None:
-        self._write(line | {"effects": [summary(effect) for effect in effects]})
+        Raises:
+            JournalError: it cannot be written.
+        """
+        try:
+            self._file.close()
+        except OSError as error:
+            raise JournalError(f"cannot write the journal {self.path}: {error.strerror}") from error
 
     def _write(self, line: Any) -> None:
-        self._file.write(self._encode(line) + b"\n")
+        try:
+            self._file.write(codec.encode(line) + b"\n")
+        except OSError as error:
+            raise JournalError(f"cannot write the journal {self.path}: {error.strerror}") from error
+
+
+def _line(given: Given) -> dict[str, Any]:
+    """Return an input as a journal's line shows it; `_given` is the way back."""
+    match given:
+        case bytes():
+            try:
+                return {"frame": given.decode()}
+            except UnicodeDecodeError:
+                return {"bytes": pybase64.b64encode_as_string(given)}
+        case Moment():
+            return {"moment": given.value}
+        case _:
+            return {"report": type(given).__name__, "with": given}
+
+
+def _given(line: dict[str, Any]) -> Given:
+    if "frame" in line:
+        return str(line["frame"]).encode()
+    if "bytes" in line:
+        return pybase64.b64decode(line["bytes"], validate=True)
+    if "moment" in line:
+        return Moment(line["moment"])
+    report: Report = msgspec.convert(line["with"], _REPORTS[line["report"]])
+    return report
+
+
+def _summaries(outcome: list[Effect] | Exception) -> list[dict[str, Any]]:
+    if isinstance(outcome, Exception):
+        return [{"effect": "raised", "error": repr(outcome)[:1000]}]
+    return [summary(effect) for effect in outcome]
 
 
 def summary(effect: Effect) -> dict[str, Any]:
@@ -171,36 +233,29 @@ def replay(path: Path) -> Replayed:
     session = Session(head.settings, new_id=Ids(head.seed), created_unix=head.created_unix, limits=head.limits)
     inputs = effects = 0
     for number, line in lines:
-        actual = [summary(effect) for effect in _run(session, dialect, line, path, number)]
-        actual = msgspec.json.decode(msgspec.json.encode(actual))
+        try:
+            given, now, expected = _given(line), float(line["now"]), list(line["effects"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise JournalError(f"{path}, line {number}: not a line of a journal ({error})") from error
+        actual = msgspec.json.decode(codec.encode(_summaries(_outcome(session, dialect, given, now))))
         inputs += 1
         effects += len(actual)
-        if actual != line["effects"]:
-            shown = msgspec.json.encode({k: v for k, v in line.items() if k != "effects"}).decode()[:300]
-            return Replayed(inputs, effects, Difference(number, shown, line["effects"], actual))
+        if actual != expected:
+            shown = codec.encode({k: v for k, v in line.items() if k != "effects"}).decode()[:300]
+            return Replayed(inputs, effects, Difference(number, shown, expected, actual))
     return Replayed(inputs, effects, None)
 
 
-def _run(session: Session, dialect: Dialect, line: dict[str, Any], path: Path, number: int) -> list[Effect]:
+def _outcome(session: Session, dialect: Dialect, given: Given, now: float) -> list[Effect] | Exception:
+    """Return what comes of an input, which may be a bug: journals are kept in order to see those again."""
     try:
-        now = float(line["now"])
-        if "frame" in line:
-            return receive_frame(session, dialect, line["frame"].encode(), now)
-        if "report" in line:
-            report = msgspec.convert(line["with"], _REPORTS[line["report"]])
-            return session.receive_report(report, now)
-        return session.receive_time(now) if "time" in line else session.start(now)
-    except (KeyError, TypeError, ValueError, AttributeError, msgspec.ValidationError) as error:
-        raise JournalError(f"{path}, line {number}: not a line of a journal ({error})") from error
-
-
-def receive_frame(session: Session, dialect: Dialect, data: bytes, now: float) -> list[Effect]:
-    """Have a session take one message of a client, however wrong it may be."""
-    try:
-        event = dialect.decode(data)
-    except ProtocolError as mistake:
-        return session.receive_mistake(mistake, now)
-    return session.receive_event(event, now)
+        effects = step(session, dialect, given, now)
+        for effect in effects:
+            if isinstance(effect, Send):
+                dialect.encode(effect.event)
+        return effects
+    except Exception as bug:  # noqa: BLE001 - it is reported
+        return bug
 
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
