@@ -76,7 +76,6 @@ class SessionEars:
         utterance = Utterance(item_id, vocabulary, self._recognised)
         self._open[item_id] = _Open(utterance, start)
         self._decoders.begin(utterance)
-        self._feed()
 
     def conclude(self, item_id: str, end: int) -> None:
         """End an utterance."""
@@ -130,6 +129,7 @@ class SessionEars:
                     self._report(result)
                     self._feed()
                 case str(item_id):
+                    self._feed()
                     self._end(item_id)
                 case Exception() as error:
                     self._fail_all(error)

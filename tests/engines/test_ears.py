@@ -1,0 +1,313 @@
+"""The ears hear every sample once, in its place, and give each utterance exactly its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import numpy as np
+import pytest
+
+from vivavoce.core.effects import Vocabulary
+from vivavoce.core.errors import EngineError
+from vivavoce.core.formats import PCM_8K, PCM_16K, PCM_24K, PCMU, AudioFormat
+from vivavoce.core.reports import Heard, Overheard, Report, Transcribed, TranscriptionFailed
+from vivavoce.engines.api import Transcript
+from vivavoce.engines.ears import SessionEars, SharedHearing
+
+NO_WORDS = Vocabulary()
+FRAME_TICKS = 1536
+
+
+class LevelVad:
+    """Takes loud frames for speech."""
+
+    def open(self) -> LevelVad:
+        return self
+
+    def probability(self, frame: bytes) -> float:
+        assert len(frame) == 1024
+        return float(np.abs(np.frombuffer(frame, "<i2")).mean() > 1000)
+
+
+class CountingAsr:
+    """Recognises audio as how much there was of it, in ten-thousandths of a sample's range, and keeps it."""
+
+    def __init__(self) -> None:
+        self.opened = 0
+        self.heard: list[bytes] = []
+        self.prepared: list[Vocabulary] = []
+        self.fail_on: Callable[[str], bool] = lambda step: False
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def open(self) -> CountingDecoder:
+        self.opened += 1
+        if self.fail_on("open"):
+            raise EngineError("no model")
+        return CountingDecoder(self)
+
+
+class CountingDecoder:
+    def __init__(self, asr: CountingAsr) -> None:
+        self.asr = asr
+        self.pcm = b""
+
+    def prepare(self, vocabulary: Vocabulary) -> None:
+        self.asr.prepared.append(vocabulary)
+
+    def start(self, vocabulary: Vocabulary) -> None:
+        self.asr.gate.wait(10)
+        self.pcm = b""
+
+    def feed(self, pcm: bytes) -> None:
+        if self.asr.fail_on("feed"):
+            raise RuntimeError("broken")
+        self.pcm += pcm
+
+    def partial(self) -> str:
+        return " ".join(["word"] * (len(self.pcm) // 6400))
+
+    def finish(self) -> Transcript:
+        self.asr.heard.append(self.pcm)
+        return Transcript(f"{len(self.pcm) // 2} samples")
+
+    def close(self) -> None: ...
+
+
+class AlwaysOver:
+    def turn_over(self, text: str) -> float:
+        return 1.0
+
+
+class Listener:
+    """The reports of one session, and a way to wait for one."""
+
+    def __init__(self) -> None:
+        self.reports: list[Report] = []
+        self._changed = asyncio.Event()
+
+    def __call__(self, report: Report) -> None:
+        self.reports.append(report)
+        self._changed.set()
+
+    async def wait(self, found: Callable[[Report], bool]) -> Report:
+        async with asyncio.timeout(10):
+            while not any(map(found, self.reports)):
+                self._changed.clear()
+                await self._changed.wait()
+        return next(filter(found, self.reports))
+
+    async def result(self, item_id: str) -> Transcribed | TranscriptionFailed:
+        report = await self.wait(lambda r: isinstance(r, Transcribed | TranscriptionFailed) and r.item_id == item_id)
+        assert isinstance(report, Transcribed | TranscriptionFailed)
+        return report
+
+
+@asynccontextmanager
+async def hearing(asr: CountingAsr, decoders: int = 1) -> AsyncIterator[SharedHearing]:
+    shared = SharedHearing(LevelVad(), asr, AlwaysOver(), decoders=decoders)
+    try:
+        yield shared
+    finally:
+        asr.gate.set()
+        await shared.close()
+
+
+def tone(ms: int, format: AudioFormat = PCM_24K, level: int = 8000) -> bytes:  # noqa: A002
+    samples = np.full(format.rate * ms // 1000, level, "<i2")
+    return samples.tobytes() if format.type == "audio/pcm" else bytes([0x90]) * len(samples)
+
+
+def silence(ms: int, format: AudioFormat = PCM_24K) -> bytes:  # noqa: A002
+    return bytes(format.rate * ms // 1000 * 2) if format.type == "audio/pcm" else b"\xff" * (8 * ms)
+
+
+def speak(ears: SessionEars, audio: bytes, at: int, format: AudioFormat = PCM_24K, *, step: int, detect: bool) -> int:  # noqa: A002
+    for i in range(0, len(audio), step):
+        piece = audio[i : i + step]
+        ears.listen(piece, format, at, detect)
+        at += format.ticks(len(piece))
+    return at
+
+
+@pytest.mark.parametrize("format", [PCM_24K, PCM_16K, PCM_8K, PCMU])
+async def test_frames_are_judged_where_they_stand(format: AudioFormat) -> None:  # noqa: A002
+    listener = Listener()
+    async with hearing(CountingAsr()) as shared:
+        ears = shared.open(listener)
+        audio = silence(320, format) + tone(320, format) + silence(330, format)
+        speak(ears, audio, 0, format, step=37 * format.bytes_per_sample, detect=True)
+        await listener.wait(lambda r: isinstance(r, Heard) and r.at == 30 * FRAME_TICKS)
+    frames = [r for r in listener.reports if isinstance(r, Heard)]
+    assert [f.at for f in frames] == [FRAME_TICKS * (i + 1) for i in range(30)]
+    assert [f.probability for f in frames] == [0.0] * 10 + [1.0] * 10 + [0.0] * 10
+
+
+async def test_an_utterance_is_given_exactly_its_own_audio() -> None:
+    asr, listener = CountingAsr(), Listener()
+    async with hearing(asr) as shared:
+        ears = shared.open(listener)
+        speak(ears, tone(2000, PCM_16K), 0, PCM_16K, step=640, detect=True)
+        await listener.wait(lambda r: isinstance(r, Heard) and r.at >= 60 * FRAME_TICKS)
+        ears.transcribe("a", 48 * 100, NO_WORDS)
+        ears.conclude("a", 48 * 700)
+        ears.transcribe("b", 48 * 700, NO_WORDS)
+        ears.conclude("b", 48 * 1500)
+        assert await listener.result("a") == Transcribed("a", "9600 samples")
+        assert await listener.result("b") == Transcribed("b", "12800 samples")
+
+
+async def test_an_utterance_does_not_hear_what_was_said_after_its_end_however_fast_it_comes() -> None:
+    asr, listener = CountingAsr(), Listener()
+    ended: list[int] = []
+
+    async with hearing(asr) as shared:
+
+        def session(report: Report) -> None:
+            listener(report)
+            if isinstance(report, Heard) and report.at == 10 * FRAME_TICKS:
+                ears.transcribe("a", 0, NO_WORDS)
+            if isinstance(report, Heard) and report.at == 20 * FRAME_TICKS:
+                ended.append(report.at)
+                ears.conclude("a", report.at)
+
+        ears = shared.open(session)
+        ears.listen(tone(60_000, PCM_16K), PCM_16K, 0, True)
+        assert await listener.result("a") == Transcribed("a", f"{20 * 512} samples")
+    assert ended == [20 * FRAME_TICKS]
+
+
+async def test_without_turn_detection_all_audio_before_the_commit_is_recognised() -> None:
+    asr, listener = CountingAsr(), Listener()
+    async with hearing(asr) as shared:
+        ears = shared.open(listener)
+        ears.transcribe("a", 0, NO_WORDS)
+        end = speak(ears, tone(1000, PCM_16K), 0, PCM_16K, step=333 * 2, detect=False)
+        ears.conclude("a", end)
+        assert await listener.result("a") == Transcribed("a", "16000 samples")
+        assert not [r for r in listener.reports if isinstance(r, Heard)]
+
+
+async def test_a_commit_inside_a_frame_waits_for_no_further_audio() -> None:
+    asr, listener = CountingAsr(), Listener()
+    async with hearing(asr) as shared:
+        ears = shared.open(listener)
+        ears.transcribe("a", 0, NO_WORDS)
+        end = speak(ears, tone(250), 0, step=480, detect=True)
+        ears.conclude("a", end)
+        found = await listener.result("a")
+        # The filter of 24 to 16 kHz holds its last 24 samples back until more audio comes.
+        assert isinstance(found, Transcribed)
+        assert 4000 - 26 <= int(found.text.split()[0]) <= 4000
+
+
+async def test_a_change_of_format_moves_nothing() -> None:
+    asr, listener = CountingAsr(), Listener()
+    async with hearing(asr) as shared:
+        ears = shared.open(listener)
+        ears.transcribe("a", 0, NO_WORDS)
+        at = speak(ears, tone(320), 0, step=960, detect=True)
+        at = speak(ears, silence(320, PCMU), at, PCMU, step=160, detect=True)
+        at = speak(ears, tone(352, PCM_16K), at, PCM_16K, step=640, detect=True)
+        ears.conclude("a", at)
+        found = await listener.result("a")
+        assert isinstance(found, Transcribed)
+        assert abs(int(found.text.split()[0]) - 992 * 16) <= 4
+    samples = np.frombuffer(asr.heard[0], "<i2")
+    assert np.abs(samples[320 * 16 + 100 : 640 * 16 - 100]).max() < 200
+    assert np.abs(samples[640 * 16 + 100 :]).min() > 7000
+
+
+async def test_words_are_stable_once_three_looks_agree() -> None:
+    asr, listener = CountingAsr(), Listener()
+    async with hearing(asr) as shared:
+        ears = shared.open(listener)
+        ears.transcribe("a", 0, NO_WORDS)
+        speak(ears, tone(600, PCM_16K), 0, PCM_16K, step=3200, detect=False)
+        await listener.wait(lambda r: isinstance(r, Overheard) and bool(r.stable))
+        ears.conclude("a", 48 * 600)
+        await listener.result("a")
+    looks = [r for r in listener.reports if isinstance(r, Overheard)]
+    assert [look.turn_over for look in looks] == [1.0] * len(looks)
+    assert [look.text for look in looks] == sorted((look.text for look in looks), key=len)
+    assert looks[-1].stable
+    for before, look in zip(looks, looks[1:], strict=False):
+        assert before.text.startswith(look.stable)
+
+
+async def test_utterances_wait_for_a_decoder_and_lose_nothing() -> None:
+    asr, listener = CountingAsr(), Listener()
+    asr.gate.clear()
+    async with hearing(asr, decoders=2) as shared:
+        sessions = [shared.open(listener) for _ in range(6)]
+        for i, ears in enumerate(sessions):
+            ears.transcribe(f"u{i}", 0, NO_WORDS)
+            end = speak(ears, tone(100 * (i + 1), PCM_16K), 0, PCM_16K, step=640, detect=False)
+            ears.conclude(f"u{i}", end)
+        asr.gate.set()
+        for i in range(6):
+            assert await listener.result(f"u{i}") == Transcribed(f"u{i}", f"{1600 * (i + 1)} samples")
+    assert asr.opened == 2
+
+
+async def test_a_discarded_utterance_is_never_reported_and_frees_its_decoder() -> None:
+    asr, listener = CountingAsr(), Listener()
+    async with hearing(asr) as shared:
+        ears = shared.open(listener)
+        ears.transcribe("gone", 0, NO_WORDS)
+        speak(ears, tone(500, PCM_16K), 0, PCM_16K, step=640, detect=False)
+        ears.discard("gone")
+        ears.recognise("whole", tone(200, PCM_8K), PCM_8K, NO_WORDS)
+        assert await listener.result("whole") == Transcribed("whole", "3200 samples")
+    assert {r.item_id for r in listener.reports if not isinstance(r, Heard)} <= {"whole", "gone"}
+    assert not [r for r in listener.reports if isinstance(r, Transcribed) and r.item_id == "gone"]
+
+
+async def test_a_closed_session_leaves_the_decoder_to_others() -> None:
+    asr, first, second = CountingAsr(), Listener(), Listener()
+    async with hearing(asr) as shared:
+        ears = shared.open(first)
+        ears.transcribe("a", 0, NO_WORDS)
+        ears.close()
+        other = shared.open(second)
+        other.recognise("b", tone(100, PCM_16K), PCM_16K, NO_WORDS)
+        assert await second.result("b") == Transcribed("b", "1600 samples")
+    assert not first.reports
+
+
+async def test_a_broken_decoder_fails_its_utterance_and_is_replaced() -> None:
+    asr, listener = CountingAsr(), Listener()
+    async with hearing(asr) as shared:
+        ears = shared.open(listener)
+        asr.fail_on = lambda step: step == "feed"
+        ears.recognise("a", tone(100, PCM_16K), PCM_16K, NO_WORDS)
+        failed = await listener.result("a")
+        assert failed == TranscriptionFailed("a", "engine_error", "The recogniser failed: broken")
+        asr.fail_on = lambda step: False
+        ears.recognise("b", tone(100, PCM_16K), PCM_16K, NO_WORDS)
+        assert await listener.result("b") == Transcribed("b", "1600 samples")
+    assert asr.opened == 2
+
+
+async def test_ears_that_cannot_load_say_so() -> None:
+    asr = CountingAsr()
+    asr.fail_on = lambda step: step == "open"
+    async with hearing(asr) as shared:
+        with pytest.raises(EngineError, match="no model"):
+            await shared.ready()
+
+
+async def test_an_expected_vocabulary_is_prepared_once() -> None:
+    asr, listener = CountingAsr(), Listener()
+    words = Vocabulary(phrases=("kitchen",))
+    async with hearing(asr) as shared:
+        await shared.ready()
+        ears = shared.open(listener)
+        ears.expect(words)
+        ears.expect(words)
+        ears.recognise("a", tone(100, PCM_16K), PCM_16K, words)
+        await listener.result("a")
+    assert asr.prepared == [words]
