@@ -125,12 +125,12 @@ def run(request: pytest.FixtureRequest, hold: Callable[[Client], Run]) -> Run:
     return hold(request.param)
 
 
-def _hold(client: Client, server: servers.Server, folder: Path) -> Run:
+def _hold(client: Client, server: servers.Server, folder: Path, key: str = servers.KEY) -> Run:
     recording, results = folder / "events.jsonl", folder / "results.json"
     job = CONVERSATIONS | {
         "http_url": server.http_url,
         "ws_url": server.ws_url,
-        "key": servers.KEY,
+        "key": key,
         "shape": client.shape,
         "model": MODELS[client.shape],
         "patience": PATIENCE_SECONDS,
@@ -208,3 +208,12 @@ def test_every_event_is_of_the_sdks_own_types(shape: str, hold: Callable[[Client
     validator = [str(environments.python("openai")), str(HERE / "python" / "validate.py"), shape]
     told = subprocess.run([*validator, *recordings], capture_output=True, text=True, timeout=300, check=True)
     assert json.loads(told.stdout) == []
+
+
+@pytest.mark.parametrize("client", [CLIENTS[0], CLIENTS[6]], ids=lambda client: client.name)
+def test_a_stranger_is_refused(
+    client: Client, plain_server: servers.Server, tls_server: servers.Server, tmp_path: Path
+) -> None:
+    run = _hold(client, tls_server if client.is_secure else plain_server, tmp_path, key="sk-stranger")
+    assert all("401" in result["failure"] for result in run.results.values())
+    assert run.connections() == []

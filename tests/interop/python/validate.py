@@ -19,7 +19,17 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 UNTYPED = {
     # The GA types describe the session that a client asks for; what is shown of it has an identity too.
     "ga": {"session.id", "session.object", "session.expires_at"},
-    "beta": {"session.object", "session.expires_at"},
+    # The service went on to show more in the beta shape after its types were left as they are.
+    "beta": {
+        "session.object",
+        "session.expires_at",
+        "session.client_secret",
+        "session.include",
+        "session.prompt",
+        "name",
+        "response.usage.input_token_details.cached_tokens_details",
+        "response.usage.input_token_details.image_tokens",
+    },
 }
 
 
