@@ -23,7 +23,7 @@ ifeq ($(wildcard .venv/bin/python),)
 $(BASE): always
 endif
 
-.PHONY: run test slow interop lint bench lock setup clean always
+.PHONY: run test slow interop slow-and-interop lint bench lock setup clean always
 
 run: $(BASE)
 	@exec .venv/bin/vivavoce serve $(ARGS)
@@ -36,6 +36,9 @@ slow: $(DEV)
 
 interop: $(DEV)
 	.venv/bin/python -m pytest -m interop --timeout 600 $(ARGS)
+
+slow-and-interop: $(DEV)
+	.venv/bin/python -m pytest -m "slow or interop" --timeout 900 $(ARGS)
 
 lint: $(DEV)
 	.venv/bin/ruff check .
