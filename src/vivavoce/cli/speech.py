@@ -174,7 +174,7 @@ class Speaker:
                 case "response.output_audio.delta":
                     if spoken.first_audio_s is None:
                         spoken.first_audio_s = monotonic() - began
-                    pcm = _decoded(event)
+                    pcm = decoded(event)
                     spoken.audio_bytes += len(pcm)
                     hear(pcm)
                 case "response.output_audio_transcript.delta":
@@ -247,7 +247,12 @@ class Speaker:
             raise LineError("the line was closed", again=False) from None
 
 
-def _decoded(event: dict[str, Any]) -> bytes:
+def decoded(event: dict[str, Any]) -> bytes:
+    """Return the audio of a `response.output_audio.delta`.
+
+    Raises:
+        NotSpoken: it has none that can be read.
+    """
     try:
         return base64.b64decode(event["delta"], validate=True)
     except (binascii.Error, ValueError, KeyError, TypeError) as error:
