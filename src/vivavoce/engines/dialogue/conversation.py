@@ -1,0 +1,299 @@
+"""One prompt, answered: instructions first, then functions, then what the engine knows by itself.  Pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+from ...core.effects import Prompt
+from ...core.items import (
+    FunctionCall,
+    FunctionCallOutput,
+    InputAudio,
+    InputImage,
+    InputText,
+    Item,
+    Message,
+    OutputAudio,
+    OutputText,
+)
+from .directions import Act, read_directions
+from .intents import Intent, understand
+from .memory import Memory
+from .outputs import tell
+from .replies import Occasion, reply
+from .tools import Call, Plan, Question, plan, resume
+from .words import hear, sentences, terms
+
+_REMEMBERED = 400
+"""Items of a conversation that are looked at, so that an endless one costs no more than a long one."""
+_LONGEST_HEARD = 2_000
+"""Characters of a message that are understood; longer ones are documents, not speech."""
+_LONGEST_CHAIN = 12
+"""Questions in a row that are followed back."""
+_ABOUT_FACTS = frozenset(
+    ("unknown", "recall", "book", "light", "thermostat", "weather", "help", "remember", "number_note")
+)
+"""Intents that a fact from the instructions answers better, if one does."""
+_ON_REQUEST = frozenset(("calc", "convert", "time", "date", "joke", "story", "count", "coin", "dice", "bye", "timer_left",
+                         "list_read", "spell", "random"))  # fmt: skip
+"""What instructions may ask for as if they were the user."""
+_POLITE = frozenset(("greet", "thanks", "bye", "yes", "no", "stop", "repeat", "empty", "identity", "name_set", "help"))
+"""What is answered whatever the subject is limited to."""
+
+
+class Conversation:
+    """A prompt and what is known of its conversation."""
+
+    def __init__(self, prompt: Prompt, today: datetime) -> None:
+        self._prompt = prompt
+        self._today = today
+        start = max(0, len(prompt.items) - _REMEMBERED)
+        stray = [_text(item) for item in prompt.items if isinstance(item, Message) and item.role == "system"]
+        self._instructions = "\n".join((prompt.instructions, *stray)).strip()
+        self._directions = read_directions(self._instructions)
+        self._items: list[tuple[Item, float]] = [
+            (item, at)
+            for item, at in zip(prompt.items[start:], prompt.said_at[start:], strict=False)
+            if not (isinstance(item, Message) and item.role == "system")
+        ]
+        choice = prompt.tool_choice
+        self._force = ""
+        self._tools = prompt.tools if choice != "none" else ()
+        if self._tools and choice == "required":
+            self._force = "required"
+        elif self._tools and isinstance(choice, dict) and any(tool.name == choice.get("name") for tool in self._tools):
+            self._force = str(choice["name"])
+
+    def answer(self) -> str | tuple[Call, ...]:
+        """Return what to say, or which functions to call."""
+        last = self._items[-1][0] if self._items else None
+        if self._directions.verbatim:
+            return _written(last) if isinstance(last, Message) and last.role == "user" else ""
+        if isinstance(last, FunctionCallOutput):
+            return self._dressed(self._told_outputs())
+        if self._force:
+            planned = plan(self._heard(last), self._tools, self._today, several=False, force=self._force)
+            return tuple(one for one in planned if isinstance(one, Call))
+        if self._directions.fixed:
+            return self._directions.fixed
+        if isinstance(last, FunctionCall):
+            return "I am still waiting for a result."
+        if isinstance(last, Message) and last.role == "user":
+            return self._answer_user(last)
+        return self._dressed(self._speak_up())
+
+    def _heard(self, item: Item | None) -> str:
+        text = _text(item) if isinstance(item, Message) and item.role == "user" else ""
+        return text[:_LONGEST_HEARD]
+
+    def _told_outputs(self) -> str:
+        """Return the results that came since anybody spoke."""
+        outputs: list[str] = []
+        for item, _ in reversed(self._items):
+            if isinstance(item, Message):
+                break
+            if isinstance(item, FunctionCallOutput):
+                outputs.append(item.output)
+        return " ".join(dict.fromkeys(tell(output) for output in reversed(outputs)))
+
+    def _speak_up(self) -> str:
+        """Return what is said when nobody has said anything new."""
+        if self._directions.acts:
+            return " ".join(act.text for act in self._directions.acts)
+        for said in sentences(self._instructions):
+            intent = understand(said)
+            if intent.name in _ON_REQUEST:
+                return self._reply(intent, self._memory())
+        memory = self._memory()
+        if memory.last_said:
+            return "Is there anything else that I can do for you?"
+        return self._reply(Intent("greet"), memory)
+
+    def _answer_user(self, message: Message) -> str | tuple[Call, ...]:
+        text = self._heard(message)
+        opening = self._opening()
+        if opening and self._directions.only_acts:
+            return self._dressed(" ".join(act.text for act in opening))
+        if not text.strip() and any(isinstance(part, InputImage) for part in message.content):
+            return self._dressed("I cannot look at pictures.")
+        greeting = " ".join(act.text for act in opening)
+        if greeting and understand(text).name in ("greet", "unknown", "empty"):
+            return self._dressed(greeting)
+        planned = self._planned(len(self._items) - 1)
+        calls = tuple(one for one in planned or () if isinstance(one, Call))
+        if calls:
+            return calls
+        asked = [one.text for one in planned or () if isinstance(one, Question)]
+        if asked:
+            said = asked[0]
+        elif planned is not None and self._question_before(len(self._items) - 1):
+            said = "All right, I will leave it."
+        else:
+            said = self._say(text)
+        return self._dressed(f"{greeting} {said}".strip())
+
+    def _opening(self) -> list[Act]:
+        """Return the acts that are due before the user is answered."""
+        spoken = " ".join(
+            _text(item) for item, _ in self._items if isinstance(item, Message) and item.role == "assistant"
+        )
+        due = [act for act in self._directions.acts if act.text.rstrip(".!?") not in spoken]
+        if self._directions.only_acts:
+            return (
+                list(self._directions.acts)
+                if any(act.is_literal and not act.is_greeting for act in self._directions.acts)
+                else due
+            )
+        return due if not spoken else []
+
+    def _planned(self, index: int, depth: int = 0) -> Plan | None:
+        """Return what the functions have to do with the user's message at `index`; None for nothing."""
+        if not self._tools:
+            return None
+        text = self._heard(self._items[index][0])
+        question = self._question_before(index, depth)
+        if question is not None:
+            following = resume(question, text, self._tools, self._today)
+            if following is not None:
+                return following
+        return plan(text, self._tools, self._today, several=self._prompt.parallel_tool_calls) or None
+
+    def _question_before(self, index: int, depth: int = 0) -> Question | None:
+        """Return the question for an argument that the message at `index` may answer."""
+        if index < 2 or depth > _LONGEST_CHAIN or not self._tools:
+            return None
+        asked, before = self._items[index - 1][0], self._items[index - 2][0]
+        if not (
+            isinstance(asked, Message)
+            and asked.role == "assistant"
+            and isinstance(before, Message)
+            and before.role == "user"
+        ):
+            return None
+        said = _text(asked).strip()
+        planned = self._planned(index - 2, depth + 1) if said else None
+        question = next((one for one in planned or () if isinstance(one, Question)), None)
+        # The answer may have been interrupted, so the beginning of the question is enough.
+        return question if question and (question.text in said or question.text.startswith(said)) else None
+
+    def _say(self, text: str) -> str:
+        """Return the answer to what the functions have nothing to do with."""
+        directions = self._directions
+        said = frozenset(terms(hear(text).words))
+        for condition in directions.conditions:
+            if condition.terms & said and len(condition.terms & said) * 2 >= min(len(condition.terms), 4):
+                return condition.answer
+        if any(topic & said for topic in directions.avoided):
+            return "I am sorry, I cannot talk about that."
+        memory = self._memory()
+        parts = [part for part in sentences(text) if hear(part).words]
+        if len(parts) < 2 or understand(text, memory.expecting).name in ("say", "remember") or memory.expecting:
+            return self._limited(text, self._respond(text, memory))
+        intents = [understand(part).name for part in parts]
+        known = [i for i, name in enumerate(intents) if name != "unknown" or directions.fact(parts[i])]
+        telling = [i for i in known if intents[i] not in ("greet", "thanks", "yes", "no")] or known[:1]
+        if not telling:
+            return self._limited(text, self._respond(text, memory))
+        return " ".join(self._limited(parts[i], self._respond(parts[i], memory)) for i in telling[:3])
+
+    def _limited(self, text: str, answer: str) -> str:
+        """Return `answer`, or a refusal when only another subject is to be spoken of."""
+        topic = self._directions.topic
+        if not topic or understand(text).name in _POLITE or self._directions.fact(text):
+            return answer
+        if frozenset(terms(hear(topic).words)) & frozenset(terms(hear(text).words)):
+            return answer
+        return f"I am sorry, I can only help with {topic}."
+
+    def _respond(self, text: str, memory: Memory) -> str:
+        intent = understand(text, memory.expecting)
+        if intent.name in _ABOUT_FACTS and _is_question(text) and (fact := self._directions.fact(text)):
+            known = memory.recall(text) if intent.name == "recall" else None
+            if known is None:
+                return fact
+        return self._reply(_with_question(intent, text), memory)
+
+    def _reply(self, intent: Intent, memory: Memory, at: float | None = None) -> str:
+        now = self._prompt.now if at is None else at
+        occasion = Occasion(
+            now,
+            self._today - timedelta(seconds=self._prompt.now - now),
+            f"{self._prompt.response_id} {len(self._prompt.items)}",
+            self._directions.name,
+            self._directions.role,
+        )
+        return reply(intent, memory, occasion)
+
+    def _memory(self) -> Memory:
+        """Return what is known from everything before the message that is being answered."""
+        memory = Memory()
+        for index, (item, at) in enumerate(self._items):
+            if not isinstance(item, Message):
+                continue
+            if item.role == "assistant":
+                memory.last_said = _text(item) or memory.last_said
+                continue
+            following = self._items[index + 1][0] if index + 1 < len(self._items) else None
+            if following is None:
+                break
+            text = self._heard(item)
+            if not isinstance(following, FunctionCall):
+                parts = sentences(text) if not memory.expecting else [text]
+                for part in parts:
+                    self._reply(_with_question(understand(part, memory.expecting), part), memory, at)
+            memory.last_heard = text
+        return memory
+
+    def _dressed(self, text: str) -> str:
+        """Return `text` in the form that the instructions want for every answer."""
+        directions = self._directions
+        if directions.brief and (parts := sentences(text)):
+            text = parts[0]
+        if directions.prefix and not text.startswith(directions.prefix):
+            text = f"{_marked(directions.prefix)} {text}"
+        if directions.ending and not text.endswith(directions.ending):
+            text = f"{text} {_marked(directions.ending)}"
+        return text
+
+
+def _marked(text: str) -> str:
+    return text if text[-1:] in ".!?,;:" else f"{text}."
+
+
+def _with_question(intent: Intent, text: str) -> Intent:
+    return Intent(intent.name, {**intent.slots, "question": hear(text).plain}) if intent.name == "recall" else intent
+
+
+def _is_question(text: str) -> bool:
+    plain = hear(text).plain
+    return text.rstrip().endswith("?") or bool(
+        re.match(
+            r"(?:(?:hello|hi|hey|please|so|and|okay|well|excuse me|can you|could you|i would like to know|i want to know|do you know)\b ?)*"
+            r"(?:what|which|who|whom|where|when|how|why|is|are|do|does|did|can|could|will|would|have|has|tell me|give me|explain|may)\b",
+            plain,
+        )
+    )
+
+
+def _text(item: Item) -> str:
+    """Return the words of a message."""
+    return " ".join(filter(None, _parts(item)))
+
+
+def _written(item: Message) -> str:
+    """Return the text of a message with nothing changed."""
+    return "\n".join(_parts(item))
+
+
+def _parts(item: Item) -> list[str]:
+    found: list[str] = []
+    for part in item.content if isinstance(item, Message) else ():
+        match part:
+            case InputText(text) | OutputText(text):
+                found.append(text)
+            case InputAudio():
+                found.append(part.transcript or "")
+            case OutputAudio():
+                found.append(part.transcript)
+    return found
