@@ -1,0 +1,324 @@
+"""Speech recognition by pocketsphinx: the `Asr` and its `Decoder`s.
+
+Every decoder mixes three language models at run time: the general one, the domain's and the session's own.  What it
+hears depends on the audio and the vocabulary alone: the front end's estimates begin anew with each utterance, the
+cepstral mean is taken from its own first second, and session words carry marked names.  One thread per decoder.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import tempfile
+import weakref
+from collections import OrderedDict
+from collections.abc import Container
+from pathlib import Path
+from threading import Lock
+
+from ...core.effects import Vocabulary
+from ...core.errors import EngineError
+from ...core.reports import Word
+from ..api import Decoder, Transcript
+from .cepstra import MeanTracker
+from .grammar import MARK, Grammar, Grammars
+from .library import Library, library
+from .prepare import default_cache, prepared
+
+RATE_HZ = 16_000
+_SETTINGS = {
+    "loglevel": "FATAL",
+    # The second pass gains a point on clean speech and takes a second after ten noisy ones: users wait for it.
+    "fwdflat": "no",
+    # Bounds on the active states and the words that end in a frame: they cap the cost of noise, and nothing else.
+    "maxhmmpf": "3000",
+    "maxwpf": "15",
+}
+DOMAIN_WEIGHT = 0.1
+SESSION_WEIGHT = 0.05
+"""Shares of the mixture.  Scores are mixed after they were raised to the language weight of 6.5, so that the model that
+expects a word most decides nearly alone: ten times more or less changes the error rate by less than a point."""
+KEPT_MIXTURES = 3
+"""Mixtures a decoder keeps, besides that of sessions without words of their own; each takes 25 MB."""
+_MAX_ADDED_WORDS = 20_000
+"""Session words after which a decoder loads itself anew, since its dictionary never forgets."""
+_BLOCK_SAMPLES = RATE_HZ // 10
+"""Audio is decoded in blocks of 100 ms counted from the start, so that how it arrives changes nothing."""
+_HELD_SAMPLES = RATE_HZ * 8 // 10
+"""Audio that is gathered before decoding begins, to know the cepstral mean: it catches up ten times as fast."""
+_SPLIT_AFTER = 20 * RATE_HZ
+_SPLIT_AT_LAST = 30 * RATE_HZ
+"""Where a long utterance is cut in two for the search, at a pause if there is one: its cost grows with length."""
+_FRAME_MS = 10
+_SILENCES = frozenset(
+    {"<s>", "</s>", "<sil>", "[NOISE]", "[SPEECH]", "[COUGH]", "[SMACK]", "[UM]", "[UH]", "++NOISE++"}
+)
+
+
+class SphinxAsr:
+    """The recogniser of a process; an `Asr`.
+
+    `cache` is the folder for the prepared files (the user's cache folder by default, a temporary one where that cannot
+    be written).  Sentences in `exclude` are left out of the domain's model, so that it can be measured honestly.
+    """
+
+    def __init__(self, cache: Path | None = None, exclude: Container[str] = ()) -> None:
+        self._cache = cache if cache is not None else default_cache()
+        self._exclude = exclude
+        self._lock = Lock()
+        self._grammars: Grammars | None = None
+        self._domain = Path()
+        self._dictionary = Path()
+
+    def open(self) -> Decoder:
+        """Return a new decoder (0.1 s; the first time ever a second more, for the prepared files).
+
+        Raises:
+            EngineError: it cannot be loaded.
+        """
+        lib = library()
+        with self._lock:
+            if self._grammars is None:
+                files, ours = prepared(lib, self._cache, self._exclude)
+                if ours:
+                    weakref.finalize(self, shutil.rmtree, files.folder, ignore_errors=True)
+                self._domain, self._dictionary = files.domain, files.common
+                self._grammars = Grammars(files)
+        return SphinxDecoder(lib, self._dictionary, self._domain, self._grammars)
+
+
+class _Engine:
+    """One instance of the C decoder with its models; what it adds to its dictionary stays there."""
+
+    def __init__(self, lib: Library, dictionary: Path, domain: Path) -> None:
+        self._c = lib.c
+        self._config = lib.c.ps_config_init(None)
+        settings = {**_SETTINGS, "hmm": str(lib.acoustic_model), "dict": str(dictionary)}
+        for name, value in settings.items():
+            lib.c.ps_config_set_str(self._config, name.encode(), value.encode())
+        self.handle = lib.c.ps_init(self._config)
+        if not self.handle:
+            raise EngineError("the recogniser cannot load its acoustic model or dictionary")
+        self.logmath = lib.c.ps_get_logmath(self.handle)
+        self._general = self._read(lib.language_model)
+        self._domain = self._read(domain)
+        self.added: set[str] = set()
+
+    def _read(self, path: Path) -> int:
+        model = self._c.ngram_model_read(self._config, str(path).encode(), 0, self.logmath)
+        if not model:
+            raise EngineError(f"the language model {path.name} cannot be read")
+        return int(model)
+
+    def mix(self, name: bytes, grammar: Grammar) -> None:
+        """Make a search named `name` with the general, the domain's and the grammar's model (0.12 s)."""
+        models = [(self._general, 1.0 - DOMAIN_WEIGHT), (self._domain, DOMAIN_WEIGHT)]
+        session = 0
+        if grammar.arpa:
+            with tempfile.NamedTemporaryFile("w", suffix=".arpa", encoding="ascii", delete=False) as file:
+                file.write(grammar.arpa)
+            try:
+                session = self._read(Path(file.name))
+            finally:
+                Path(file.name).unlink()
+            models.append((session, SESSION_WEIGHT))
+        n = len(models)
+        mixed = self._c.ngram_model_set_init(
+            self._config,
+            (ctypes.c_void_p * n)(*(model for model, _ in models)),
+            (ctypes.c_char_p * n)(*(b"%d" % i for i in range(n))),
+            (ctypes.c_float * n)(*(weight for _, weight in models)),
+            n,
+        )
+        if session:
+            self._c.ngram_model_free(session)  # the set keeps it
+        if not mixed or self._c.ps_add_lm(self.handle, name, mixed) < 0:
+            raise EngineError("the session's vocabulary cannot be mixed in")
+        self._c.ngram_model_free(mixed)  # the search keeps it
+
+    def add(self, words: tuple[tuple[str, str], ...]) -> None:
+        """Enter words into the dictionary, where no search knows them until its model does."""
+        for name, phones in words:
+            if name not in self.added:
+                # The result is of no use: it tells whether the searches that exist took the word, which they need not.
+                self._c.ps_add_word(self.handle, name.encode(), phones.encode(), 0)
+                self.added.add(name)
+
+    def close(self) -> None:
+        if self.handle:
+            self._c.ps_free(self.handle)
+            for model in (self._general, self._domain):
+                self._c.ngram_model_free(model)
+            self._c.ps_config_free(self._config)
+            self.handle = None
+
+
+class SphinxDecoder:
+    """One recogniser at work; a `Decoder`.  About 90 MB, and 25 MB for each vocabulary it keeps ready."""
+
+    def __init__(self, lib: Library, dictionary: Path, domain: Path, grammars: Grammars) -> None:
+        self._lib, self._c = lib, lib.c
+        self._files = (dictionary, domain)
+        self._grammars = grammars
+        self._engine = _Engine(lib, dictionary, domain)
+        self._mean = MeanTracker(lib, self._engine.handle)
+        self._mixtures: OrderedDict[Vocabulary, bytes] = OrderedDict()
+        self._made = 0
+        self._held = bytearray()
+        self._is_open = self._is_begun = False
+        self._segment_samples = self._past_samples = 0
+        self._past: list[Word] = []
+        self._mix(Vocabulary())
+
+    def prepare(self, vocabulary: Vocabulary) -> None:
+        """Make ready for a vocabulary: 0.12 s for an unknown one, nothing for one of the last few."""
+        self._abandon()
+        self._mix(vocabulary)
+
+    def start(self, vocabulary: Vocabulary) -> None:
+        """Begin an utterance; one that was not finished is forgotten."""
+        self._abandon()
+        name = self._mix(vocabulary)
+        if self._c.ps_activate_search(self._engine.handle, name) < 0:
+            raise EngineError("the recogniser does not take its vocabulary")
+        self._held.clear()
+        self._past.clear()
+        self._segment_samples = self._past_samples = 0
+        self._mean.begin()
+        self._is_open, self._is_begun = True, False
+
+    def feed(self, pcm: bytes) -> None:
+        """Hear more: s16le mono 16 kHz, any number of whole samples."""
+        if self._is_begun:
+            self._decode(pcm)
+            return
+        self._held += pcm
+        if len(self._held) >= 2 * _HELD_SAMPLES:
+            self._begin()
+
+    def partial(self) -> str:
+        """Return the text so far."""
+        now = self._text() if self._is_begun else ""
+        return " ".join((*(word.text for word in self._past), now)).strip()
+
+    def finish(self) -> Transcript:
+        """End the utterance and return what it was."""
+        if not self._is_open:
+            return Transcript("")
+        if self._held:
+            self._begin()
+        if self._is_begun:
+            self._end_segment()
+        self._is_open = False
+        words = tuple(self._past)
+        confidence = sum(word.confidence for word in words) / len(words) if words else 0.0
+        return Transcript(" ".join(word.text for word in words), words, confidence)
+
+    def close(self) -> None:
+        """Free everything."""
+        self._abandon()
+        self._mean.close()
+        self._engine.close()
+
+    def _mix(self, vocabulary: Vocabulary) -> bytes:
+        """Return the name of the search for a vocabulary, made if it is not there."""
+        if vocabulary in self._mixtures:
+            self._mixtures.move_to_end(vocabulary)
+            return self._mixtures[vocabulary]
+        grammar = self._grammars.of(vocabulary)
+        if len(self._engine.added) > _MAX_ADDED_WORDS:
+            self._reload()
+        self._engine.add(grammar.words)
+        self._made += 1
+        name = b"mixture%d" % self._made
+        self._engine.mix(name, grammar)
+        self._mixtures[vocabulary] = name
+        spare = [known for known in self._mixtures if known != Vocabulary()][:-KEPT_MIXTURES]
+        for known in spare:
+            self._c.ps_remove_search(self._engine.handle, self._mixtures.pop(known))
+        return name
+
+    def _reload(self) -> None:
+        """Replace the engine, and with it a dictionary that has grown too large."""
+        self._mean.close()
+        self._engine.close()
+        self._mixtures.clear()
+        self._engine = _Engine(self._lib, *self._files)
+        self._mean = MeanTracker(self._lib, self._engine.handle)
+
+    def _begin(self) -> None:
+        """Start the search: the first audio is there, and its mean can be told."""
+        held = bytes(self._held)
+        self._held.clear()
+        self._mean.hear(held[: 2 * _HELD_SAMPLES])
+        self._c.ps_start_stream(self._engine.handle)
+        self._start_segment()
+        self._is_begun = True
+        self._decode(held)
+
+    def _start_segment(self) -> None:
+        if self._c.ps_start_utt(self._engine.handle) < 0:
+            raise EngineError("the recogniser does not begin")
+
+    def _decode(self, pcm: bytes) -> None:
+        """Search on, block by block."""
+        view = memoryview(pcm)
+        while view:
+            into_block = self._segment_samples % _BLOCK_SAMPLES
+            if not into_block:
+                self._begin_block()
+            piece = view[: 2 * (_BLOCK_SAMPLES - into_block)]
+            view = view[len(piece) :]
+            if self._past_samples + self._segment_samples >= _HELD_SAMPLES:
+                self._mean.hear(bytes(piece))
+            samples = len(piece) // 2
+            buffer = (ctypes.c_int16 * samples).from_buffer_copy(piece)
+            if self._c.ps_process_raw(self._engine.handle, buffer, samples, 0, 0) < 0:
+                raise EngineError("the recogniser failed on this audio")
+            self._segment_samples += samples
+
+    def _begin_block(self) -> None:
+        """Cut the utterance in two where it has grown too long, and tell the mean so far."""
+        length = self._segment_samples
+        if length >= _SPLIT_AT_LAST or (length >= _SPLIT_AFTER and self._mean.is_pause):
+            self._end_segment()
+            self._start_segment()
+        self._c.ps_set_cmn(self._engine.handle, self._mean.estimate)
+
+    def _end_segment(self) -> None:
+        if self._c.ps_end_utt(self._engine.handle) < 0:
+            raise EngineError("the recogniser does not end")
+        self._past += self._words()
+        self._past_samples += self._segment_samples
+        self._segment_samples = 0
+
+    def _abandon(self) -> None:
+        if self._is_open and self._is_begun:
+            self._c.ps_end_utt(self._engine.handle)
+        self._is_open = self._is_begun = False
+        self._held.clear()
+
+    def _text(self) -> str:
+        hypothesis = self._c.ps_get_hyp(self._engine.handle, ctypes.byref(ctypes.c_int32()))
+        return hypothesis.decode().replace(MARK, "") if hypothesis else ""
+
+    def _words(self) -> list[Word]:
+        """Return the words of the segment that just ended."""
+        c, offset = self._c, self._past_samples * 1000 // RATE_HZ
+        first, last, unused = ctypes.c_int(), ctypes.c_int(), ctypes.byref(ctypes.c_int32())
+        words = []
+        segment = c.ps_seg_iter(self._engine.handle)
+        while segment:
+            name = c.ps_seg_word(segment).decode()
+            c.ps_seg_frames(segment, ctypes.byref(first), ctypes.byref(last))
+            posterior = c.logmath_exp(self._engine.logmath, c.ps_seg_prob(segment, unused, unused, unused))
+            if name not in _SILENCES:
+                start, end = first.value * _FRAME_MS, (last.value + 1) * _FRAME_MS
+                words.append(Word(_plain(name), offset + start, offset + end, min(1.0, max(0.0, posterior))))
+            segment = c.ps_seg_next(segment)
+        return words
+
+
+def _plain(name: str) -> str:
+    """Return a dictionary name as a word: without the number of its pronunciation and without the mark."""
+    return name.partition("(")[0].replace(MARK, "")
