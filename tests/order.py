@@ -289,8 +289,11 @@ class Order:
         self._need(output.part is None, "content_part.done comes before output_item.done")
         self._need(item.get("status") in ("completed", "incomplete"), "a done item has ended")
         if output.type == "function_call":
-            self._need(output.final_arguments is not None, "arguments.done comes before output_item.done")
-            self._need(item["arguments"] == output.final_arguments, "the done item has the arguments that were told")
+            final = output.final_arguments
+            if final is None and item["status"] == "incomplete":
+                final = output.arguments  # a call that was cut off is not told as ready to be run
+            self._need(final is not None, "arguments.done comes before output_item.done")
+            self._need(item["arguments"] == final, "the done item has the arguments that were told")
         else:
             self._need(len(item.get("content", ())) == output.parts, "the done item has the parts that were told")
         output.is_finished = True

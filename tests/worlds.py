@@ -31,11 +31,17 @@ VAD_FRAME_TICKS = 1536
 class World:
     """Drives one session at random and keeps what was sent."""
 
-    def __init__(self, seed: int, shape: str) -> None:
+    def __init__(self, seed: int, shape: str | None) -> None:
         self.random = random.Random(seed)
         self.shape = shape
         self.dialect: Dialect = choose(shape)
-        limits = Limits(items=40, buffer_bytes=400_000, audio_bytes=100_000, session_seconds=1e6)
+        limits = Limits(
+            items=self.random.choice([6, 10_000]),
+            buffer_bytes=self.random.choice([60_000, 400_000]),
+            audio_bytes=100_000,
+            parallel_responses=self.random.choice([2, 16]),
+            session_seconds=1e6,
+        )
         self.session = Session(Settings(), new_id=Ids("T"), created_unix=1e9, limits=limits)
         self.now = 0.0
         self.sent: list[dict[str, Any]] = []
@@ -45,7 +51,7 @@ class World:
         self.heard_to = 0
         self.written_to = 0
         self.utterances: dict[str, bool] = {}
-        self.late_sends = 0
+        """Those whose words are awaited, and whether they have ended."""
         self.take(self.session.start(0.0))
 
     def take(self, effects: list[ef.Effect]) -> list[dict[str, Any]]:
@@ -77,7 +83,11 @@ class World:
 
     def client(self, **message: Any) -> list[dict[str, Any]]:
         """Have the client send a message."""
-        return self.take(receive_frame(self.session, self.dialect, json.dumps(message).encode(), self.now))
+        return self.frame(json.dumps(message).encode())
+
+    def frame(self, data: bytes) -> list[dict[str, Any]]:
+        """Have the client send these bytes."""
+        return self.take(receive_frame(self.session, self.dialect, data, self.now))
 
     def report(self, report: rp.Report) -> list[dict[str, Any]]:
         """Have the world report."""
@@ -93,8 +103,12 @@ class World:
     # ------------------------------------------------------------------------------------------------- the client
 
     def any_id(self) -> str:
-        known = [m["item"]["id"] for m in self.sent[-40:] if "item" in m]
-        return self.random.choice([*known, "item_nowhere"]) if known else "item_nowhere"
+        """An id of an item that was there, is there, is promised, or may come."""
+        recent = self.sent[-40:]
+        known = [m["item"]["id"] for m in recent if "item" in m] + [m["item_id"] for m in recent if "item_id" in m]
+        last = max((int(m["event_id"].rpartition("_T")[2]) for m in recent), default=0)
+        coming = f"item_T{last + self.random.randint(1, 9):08d}"
+        return self.random.choice([*known, coming, "item_nowhere"])
 
     def do_append(self) -> Any:
         size = self.random.choice([0, 1, 2, 960, 959, 4800, 48_000])
@@ -109,19 +123,31 @@ class World:
 
     def do_update(self) -> Any:
         pick = self.random.choice
+        shape = self.shape or pick(["ga", "beta"])
         detection, transcription = pick(DETECTIONS), pick([None, {"model": "whisper-1"}, {"model": "vivavoce"}])
-        if self.shape == "ga":
-            audio = {"format": pick(GA_FORMATS), "turn_detection": detection, "transcription": transcription}
-            session: dict[str, Any] = {"type": "realtime", "audio": {"input": audio}, "tools": pick([[], TOOLS])}
+        both = {
+            "tools": pick([[], TOOLS]),
+            "tool_choice": pick(["auto", "auto", {"type": "function", "name": "look_up"}]),
+            "instructions": pick(["Be brief.", ""]),
+        }
+        if shape == "ga":
+            audio = {
+                "input": {"format": pick(GA_FORMATS), "turn_detection": detection, "transcription": transcription},
+                "output": {"voice": pick(["alloy", "alloy", "ash"]), "format": pick(GA_FORMATS)},
+            }
+            session: dict[str, Any] = {"type": "realtime", "audio": audio} | both
             session["output_modalities"] = [pick(["text", "audio"])]
         else:
-            session = {
+            session = both | {
                 "turn_detection": detection,
                 "input_audio_format": pick(BETA_FORMATS),
                 "input_audio_transcription": transcription,
-                "tools": pick([[], TOOLS]),
+                "voice": pick(["alloy", "alloy", "ash"]),
                 "modalities": pick([["text"], ["text", "audio"]]),
             }
+        for key in self.random.sample(list(session), self.random.randint(0, len(session))):
+            if key != "type":
+                del session[key]
         return self.client(type="session.update", session=session)
 
     def do_item(self) -> Any:
@@ -135,6 +161,8 @@ class World:
                 {"type": "message", "role": "assistant", "id": "twice", "content": [{"type": "text", "text": "x"}]},
             ]
         )
+        if self.random.random() < 0.2:
+            item = {**item, "id": self.any_id()}
         return self.client(
             type="conversation.item.create", item=item, previous_item_id=pick([None, "root", self.any_id()])
         )
@@ -147,7 +175,7 @@ class World:
         return self.client(
             type="conversation.item.truncate",
             item_id=self.any_id(),
-            content_index=0,
+            content_index=self.random.choice([0, 0, 0, 1]),
             audio_end_ms=self.random.choice([0, 10, 100, 100_000]),
         )
 
@@ -158,6 +186,9 @@ class World:
                 {},
                 {"conversation": "none", "metadata": {"topic": "x"}},
                 {"conversation": "none", "input": []},
+                {"input": [{"type": "item_reference", "id": self.any_id()}]},
+                {"conversation": "none", "input": [{"type": "item_reference", "id": self.any_id()}]},
+                {"instructions": None, "tools": TOOLS, "tool_choice": "required"},
                 {"max_output_tokens": 5},
                 {"tool_choice": {"type": "function", "name": "nobody"}},
             ]

@@ -370,6 +370,22 @@ def test_a_client_cannot_take_the_ids_that_come_next() -> None:
     assert play.ids == ["item_1", "item_2", "item_3", "item_4"]
 
 
+def test_an_item_deleted_while_it_is_being_said_leaves_its_id_taken_until_it_is_done() -> None:
+    play = Playbook()
+    play.respond()
+    play.report(rp.Said("resp_1", "Hm", bytes(96)))
+    play.client("conversation.item.delete", item_id="item_1")
+    mine = user("mine", id="item_1")
+    assert play.client("conversation.item.create", item=mine) == ["error item_create_duplicate_item_id None"]
+    play.report(rp.Called("resp_1", "f"))
+    play.client("conversation.item.delete", item_id="item_2")
+    call = {"type": "function_call", "id": "item_2", "name": "g", "arguments": "{}"}
+    assert play.client("conversation.item.create", item=call) == ["error item_create_duplicate_item_id None"]
+    play.report(rp.Answered("resp_1"))
+    play.client("conversation.item.create", item=mine)
+    assert play.item("item_1").content[0].text == "mine"
+
+
 def test_the_status_that_a_client_gives_is_ignored_and_a_call_without_an_id_gets_one() -> None:
     play = Playbook()
     item = {"type": "function_call", "name": "f", "arguments": "{}", "status": "in_progress"}

@@ -75,8 +75,8 @@ class Answering:
         return main is not None and main.response.is_audible
 
     def is_open(self, item_id: str) -> bool:
-        """Return whether a message is still being spoken or written."""
-        return any(reply.response.is_speaking(item_id) for reply in self._replies.values())
+        """Return whether an item of a response is still under way."""
+        return any(reply.response.is_open(item_id) for reply in self._replies.values())
 
     # ----------------------------------------------------------------------------------------------- the client
 

@@ -147,6 +147,10 @@ class Response:
         self._tokens += text_tokens(argued.delta)
         return [ev.ArgumentsDelta(self._event(), self.id, calling.id, calling.index, calling.call_id, argued.delta)]
 
+    def is_open(self, item_id: str) -> bool:
+        """Return whether that item is the one under way, of whatever kind."""
+        return self._open is not None and self._open.id == item_id
+
     def is_speaking(self, item_id: str) -> bool:
         """Return whether that item is the message under way."""
         return isinstance(self._open, _Speaking) and self._open.id == item_id

@@ -270,7 +270,7 @@ class Session:
         if isinstance(item, FunctionCall) and not item.call_id:
             item = msgspec.structs.replace(item, call_id=self._new_id("call"))
         self.conversation.check_insert(item, event.previous_item_id)
-        if self._listening.is_promised(item.id):
+        if self._listening.is_promised(item.id) or self._answering.is_open(item.id):
             raise duplicate(item.id)
         previous = self.conversation.insert(item, now, event.previous_item_id)
         shown = without_audio(item)
