@@ -5,6 +5,7 @@ Local engines and other people's servers have no price here, so their cost is no
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -40,8 +41,7 @@ def price_of(host: str, model: str) -> Price | None:
     if host != "openai.com" and not host.endswith(".openai.com"):
         return None
     for name, price in _PRICES.items():
-        rest = model.removeprefix(name)
-        if model.startswith(name) and (not rest or rest[1:5].isdigit()):
+        if re.fullmatch(rf"{re.escape(name)}(-\d{{4}}-\d\d-\d\d)?", model):
             return price
     return None
 
