@@ -330,8 +330,8 @@ def load(environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> 
         try:
             values[option.path] = option.read(text)
         except ValueError as error:
-            shown = "its value" if not option.flag else repr(text)
-            raise ConfigError(f"{source} has to be {error}, not {shown}") from None
+            shown = f", not {text!r}" if option.flag else ""
+            raise ConfigError(f"{source} has to be {error}{shown}") from None
     listed, filed = values.pop("access.api_keys", ()), values.pop("access.api_keys_file", ())
     values["access.api_keys"] = tuple(dict.fromkeys((*listed, *filed)))
     values.setdefault("state_dir", _default_state_dir(environ))

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from .. import __version__
-from ..core.errors import VivavoceError
+from ..core.errors import ConfigError, VivavoceError
 
 __all__ = ["COMMANDS", "main"]
 
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         status: int = command.run(parser.parse_args(arguments[1:]))
     except VivavoceError as error:
         print(f"vivavoce {name}: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, ConfigError) else 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

@@ -119,6 +119,11 @@ class Framing:
         """Send the last frame; whatever is sent after it is dropped."""
         self._parser.transport.send_close(code, reason)
 
+    def release(self) -> None:
+        """Give up the parser and the receiver, which refer back to here, so that nothing waits for the collector."""
+        del self._parser, self._transport
+        self.frames.release()
+
     def _new_parser(self) -> Any:
         spigot = _Spigot(self._transport)
         parser = WSProtocol(
@@ -148,6 +153,10 @@ class _Frames(WSListener):
         """Frames so far, of any kind."""
         self.message_count = 0
         """Whole messages so far."""
+
+    def release(self) -> None:
+        """Let go of the receiver; no frame comes any more."""
+        del self._receiver
 
     @property
     def is_midway(self) -> bool:

@@ -145,6 +145,9 @@ class WebSocketLeg(asyncio.BufferedProtocol):
             self._end(_State.CLOSED, 1006, "the connection was lost")
         self._state = _State.CLOSED
         self._timer.cancel()
+        # The owner may keep the leg; a TLS transport would keep megabytes that its peer did not read.
+        self._transport = _GONE
+        self._framing.release()
         self._lost(self)
 
     # What the frames say.
@@ -215,6 +218,17 @@ class WebSocketLeg(asyncio.BufferedProtocol):
             self._cut_off()
         else:
             self.close(*verdict)
+
+
+class _Gone(asyncio.Transport):
+    """The transport of a connection that is gone."""
+
+    def get_write_buffer_size(self) -> int:
+        """Return 0."""
+        return 0
+
+
+_GONE = _Gone()
 
 
 class _Watch:

@@ -12,17 +12,16 @@ from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.requests import Request as HttpRequest
 from fastapi.responses import Response
-from fastapi.websockets import WebSocket
+from fastapi.routing import APIWebSocketRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import Receive, Scope, Send
 
 from .. import __version__
 from ..config import Access
 from .admission import Admission, Refused, Request
 from .hybrid import REALTIME_PATHS
 
-__all__ = ["MODELS", "create_app"]
+__all__ = ["MODELS", "create_app", "socket_paths"]
 
 MODELS = (
     "vivavoce",
@@ -63,6 +62,11 @@ def create_app(access: Access, admission: Admission, missing: Callable[[], tuple
         expose_headers=["Location"],
     )
     return app
+
+
+def socket_paths(app: FastAPI) -> frozenset[str]:
+    """Return the paths at which the application itself answers WebSockets."""
+    return frozenset(route.path for route in app.routes if isinstance(route, APIWebSocketRoute))
 
 
 def _add_probes(app: FastAPI, missing: Callable[[], tuple[str, ...]]) -> None:
@@ -129,16 +133,6 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def failed(_request: HttpRequest, _error: Exception) -> Response:
         return _response(Refused(500, None, "The server failed while it handled this request.", type="server_error"))
-
-    app.router.default = _unknown_path
-
-
-async def _unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
-    unknown = Refused(404, "unknown_url", f"There is nothing at {scope['path'][:200]}.")
-    if scope["type"] == "websocket":
-        await WebSocket(scope, receive, send).send_denial_response(_response(unknown))
-    elif scope["type"] == "http":
-        raise unknown
 
 
 def _of_status(status: int, request: HttpRequest, headers: Mapping[str, str]) -> Refused:

@@ -43,7 +43,15 @@ Accept = Callable[[Connection, Leg], LegOwner]
 class Gate:
     """What every connection of a server shares: the rules, the room taken, and who owns the sessions."""
 
-    def __init__(self, admission: Admission, limits: Limits, accept: Accept, is_ready: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        admission: Admission,
+        limits: Limits,
+        accept: Accept,
+        is_ready: Callable[[], bool],
+        *,
+        other_sockets: frozenset[str] = frozenset(),
+    ) -> None:
         """Guard the way to `accept`.
 
         Args:
@@ -51,11 +59,13 @@ class Gate:
             limits: what a connection may cost.
             accept: makes the owner of each leg.
             is_ready: whether sessions can be served already.
+            other_sockets: paths of the WebSockets that the ASGI application answers.
         """
         self.admission = admission
         self.limits = limits
         self.accept = accept
         self.is_ready = is_ready
+        self.other_sockets = other_sockets
         self.legs: set[WebSocketLeg] = set()
         """The sockets that are connected."""
 
@@ -164,29 +174,39 @@ class HttpProtocol(HttpToolsProtocol):
     def _upgrade(self, received: bytes) -> None:
         self.flow.resume_reading()
         request = self._request()
-        if request.path.rstrip("/") not in REALTIME_PATHS:
+        if request.path in self._gate.other_sockets:
             self.handle_websocket_upgrade()
             if received and not self.transport.is_closing():
                 cast(asyncio.Protocol, self.transport.get_protocol()).data_received(received)
             return
         try:
+            if request.path.rstrip("/") not in REALTIME_PATHS:
+                raise Refused(404, "unknown_url", f"There is nothing at {request.path[:200]}.")
             answer = _handshake(request, self.scope["http_version"])
             connection = self._gate.admit(request)
         except Refused as refusal:
             self._refuse(refusal)
-            return
-        if "realtime" in request.subprotocols:
+        else:
+            self._hand_over(connection, answer, received)
+
+    def _hand_over(self, connection: Connection, answer: bytes, received: bytes) -> None:
+        """Upgrade: from here on the connection is a leg's, and this object is done."""
+        if "realtime" in connection.subprotocols:
             answer += b"Sec-WebSocket-Protocol: realtime\r\n"
         self.transport.write(answer + b"\r\n")
-        leg = WebSocketLeg(self.transport, self._gate.limits, self._leg_lost)
-        self._gate.legs.add(leg)
-        self.connections.discard(self)
-        self.connections.add(cast(Any, leg))
-        leg.attach(self._gate.accept(connection, leg), received)
+        legs, connections = self._gate.legs, cast("set[Any]", self.connections)
 
-    def _leg_lost(self, leg: WebSocketLeg) -> None:
-        self._gate.legs.discard(leg)
-        self.connections.discard(cast(Any, leg))
+        def lost(leg: WebSocketLeg) -> None:
+            legs.discard(leg)
+            connections.discard(leg)
+
+        leg = WebSocketLeg(self.transport, self._gate.limits, lost)
+        legs.add(leg)
+        connections.discard(self)
+        connections.add(leg)
+        # The parser refers back here: without this the transport would be kept until a garbage collection.
+        self.parser = None  # type: ignore[assignment]
+        leg.attach(self._gate.accept(connection, leg), received)
 
     def _request(self) -> Request:
         target = self.url.decode("latin-1")

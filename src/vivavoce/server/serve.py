@@ -28,7 +28,7 @@ from ..config import Config, Listening
 from ..core.errors import VivavoceError
 from ..legs import Leg, LegOwner
 from .admission import Admission, Connection, check_exposure
-from .app import create_app
+from .app import create_app, socket_paths
 from .hybrid import Gate, HttpProtocol
 from .tls import self_signed, server_context
 
@@ -107,10 +107,11 @@ def bind(listening: Listening) -> list[socket.socket]:
     Raises:
         ServeError: the address is taken, not of this machine, or not to be had.
     """
-    where = f"{listening.host}:{listening.port}"
+    host = listening.host.strip("[]")
+    where = f"[{host}]:{listening.port}" if ":" in host else f"{host}:{listening.port}"
     sockets: list[socket.socket] = []
     try:
-        infos = socket.getaddrinfo(listening.host, listening.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        infos = socket.getaddrinfo(host, listening.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, kind, protocol, _, address in dict.fromkeys(infos):
             sock = socket.socket(family, kind, protocol)
             sockets.append(sock)
@@ -130,7 +131,7 @@ def bind(listening: Listening) -> list[socket.socket]:
 
 
 def _bind_failure(where: str, error: OSError) -> str:
-    if isinstance(error, socket.gaierror):
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return f"{where} is no address of this machine (--host, VIVAVOCE_HOST)"
     if error.errno == errno.EADDRINUSE:
         return f"{where} is in use already; choose another port by --port or VIVAVOCE_PORT, or 0 for any free one"
@@ -148,8 +149,10 @@ async def _run(
 ) -> None:
     switchboard = build(config)
     admission = Admission(config.access, config.limits.max_sessions)
-    gate = Gate(admission, config.limits, switchboard.accept, lambda: not switchboard.missing)
     app = create_app(config.access, admission, lambda: switchboard.missing)
+    gate = Gate(
+        admission, config.limits, switchboard.accept, lambda: not switchboard.missing, other_sockets=socket_paths(app)
+    )
 
     async def ready() -> None:
         await switchboard.ready()
@@ -192,10 +195,11 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._ready = ready
         self._handshake_seconds = handshake_seconds
+        self._loop = asyncio.get_running_loop()
+        self._loading: asyncio.Task[Any] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept connections, which are told to wait, and return when the engines are loaded."""
-        loop = asyncio.get_running_loop()
         make = functools.partial(
             cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class),
             config=self.config,
@@ -205,11 +209,21 @@ class _Server(uvicorn.Server):
         context = self.config.ssl
         timeout = self._handshake_seconds if context is not None else None
         self.servers = [
-            await loop.create_server(make, sock=sock, ssl=context, ssl_handshake_timeout=timeout, backlog=_BACKLOG)
+            await self._loop.create_server(
+                make, sock=sock, ssl=context, ssl_handshake_timeout=timeout, backlog=_BACKLOG
+            )
             for sock in sockets or []
         ]
         self.started = True
-        await self._ready()
+        self._loading = loading = asyncio.current_task()
+        try:
+            await self._ready()
+        except asyncio.CancelledError:
+            if loading is None or not self.should_exit:
+                raise
+            loading.uncancel()
+        finally:
+            self._loading = None
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -225,6 +239,12 @@ class _Server(uvicorn.Server):
         """Stop, and do not wait for anybody the second time."""
         self.force_exit = self.should_exit
         self.should_exit = True
+        # A signal may come between any two steps; what it means for the loading is decided on the loop.
+        self._loop.call_soon_threadsafe(self._stop_loading)
+
+    def _stop_loading(self) -> None:
+        if self._loading is not None:
+            self._loading.cancel()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -82,12 +82,12 @@ def self_signed(folder: Path, now: datetime.datetime) -> SelfSigned:
     try:
         authority = _kept_authority(files.server, names, now)
         if authority is None:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             server, authority = _issue(names, now)
-            _write(files.server, server)
+            _write(files.server, server, 0o600)
         # The server's file alone decides, in case two processes made one at the same time.
         if not files.authority.exists() or files.authority.read_bytes() != authority:
-            _write(files.authority, authority)
+            _write(files.authority, authority, 0o644)
     except OSError as error:
         raise ConfigError(f"no certificate can be kept in {folder} ({error.strerror}); see --state-dir") from error
     return files
@@ -190,9 +190,9 @@ def _sha256() -> Any:
     return SHA256()
 
 
-def _write(file: Path, data: bytes) -> None:
-    """Put a file in place whole, readable by its owner alone."""
+def _write(file: Path, data: bytes, mode: int) -> None:
+    """Put a file in place, whole and with its permissions."""
     draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as out:
         out.write(data)
     draft.replace(file)

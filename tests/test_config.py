@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from vivavoce.config import OPTIONS, Config, Secret, load, misspelt
+from vivavoce.core.errors import ConfigError
+
+
+def value_at(config: Config, path: str) -> Any:
+    value: Any = config
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def test_nothing_set_gives_the_defaults() -> None:
+    defaults = Config()
+    assert load({"HOME": "/users/me"}) == msgspec.structs.replace(defaults, state_dir="/users/me/.local/state/vivavoce")
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "path", "value"),
+    [
+        ("VIVAVOCE_HOST", "0.0.0.0", "listening.host", "0.0.0.0"),
+        ("VIVAVOCE_PORT", " 0 ", "listening.port", 0),
+        ("VIVAVOCE_TLS_SELF_SIGNED", "Yes", "listening.tls_self_signed", True),
+        ("VIVAVOCE_TLS_SELF_SIGNED", "0", "listening.tls_self_signed", False),
+        ("VIVAVOCE_API_KEYS", "a, b,,a", "access.api_keys", (Secret("a"), Secret("b"))),
+        (
+            "VIVAVOCE_ALLOWED_ORIGINS",
+            "https://A.example/,null",
+            "access.allowed_origins",
+            ("https://a.example", "null"),
+        ),
+        ("VIVAVOCE_MAX_SESSIONS", "7", "limits.max_sessions", 7),
+        ("VIVAVOCE_MAX_FRAME_BYTES", "1000000", "limits.max_frame_bytes", 1_000_000),
+        ("VIVAVOCE_SESSION_SECONDS", "1800", "session.session_seconds", 1800.0),
+        ("VIVAVOCE_IDLE_SECONDS", "0", "session.idle_seconds", 0.0),
+        ("VIVAVOCE_DECODERS", "3", "engines.decoders", 3),
+        ("VIVAVOCE_LLM_URL", "http://127.0.0.1:11434/v1/", "engines.llm.url", "http://127.0.0.1:11434/v1"),
+        ("VIVAVOCE_LLM_API_KEY", "secret", "engines.llm.api_key", Secret("secret")),
+        ("VIVAVOCE_JOURNAL", "journals", "journal", "journals"),
+        ("VIVAVOCE_LOG_LEVEL", "DEBUG", "log_level", "debug"),
+    ],
+)
+def test_variables_set_what_they_name(variable: str, text: str, path: str, value: Any) -> None:
+    assert value_at(load({variable: text}), path) == value
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("VIVAVOCE_PORT", "65536"),
+        ("VIVAVOCE_PORT", "-1"),
+        ("VIVAVOCE_PORT", "8e3"),
+        ("VIVAVOCE_PORT", "٣"),
+        ("VIVAVOCE_MAX_SESSIONS", "0"),
+        ("VIVAVOCE_MAX_SESSIONS", "9" * 5000),
+        ("VIVAVOCE_SESSION_SECONDS", "nan"),
+        ("VIVAVOCE_IDLE_SECONDS", "1e9"),
+        ("VIVAVOCE_TLS_SELF_SIGNED", "maybe"),
+        ("VIVAVOCE_API_KEYS", "with space ü"),
+        ("VIVAVOCE_API_KEYS_FILE", "/nowhere/at/all"),
+        ("VIVAVOCE_ALLOWED_ORIGINS", "voice.example"),
+        ("VIVAVOCE_ALLOWED_ORIGINS", "https://voice.example/path"),
+        ("VIVAVOCE_LLM_URL", "localhost:11434"),
+        ("VIVAVOCE_LOG_LEVEL", "chatty"),
+    ],
+)
+def test_values_that_cannot_be_used_name_their_variable(variable: str, text: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{variable} has to be "):
+        load({variable: text})
+
+
+def test_secrets_are_not_shown_when_they_are_wrong() -> None:
+    with pytest.raises(ConfigError) as raised:
+        load({"VIVAVOCE_API_KEYS": "päss"})
+    assert "päss" not in str(raised.value)
+
+
+def test_secrets_do_not_show_themselves() -> None:
+    config = load({"VIVAVOCE_API_KEYS": "hidden1", "VIVAVOCE_LLM_API_KEY": "hidden2"})
+    assert "hidden" not in repr(config)
+    assert "hidden" not in f"{config.engines.llm.api_key}"
+
+
+def test_the_command_line_wins_and_names_its_flag() -> None:
+    assert load({"VIVAVOCE_PORT": "1"}, {"--port": "2"}).listening.port == 2
+    with pytest.raises(ConfigError, match=r"^--port has to be "):
+        load({"VIVAVOCE_PORT": "1"}, {"--port": "x"})
+
+
+def test_empty_variables_count_as_not_set() -> None:
+    assert load({option.env: " " for option in OPTIONS}) == load({})
+
+
+def test_keys_come_from_the_variable_and_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text("# ours\nfirst # of Ann\n\n  second\n", encoding="utf-8")
+    config = load({"VIVAVOCE_API_KEYS": "zeroth,first", "VIVAVOCE_API_KEYS_FILE": str(file)})
+    assert [key.value for key in config.access.api_keys] == ["zeroth", "first", "second"]
+
+
+@pytest.mark.parametrize("content", [b"", b"# nothing\n", b"\xff\xfe\n"])
+def test_a_file_without_keys_is_a_mistake(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "keys"
+    file.write_bytes(content)
+    with pytest.raises(ConfigError, match="--api-keys-file"):
+        load({}, {"--api-keys-file": str(file)})
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"VIVAVOCE_TLS_KEY": "key.pem"},
+        {"VIVAVOCE_TLS_CERT": "cert.pem", "VIVAVOCE_TLS_SELF_SIGNED": "1"},
+    ],
+)
+def test_settings_that_contradict_each_other_are_a_mistake(environ: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="VIVAVOCE_TLS"):
+        load(environ)
+
+
+def test_the_state_folder_follows_the_users_wish() -> None:
+    assert load({"XDG_STATE_HOME": "/state", "HOME": "/users/me"}).state_dir == "/state/vivavoce"
+    assert load({"XDG_STATE_HOME": "relative", "HOME": "/users/me"}).state_dir == "/users/me/.local/state/vivavoce"
+    assert load({"VIVAVOCE_STATE_DIR": "/var/lib/v"}).state_dir == "/var/lib/v"
+
+
+def test_typing_errors_in_names_are_noticed() -> None:
+    environ = {"VIVAVOCE_API_KEY": "x", "VIVAVOCE_PORT": "1", "VIVAVOCE_SOMETHING_ELSE": "x", "PATH": "/bin"}
+    assert misspelt(environ) == ["VIVAVOCE_API_KEY is not a setting; did you mean VIVAVOCE_API_KEYS?"]
+
+
+def test_every_option_stands_in_the_tree_and_has_a_name_of_its_own() -> None:
+    for option in OPTIONS:
+        if option.path != "access.api_keys_file":
+            value_at(Config(), option.path)
+    assert len({option.env for option in OPTIONS}) == len(OPTIONS)
+    flags = [option.flag for option in OPTIONS if option.flag]
+    assert len(set(flags)) == len(flags)
+
+
+def test_secrets_have_no_flag() -> None:
+    assert {option.env for option in OPTIONS if not option.flag} == {"VIVAVOCE_API_KEYS", "VIVAVOCE_LLM_API_KEY"}
