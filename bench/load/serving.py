@@ -1,0 +1,271 @@
+"""The server under test: the real one, with engines as a benchmark wants them.
+
+    python bench/load/serving.py --ears stub|bare|real --brain paced|real [--stages FILE] [--journal DIR]
+
+Ears: `stub` judges every frame as silence at once; `bare` is the real path (threads, resampling, batches) around a
+voice model and a recogniser that do nothing; `real` is what the product runs.  Brains: `paced` answers any prompt by 20
+ms of audio every 20 ms until it is stopped; `real` is what the product runs.  What the stamps in the audio mean stands
+in `load.c`.  With `--stages` the engines note in a file when they began and when their first result was there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import struct
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from vivavoce.config import Config, load
+from vivavoce.core.effects import Prompt, Vocabulary
+from vivavoce.core.formats import AudioFormat
+from vivavoce.core.reports import Heard, Report, Said
+from vivavoce.engines import registry
+from vivavoce.engines.api import Ears, Hearing, Speech, Transcript, Wrote
+from vivavoce.engines.ears import SharedHearing
+from vivavoce.engines.turn_rules import TurnRules
+from vivavoce.server.serve import serve
+from vivavoce.server.switchboard import Switchboard
+
+FRAME_SECONDS = 0.02
+FRAME_BYTES = 960
+SLOTS = 20
+"""Sessions are spoken to in so many groups a frame, as they would be had they begun at different times."""
+STAMP = struct.Struct("<QQQ")
+HEARD_TICKS = 1536
+"""A judged frame: 32 ms."""
+TICKS_PER_BYTE = 1
+"""Of 24 kHz PCM, which is what the load is."""
+
+took_ns: deque[int] = deque(maxlen=1000)
+"""How long the latest frames of clients took to the ears; each is told to some client once."""
+
+
+class StubEars:
+    """Hears nothing, but judges as often as real ears do."""
+
+    def __init__(self, report: Callable[[Report], None]) -> None:
+        self._report = report
+        self._loop = asyncio.get_running_loop()
+        self._judged = 0
+        self._is_closed = False
+
+    def listen(self, audio: bytes, format: AudioFormat, at: int, detect: bool) -> None:  # noqa: A002
+        end = at + len(audio) * TICKS_PER_BYTE
+        while detect and end - self._judged >= HEARD_TICKS:
+            self._judged += HEARD_TICKS
+            self._loop.call_soon(self._tell, Heard(self._judged, 0.0))
+
+    def _tell(self, heard: Heard) -> None:
+        if not self._is_closed:
+            self._report(heard)
+
+    def close(self) -> None:
+        self._is_closed = True
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *arguments: None
+
+
+class StubHearing:
+    def open(self, report: Callable[[Report], None]) -> Ears:
+        return StubEars(report)
+
+    async def ready(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+
+class Silence:
+    """A voice model that never hears any."""
+
+    def open(self) -> Silence:
+        return self
+
+    def probability(self, frame: bytes) -> float:
+        return 0.0
+
+
+class NoWords:
+    """A recogniser that recognises nothing."""
+
+    def open(self) -> NoWords:
+        return self
+
+    def prepare(self, vocabulary: Vocabulary) -> None:
+        pass
+
+    start = prepare
+
+    def feed(self, pcm: bytes) -> None:
+        pass
+
+    def partial(self) -> str:
+        return ""
+
+    def finish(self) -> Transcript:
+        return Transcript("")
+
+    def close(self) -> None:
+        pass
+
+
+class StampedEars:
+    """Ears that read the stamps of what they hear."""
+
+    def __init__(self, ears: Ears) -> None:
+        self._ears = ears
+
+    def listen(self, audio: bytes, format: AudioFormat, at: int, detect: bool) -> None:  # noqa: A002
+        sent = int.from_bytes(audio[:8], "little")
+        took = time.monotonic_ns() - sent
+        if sent and 0 < took < 10**10:
+            took_ns.append(took)
+        self._ears.listen(audio, format, at, detect)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ears, name)
+
+
+class StampedHearing:
+    def __init__(self, hearing: Hearing) -> None:
+        self._hearing = hearing
+
+    def open(self, report: Callable[[Report], None]) -> Any:
+        return StampedEars(self._hearing.open(report))
+
+    async def ready(self) -> None:
+        await self._hearing.ready()
+
+    async def close(self) -> None:
+        await self._hearing.close()
+
+
+class Ticker:
+    """One timer for all sessions, which gives each a frame every 20 ms."""
+
+    def __init__(self) -> None:
+        self._slots: list[set[asyncio.Queue[bytes]]] = [set() for _ in range(SLOTS)]
+        self._rest = bytes(FRAME_BYTES - STAMP.size)
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._next = 0
+        self._due = 0.0
+
+    def join(self, queue: asyncio.Queue[bytes]) -> Callable[[], None]:
+        """Begin to fill a queue, until what is returned is called."""
+        slot = min(self._slots, key=len)
+        slot.add(queue)
+        if self._timer is None:
+            self._due = self._loop.time()
+            self._arm()
+        return lambda: slot.discard(queue)
+
+    def _arm(self) -> None:
+        """Wait for the next slot that anyone is in."""
+        self._timer = None
+        for step in range(1, SLOTS + 1):
+            if self._slots[(self._next + step) % SLOTS]:
+                self._next += step
+                self._due += step * FRAME_SECONDS / SLOTS
+                self._timer = self._loop.call_at(self._due, self._tick)
+                return
+
+    def _tick(self) -> None:
+        for queue in tuple(self._slots[self._next % SLOTS]):
+            took = took_ns.popleft() if took_ns else 0
+            queue.put_nowait(STAMP.pack(time.monotonic_ns(), took, 0) + self._rest)
+        self._arm()
+
+
+class PacedBrain:
+    """Answers by audio in real time, for as long as it may."""
+
+    def __init__(self) -> None:
+        self._ticker: Ticker | None = None
+
+    async def answer(self, prompt: Prompt) -> AsyncIterator[Said]:
+        self._ticker = self._ticker or Ticker()
+        queue: asyncio.Queue[bytes] = asyncio.Queue()
+        leave = self._ticker.join(queue)
+        try:
+            while True:
+                yield Said(prompt.response_id, audio=await queue.get())
+        finally:
+            leave()
+
+    async def ready(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+
+def note_stages(path: Path) -> None:
+    """Have the real engines note, in lines of a name and a time, when they begin and when their first result is there."""
+    from vivavoce.engines.dialogue import DialogueLlm
+    from vivavoce.engines.espeak import EspeakTts
+
+    file = path.open("a", buffering=1)
+
+    def note(stage: str) -> None:
+        file.write(f"{stage} {time.monotonic_ns()}\n")
+
+    def noted(original: Callable[..., Any], stage: str, counts: Callable[[Any], bool]) -> Callable[..., Any]:
+        async def run(*arguments: Any) -> AsyncIterator[Any]:
+            note(f"{stage}_began")
+            waiting = True
+            async with aclosing(original(*arguments)) as results:
+                async for result in results:
+                    if waiting and counts(result):
+                        waiting = False
+                        note(f"{stage}_first")
+                    yield result
+
+        return run
+
+    DialogueLlm.answer = noted(DialogueLlm.answer, "answer", lambda it: isinstance(it, Wrote))  # type: ignore[method-assign]
+    EspeakTts.speak = noted(EspeakTts.speak, "synthesis", lambda it: isinstance(it, Speech) and bool(it.pcm))  # type: ignore[method-assign]
+
+
+def build(config: Config, ears: str, brain: str) -> Switchboard:
+    @cache
+    def real() -> registry.Engines:
+        return registry.build(registry.Choice(), lambda: datetime.now().astimezone())
+
+    hearings: dict[str, Callable[[], Any]] = {
+        "stub": StubHearing,
+        "bare": lambda: SharedHearing(Silence(), NoWords(), TurnRules()),
+        "real": lambda: real().hearing,
+    }
+    hearing = StampedHearing(hearings[ears]())
+    engines = registry.Engines(hearing, PacedBrain() if brain == "paced" else real().brain, (ears, brain))
+    return Switchboard(engines, config.session, Path(config.journal) if config.journal else None)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="the server under test, with engines of the benchmarks' choice")
+    parser.add_argument("--ears", choices=("stub", "bare", "real"), default="stub")
+    parser.add_argument("--brain", choices=("paced", "real"), default="paced")
+    parser.add_argument("--stages", type=Path, help="file for the times of the engines' stages")
+    parser.add_argument("--journal", default="", help="folder for journals")
+    parser.add_argument("--port", default="0")
+    chosen = parser.parse_args()
+    if chosen.stages:
+        note_stages(chosen.stages)
+    flags = {"--port": chosen.port, "--max-sessions": "100000", "--log-level": "warning", "--journal": chosen.journal}
+    config = load(os.environ, flags)
+    return serve(config, lambda config: build(config, chosen.ears, chosen.brain), lambda text: print(text, flush=True))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
