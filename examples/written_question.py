@@ -1,6 +1,6 @@
 """Asks a question in writing and keeps the spoken answer: python written_question.py [QUESTION]
 
-Needs `pip install 'openai[realtime]'` and a running server.  Works with OpenAI as well: only the URL and the key differ.
+Needs `pip install 'openai[realtime]'` and a running server.  It works with OpenAI as well: the URL and key differ.
 """
 
 import asyncio
