@@ -16,7 +16,7 @@ BEGIN, END = "<s>", "</s>"
 _NEVER = -99.0
 """What the format writes for a probability of nought."""
 _FLOOR = 1e-6
-"""The least that a back-off weight leaves, so that rounding can never make it nought or negative."""
+"""A share so small that it is none."""
 
 
 class Counts:
@@ -57,10 +57,8 @@ def arpa(counts: Counts) -> str:
         ones.setdefault((mark,), 1.0)
     total = sum(weight for gram, weight in ones.items() if gram[0] != BEGIN)
     p1 = {gram: weight / total for gram, weight in ones.items()}
-    p2, left1 = _discounted(twos)
-    p3, left2 = _discounted(threes)
-    back1 = _backoffs(p2, left1, p1)
-    back2 = _backoffs(p3, left2, p2)
+    p2, back1 = _discounted(twos, p1)
+    p3, back2 = _discounted(threes, p2)
     lines = ["\\data\\", f"ngram 1={len(p1)}", f"ngram 2={len(p2)}", f"ngram 3={len(p3)}", "", "\\1-grams:"]
     for gram in sorted(p1):
         logged = _NEVER if gram[0] == BEGIN else log10(p1[gram])
@@ -72,21 +70,20 @@ def arpa(counts: Counts) -> str:
     return "\n".join((*lines, "", "\\end\\", ""))
 
 
-def _discounted(grams: dict[Gram, float]) -> tuple[dict[Gram, float], dict[Gram, float]]:
-    """Return each sequence's probability after its history, and what each history leaves to unseen words."""
+def _discounted(grams: dict[Gram, float], shorter: dict[Gram, float]) -> tuple[dict[Gram, float], dict[Gram, float]]:
+    """Return each sequence's probability after its history, and the logarithm of each history's back-off weight.
+
+    What a history leaves to words unseen after it is shared out as the `shorter` model would.
+    """
     seen: dict[Gram, float] = defaultdict(float)
     kinds: dict[Gram, int] = defaultdict(int)
-    for gram, weight in grams.items():
-        seen[gram[:-1]] += weight
-        kinds[gram[:-1]] += 1
-    probabilities = {gram: weight / (seen[gram[:-1]] + kinds[gram[:-1]]) for gram, weight in grams.items()}
-    left = {history: kinds[history] / (seen[history] + kinds[history]) for history in seen}
-    return probabilities, left
-
-
-def _backoffs(grams: dict[Gram, float], left: dict[Gram, float], shorter: dict[Gram, float]) -> dict[Gram, float]:
-    """Return the logarithms of the weights with which each history hands what it leaves to the shorter model."""
     covered: dict[Gram, float] = defaultdict(float)
-    for gram in grams:
-        covered[gram[:-1]] += shorter[gram[1:]]
-    return {history: log10(max(mass, _FLOOR) / max(1.0 - covered[history], _FLOOR)) for history, mass in left.items()}
+    for gram, weight in grams.items():
+        history = gram[:-1]
+        seen[history] += weight
+        kinds[history] += 1
+        covered[history] += shorter[gram[1:]]
+    # Nothing is left where every word was seen.
+    left = {h: kinds[h] / (seen[h] + kinds[h]) if covered[h] < 1.0 - _FLOOR else 0.0 for h in seen}
+    probabilities = {gram: weight * (1.0 - left[gram[:-1]]) / seen[gram[:-1]] for gram, weight in grams.items()}
+    return probabilities, {h: log10(max(left[h], _FLOOR) / max(1.0 - covered[h], _FLOOR)) for h in seen}
