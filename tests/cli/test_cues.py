@@ -37,9 +37,17 @@ def test_a_long_segment_is_shown_piece_by_piece_without_gap_or_overlap() -> None
     assert (cues[0].start_ms, cues[-1].end_ms) == (1000, 11_000)
     assert all(one.end_ms == other.start_ms for one, other in pairwise(cues))
     assert " ".join(cue.text for cue in cues) == text.strip()
+    assert max(len(cue.text) for cue in cues) - min(len(cue.text) for cue in cues) < 20
     assert all(len(line) <= 42 for cue in cues for line in srt([segment(cue.text, 0, 1)]).splitlines()[2:])
 
 
 def test_segments_without_times_follow_one_another() -> None:
     cues = list(cues_of([segment("one", None, 900), segment("two", 400, 1200), segment("three", None, None)]))
     assert [(cue.start_ms, cue.end_ms) for cue in cues] == [(0, 900), (900, 1200), (1200, 1500)]
+
+
+def test_a_word_too_long_for_a_line_is_broken() -> None:
+    (cue,) = cues_of([segment("x" * 60, 0, 1000)])
+    assert srt([segment("x" * 60, 0, 1000)]).splitlines()[2:] == ["x" * 42, "x" * 18]
+    assert cue.text == "x" * 60
+    assert len(list(cues_of([segment("x" * 200, 0, 1000)]))) == 3

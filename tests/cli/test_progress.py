@@ -19,9 +19,10 @@ def test_elsewhere_than_on_a_terminal_progress_is_plain_lines(monkeypatch: pytes
     with progress(10, "book") as shown:
         assert isinstance(shown, Lines)
         shown.advance(5)
-        shown.say("part 1 of 2")
+        shown.step("part 1 of 2", "0:05")
+        shown.say("done")
         shown.complain("oh no")
-    assert stream.getvalue() == "part 1 of 2\noh no\n"
+    assert stream.getvalue() == "part 1 of 2\ndone\noh no\n"
 
 
 def test_on_a_terminal_it_is_a_bar_that_disappears(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,17 +31,20 @@ def test_on_a_terminal_it_is_a_bar_that_disappears(monkeypatch: pytest.MonkeyPat
     with progress(10, "book") as shown:
         assert isinstance(shown, Bar)
         shown.advance(5)
-        shown.say("part 1 of 2")
+        shown.step("part 1 of 2", "0:05 of audio")
+        shown.say("done")
+    assert "0:05 of audio" in stream.getvalue()
     assert "book" in stream.getvalue()
-    assert "part 1 of 2\n" in stream.getvalue()
-    assert "\n" not in stream.getvalue().rpartition("part 1 of 2\n")[2]
+    assert "done\n" in stream.getvalue()
+    assert "\n" not in stream.getvalue().rpartition("done\n")[2]
 
 
 def test_quiet_progress_shows_complaints_alone(capsys: pytest.CaptureFixture[str]) -> None:
     with progress(10, "book", quiet=True) as shown:
         assert isinstance(shown, Silence)
         shown.advance(5)
-        shown.say("part 1 of 2")
+        shown.step("part 1 of 2", "")
+        shown.say("done")
         shown.complain("oh\nno")
     assert capsys.readouterr().err == "oh no\n"
 

@@ -57,6 +57,9 @@ class Shown:
         self.amount += amount
         self.least = min(self.least, self.amount)
 
+    def step(self, line: str, short: str) -> None:
+        self.say(line)
+
     def say(self, line: str) -> None:
         self.lines.append(line)
 

@@ -17,7 +17,7 @@ def completed(text: str, item_id: str = "i", **more: object) -> Json:
 
 
 def test_a_stretch_of_speech_becomes_a_segment_with_its_times() -> None:
-    segments = Segments()
+    segments = Segments(60_000)
     segments.take(told("input_audio_buffer.speech_started", audio_start_ms=300))
     assert not segments.is_settled
     segments.take(told("input_audio_buffer.speech_stopped", audio_end_ms=2100))
@@ -33,8 +33,14 @@ def test_a_stretch_of_speech_becomes_a_segment_with_its_times() -> None:
     ]
 
 
+def test_a_segment_ends_with_its_recording() -> None:
+    segments = Segments(1000)
+    segments.take(told("input_audio_buffer.speech_stopped", audio_end_ms=1500))
+    assert segments.all[0].end_ms == 1000
+
+
 def test_segments_keep_the_order_of_speech_when_their_texts_do_not() -> None:
-    segments = Segments()
+    segments = Segments(60_000)
     for item_id in ("a", "b"):
         segments.take(told("input_audio_buffer.speech_started", item_id))
         segments.take(told("input_audio_buffer.committed", item_id))
@@ -45,14 +51,14 @@ def test_segments_keep_the_order_of_speech_when_their_texts_do_not() -> None:
 
 
 def test_words_that_come_before_the_commit_are_not_awaited_after_it() -> None:
-    segments = Segments()
+    segments = Segments(60_000)
     segments.take(completed("early"))
     segments.take(told("input_audio_buffer.committed"))
     assert segments.is_settled
 
 
 def test_speech_that_was_not_understood_is_told() -> None:
-    segments = Segments()
+    segments = Segments(60_000)
     segments.take(told("input_audio_buffer.committed"))
     error = {"code": "c", "message": "too noisy"}
     segments.take(told("conversation.item.input_audio_transcription.failed", error=error))
@@ -61,13 +67,13 @@ def test_speech_that_was_not_understood_is_told() -> None:
 
 
 def test_other_events_change_nothing() -> None:
-    segments = Segments()
+    segments = Segments(60_000)
     assert segments.take(told("conversation.item.added")) is None
     assert segments.all == []
 
 
 def test_the_confidence_of_a_segment_is_the_mean_of_its_words() -> None:
-    segments = Segments()
+    segments = Segments(60_000)
     tokens = [{"token": "turn", "logprob": log(0.9)}, {"token": " left", "logprob": log(0.7)}]
     segments.take(completed("turn left", logprobs=tokens))
     assert segments.all[0].confidence == pytest.approx(0.8)

@@ -99,7 +99,7 @@ def test_the_text_is_written_line_by_line_with_times_and_confidence(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert desk(desk.record("a.wav", 200, 400, 700, 300)) == 0
-    assert capsys.readouterr().out == "[0:00.2 - 0:01.1] hello  (0.90)\n[0:01.3 - 0:02.1] world  (0.90)\n"
+    assert capsys.readouterr().out == "[0:00.2 - 0:01.1] hello  (0.90)\n[0:01.3 - 0:01.6] world  (0.90)\n"
 
 
 def test_the_session_only_listens(desk: Desk) -> None:

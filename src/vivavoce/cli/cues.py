@@ -33,13 +33,28 @@ def cues_of(segments: Iterable[Segment]) -> Iterator[Cue]:
             continue
         start = max(earliest, segment.start_ms if segment.start_ms is not None else earliest)
         end = max(start + _SHORTEST_MS, segment.end_ms or 0)
-        pieces = textwrap.wrap(segment.text, _CUE_CHARACTERS, break_on_hyphens=False)
+        pieces = _pieces(segment.text)
         letters, total = 0, sum(len(piece) for piece in pieces)
         for piece in pieces:
             begin = start + (end - start) * letters // total
             letters += len(piece)
             yield Cue(begin, start + (end - start) * letters // total, piece)
         earliest = end
+
+
+def _pieces(text: str) -> list[str]:
+    """Return `text` in as few cues as it fits into, of about the same length."""
+    fewest = len(_wrapped(text, _CUE_CHARACTERS))
+    narrowest = max(1, len(text) // fewest)
+    return next(
+        pieces
+        for width in range(min(narrowest, _CUE_CHARACTERS), _CUE_CHARACTERS + 1)
+        if len(pieces := _wrapped(text, width)) == fewest
+    )
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_on_hyphens=False)
 
 
 def srt(segments: Iterable[Segment]) -> str:
@@ -61,7 +76,7 @@ def vtt(segments: Iterable[Segment]) -> str:
 
 
 def _lines(text: str) -> str:
-    return "\n".join(textwrap.wrap(text, _LINE_CHARACTERS, break_on_hyphens=False))
+    return "\n".join(_wrapped(text, _LINE_CHARACTERS))
 
 
 def _time(ms: int, point: str) -> str:

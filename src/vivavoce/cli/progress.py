@@ -16,6 +16,10 @@ class Progress(Protocol):
         """Count more of the work as done; negative when some of it has to be done again."""
         ...
 
+    def step(self, line: str, short: str) -> None:
+        """Tell that a step was taken: by a line, or in `short` beside a bar that shows it already."""
+        ...
+
     def say(self, line: str) -> None:
         """Show one line without spoiling the bar."""
         ...
@@ -37,6 +41,10 @@ class Lines:
 
     def advance(self, amount: int) -> None:
         """Count silently: the lines that are said tell enough."""
+
+    def step(self, line: str, short: str) -> None:
+        """Write one line."""
+        self.say(line)
 
     def say(self, line: str) -> None:
         """Write one line."""
@@ -63,6 +71,10 @@ class Bar:
         """Move the bar."""
         self._bar.update(amount)
 
+    def step(self, line: str, short: str) -> None:
+        """Write `short` behind the bar."""
+        self._bar.set_postfix_str(short)
+
     def say(self, line: str) -> None:
         """Write one line above the bar."""
         self._bar.write(line, file=self._bar.fp)
@@ -81,6 +93,9 @@ class Silence:
 
     def advance(self, amount: int) -> None:
         """Count nothing."""
+
+    def step(self, line: str, short: str) -> None:
+        """Say nothing."""
 
     def say(self, line: str) -> None:
         """Say nothing."""

@@ -153,7 +153,8 @@ class Rendering:
             f"first audio after {spoken.first_audio_s or 0:.3f} s, all after {spoken.seconds:.3f} s"
         )
         if len(self._text.parts) > 1:
-            self._progress.say(f"{self._text.name}: part {index + 1} of {len(self._text.parts)}, {heard} of audio")
+            step = f"{self._text.name}: part {index + 1} of {len(self._text.parts)}, {heard} of audio"
+            self._progress.step(step, f"{heard} of audio")
 
     async def _attempt(self, index: int) -> Spoken:
         if self._speaker is None:

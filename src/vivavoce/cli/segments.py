@@ -35,9 +35,10 @@ class Segment(msgspec.Struct, kw_only=True):
 
 
 class Segments:
-    """The segments of one session, in the order in which they were spoken."""
+    """The segments of one recording, in the order in which they were spoken."""
 
-    def __init__(self) -> None:
+    def __init__(self, duration_ms: int) -> None:
+        self._duration_ms = duration_ms
         self.all: list[Segment] = []
         self._by_item: dict[str, Segment] = {}
         self._open: set[str] = set()
@@ -59,7 +60,8 @@ class Segments:
             case "input_audio_buffer.speech_stopped":
                 self._open.discard(item_id)
                 segment = self._of(item_id)
-                segment.end_ms = event.get("audio_end_ms")
+                # A turn ends with silence, some of which may be what was sent after the recording.
+                segment.end_ms = min(int(event.get("audio_end_ms") or 0), self._duration_ms)
             case "input_audio_buffer.committed":
                 self._open.discard(item_id)
                 segment = self._of(item_id)

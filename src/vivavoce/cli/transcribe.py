@@ -6,6 +6,8 @@ import argparse
 import asyncio
 import base64
 import sys
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -90,10 +92,10 @@ async def _one(path: Path, args: argparse.Namespace, place: Place, open_line: Op
     to_file = args.output or args.out_dir
     stream = sys.stderr if document or to_file else sys.stdout
     captions = Captions(stream) if stream.isatty() or not (document or to_file) else None
-    listener = Listener(args, place, None if args.quiet and document else captions)
+    listener = Listener(pcm, args, place, None if args.quiet and document else captions)
     line = await open_line()
     try:
-        segments = await listener.hear(line, pcm)
+        segments = await listener.hear(line)
     finally:
         await line.close()
     duration_s = len(pcm) / 2 / _RATE_HZ
@@ -124,28 +126,29 @@ def _read(path: Path) -> bytes:
 class Listener:
     """Sends one recording to a session and gathers what is understood."""
 
-    def __init__(self, args: argparse.Namespace, place: Place, captions: Captions | None) -> None:
+    def __init__(self, pcm: bytes, args: argparse.Namespace, place: Place, captions: Captions | None) -> None:
+        self._pcm = pcm
         self._silence_ms: int = args.silence_ms
         self._timeout: float = args.timeout
         self._pace: float | None = args.pace if place.upstream else None
         self._shows_partial = not args.quiet
         self._captions = captions
-        self._segments = Segments()
+        self._segments = Segments(len(pcm) // 2 * 1000 // _RATE_HZ)
         self._told = 0
         """Segments that were written."""
         self._news = asyncio.Event()
         """Set when the server says something."""
         self._settings = _settings(args, place)
 
-    async def hear(self, line: Line, pcm: bytes) -> list[Segment]:
-        """Return the segments of a recording that have words, or a problem.
+    async def hear(self, line: Line) -> list[Segment]:
+        """Return the segments of the recording that have words, or a problem.
 
         Raises:
             Failure: the server does not transcribe.
             LineError: the line broke.
         """
         await within(self._timeout, self._configure(line), "an answer to the settings")
-        await together(self._send_all(line, pcm), self._read_all(line), until_first=True)
+        await together(self._send_all(line), self._read_all(line), until_first=True)
         if self._captions:
             self._captions.clear()
         return [segment for segment in self._segments.all if segment.text or segment.problem]
@@ -158,17 +161,15 @@ class Listener:
             if event["type"] == "session.updated":
                 return
 
-    async def _send_all(self, line: Line, pcm: bytes) -> None:
+    async def _send_all(self, line: Line) -> None:
         """Send the recording, and silence after it that ends its last words."""
-        pcm += bytes((self._silence_ms + 1000) * 2 * _RATE_HZ // 1000)
-        chunk = _CHUNK_MS * 2 * _RATE_HZ // 1000
+        silence = bytes((self._silence_ms + 1000) * 2 * _RATE_HZ // 1000)
         began = monotonic()
-        for number, at in enumerate(range(0, len(pcm), chunk)):
+        for number, piece in enumerate(chain(_chunks(self._pcm), _chunks(silence))):
             if self._pace is not None:
                 due = began + number * _CHUNK_MS / 1000 / self._pace
                 await asyncio.sleep(max(0.0, due - monotonic()))
-            audio = base64.b64encode(pcm[at : at + chunk]).decode()
-            append = {"type": "input_audio_buffer.append", "audio": audio}
+            append = {"type": "input_audio_buffer.append", "audio": base64.b64encode(piece).decode()}
             await within(self._timeout, line.send(append), "the server to take more audio")
         await within(self._timeout, line.settle(), "the server to take in the audio")
         await self._understood()
@@ -205,6 +206,11 @@ class Listener:
                 self._captions.line(_shown(segment))
         if self._captions and self._shows_partial and self._told < len(segments):
             self._captions.partial(segments[self._told].text)
+
+
+def _chunks(pcm: bytes) -> Iterator[bytes]:
+    size = _CHUNK_MS * 2 * _RATE_HZ // 1000
+    return (pcm[at : at + size] for at in range(0, len(pcm), size))
 
 
 def _settings(args: argparse.Namespace, place: Place) -> dict[str, Any]:
@@ -253,7 +259,7 @@ def _rendered(
         "file": str(path),
         "duration_s": round(duration_s, 3),
         "text": " ".join(segment.text for segment in segments if segment.text),
-        "confidence": sum(word.confidence for word in words) / len(words) if words else None,
+        "confidence": _rounded(sum(word.confidence for word in words) / len(words) if words else None),
         "language": args.language,
         "model": line.session.get("model"),
         "transcription_model": args.transcription_model or transcription_model(place),
@@ -264,14 +270,18 @@ def _rendered(
                 "start_s": None if segment.start_ms is None else segment.start_ms / 1000,
                 "end_s": None if segment.end_ms is None else segment.end_ms / 1000,
                 "text": segment.text,
-                "confidence": segment.confidence,
-                "words": [msgspec.structs.asdict(word) for word in segment.words],
+                "confidence": _rounded(segment.confidence),
+                "words": [{"text": word.text, "confidence": _rounded(word.confidence)} for word in segment.words],
                 "problem": segment.problem or None,
             }
             for segment in segments
         ],
     }
     return msgspec.json.encode(document).decode() + "\n"
+
+
+def _rounded(confidence: float | None) -> float | None:
+    return None if confidence is None else round(confidence, 4)
 
 
 def _write(text: str, path: Path, args: argparse.Namespace) -> None:
