@@ -33,6 +33,7 @@ VARIANTS = {
 OWN = ("stub", "bare")
 """Variants in which no model runs: their audio can carry stamps."""
 SETTLE_SECONDS = 0.7
+PERCENTILES = ("up-p50", "up-p99", "down-p50", "down-p99")
 FRAME_BYTES = 960
 SETUP = (
     {
@@ -167,7 +168,9 @@ def write_audio(folder: Path) -> None:
 
     async def sentence() -> bytes:
         tts = EspeakTts(processes=1)
-        pcm = b"".join([piece.pcm async for piece in tts.speak("What is the weather like in Boston today?", "alloy", 1)])
+        pcm = b"".join(
+            [piece.pcm async for piece in tts.speak("What is the weather like in Boston today?", "alloy", 1)]
+        )
         await tts.close()
         return resample(pcm, tts.rate_hz, 24_000)
 
@@ -180,7 +183,7 @@ def show(measured: list[Measured], seconds: float) -> None:
     print(
         table(
             "Processor time and added latency (medians over the repeats; latency in microseconds)",
-            "server sessions ms/s-s core% up-p50 up-p99 down-p50 down-p99 delivered load-ms/s-s".split(),
+            ("server", "sessions", "ms/s-s", "core%", *PERCENTILES, "delivered", "load-ms/s-s"),
             [
                 (
                     m.variant,

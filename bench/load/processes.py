@@ -26,7 +26,7 @@ class Server:
 
     def __enter__(self) -> Self:
         pin = None if self._cores is None else lambda cores=self._cores: os.sched_setaffinity(0, cores)
-        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the block ends
+        self._complaints = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             self._command,
             stdout=subprocess.PIPE,

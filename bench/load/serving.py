@@ -13,15 +13,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import struct
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from ticker import Ticker, note_arrival
 
 from vivavoce.config import Config, load
 from vivavoce.core.effects import Prompt, Vocabulary
@@ -34,18 +34,10 @@ from vivavoce.engines.turn_rules import TurnRules
 from vivavoce.server.serve import serve
 from vivavoce.server.switchboard import Switchboard
 
-FRAME_SECONDS = 0.02
-FRAME_BYTES = 960
-SLOTS = 20
-"""Sessions are spoken to in so many groups a frame, as they would be had they begun at different times."""
-STAMP = struct.Struct("<QQQ")
 HEARD_TICKS = 1536
 """A judged frame: 32 ms."""
 TICKS_PER_BYTE = 1
 """Of 24 kHz PCM, which is what the load is."""
-
-took_ns: deque[int] = deque(maxlen=1000)
-"""How long the latest frames of clients took to the ears; each is told to some client once."""
 
 
 class StubEars:
@@ -126,10 +118,7 @@ class StampedEars:
         self._ears = ears
 
     def listen(self, audio: bytes, format: AudioFormat, at: int, detect: bool) -> None:  # noqa: A002
-        sent = int.from_bytes(audio[:8], "little")
-        took = time.monotonic_ns() - sent
-        if sent and 0 < took < 10**10:
-            took_ns.append(took)
+        note_arrival(audio)
         self._ears.listen(audio, format, at, detect)
 
     def __getattr__(self, name: str) -> Any:
@@ -148,43 +137,6 @@ class StampedHearing:
 
     async def close(self) -> None:
         await self._hearing.close()
-
-
-class Ticker:
-    """One timer for all sessions, which gives each a frame every 20 ms."""
-
-    def __init__(self) -> None:
-        self._slots: list[set[asyncio.Queue[bytes]]] = [set() for _ in range(SLOTS)]
-        self._rest = bytes(FRAME_BYTES - STAMP.size)
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-        self._next = 0
-        self._due = 0.0
-
-    def join(self, queue: asyncio.Queue[bytes]) -> Callable[[], None]:
-        """Begin to fill a queue, until what is returned is called."""
-        slot = min(self._slots, key=len)
-        slot.add(queue)
-        if self._timer is None:
-            self._due = self._loop.time()
-            self._arm()
-        return lambda: slot.discard(queue)
-
-    def _arm(self) -> None:
-        """Wait for the next slot that anyone is in."""
-        self._timer = None
-        for step in range(1, SLOTS + 1):
-            if self._slots[(self._next + step) % SLOTS]:
-                self._next += step
-                self._due += step * FRAME_SECONDS / SLOTS
-                self._timer = self._loop.call_at(self._due, self._tick)
-                return
-
-    def _tick(self) -> None:
-        for queue in tuple(self._slots[self._next % SLOTS]):
-            took = took_ns.popleft() if took_ns else 0
-            queue.put_nowait(STAMP.pack(time.monotonic_ns(), took, 0) + self._rest)
-        self._arm()
 
 
 class PacedBrain:
@@ -211,7 +163,7 @@ class PacedBrain:
 
 
 def note_stages(path: Path) -> None:
-    """Have the real engines note, in lines of a name and a time, when they begin and when their first result is there."""
+    """Have the real engines note in a file, a name and a time a line, when they begin and when a result is there."""
     from vivavoce.engines.dialogue import DialogueLlm
     from vivavoce.engines.espeak import EspeakTts
 
