@@ -74,7 +74,7 @@ class FakeTransport(asyncio.Transport):
         self.socket = FakeSocket()
         self.tls = tls
         self.sent = bytearray()
-        self.queue = bytearray()
+        self.queue: list[Any] = []
         self.stuck = False
         self.ending = ""
         self.protocol: Any = None
@@ -105,14 +105,15 @@ class FakeTransport(asyncio.Transport):
         self.high = high or 65536
 
     def get_write_buffer_size(self) -> int:
-        return len(self.queue)
+        return sum(len(data) for data in self.queue)
 
     def write(self, data: Any) -> None:
         if not self.stuck:
             self.sent += data
             return
-        self.queue += data
-        if len(self.queue) > self.high and not self.is_paused:
+        # By reference, as real transports do.
+        self.queue.append(data)
+        if self.get_write_buffer_size() > self.high and not self.is_paused:
             self.is_paused = True
             self.protocol.pause_writing()
 
@@ -123,7 +124,8 @@ class FakeTransport(asyncio.Transport):
     def unstick(self) -> None:
         """Let the peer read everything."""
         self.stuck = False
-        self.sent += self.queue
+        for data in self.queue:
+            self.sent += data
         self.queue.clear()
         if self.is_paused:
             self.is_paused = False

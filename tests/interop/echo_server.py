@@ -1,7 +1,8 @@
 """A program: the real server with an owner that echoes, or does what it is told to, in place of calls.
 
 Arguments are those of `vivavoce serve`; the limits of time are short, so that tests need not wait.  What owners are
-told goes to standard output, a line each.  `ECHO_LOADING` makes the start fail or hang.
+told goes to standard output, a line each.  `ECHO_LOADING` makes the start fail or hang, `ECHO_LOOP=asyncio`
+takes uvloop away.
 """
 
 from __future__ import annotations
@@ -63,6 +64,8 @@ class Switchboard:
 
 
 if __name__ == "__main__":
+    if os.environ.get("ECHO_LOOP") == "asyncio":
+        sys.modules["uvloop"] = None  # type: ignore[assignment]
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
     config = load(os.environ, {flag: text for flag, text in vars(parser.parse_args()).items() if text is not None})

@@ -131,9 +131,13 @@ def running(state: Path, *, tls: bool = False, **environment: str) -> Iterator[E
         server.process.kill()
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["plain", "tls"])
+KINDS = [(False, "uvloop"), (True, "uvloop"), (False, "asyncio"), (True, "asyncio")]
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=["plain", "tls", "plain-asyncio", "tls-asyncio"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EchoServer]:
-    with running(tmp_path_factory.mktemp("state"), tls=request.param) as server:
+    tls, loop = request.param
+    with running(tmp_path_factory.mktemp("state"), tls=tls, ECHO_LOOP=loop) as server:
         yield server
 
 
@@ -167,10 +171,10 @@ def test_a_frame_may_come_with_the_upgrade(server: EchoServer) -> None:
     assert rest_of(connection) == [(TEXT, b"early"), (CLOSE, b"\x03\xe8")]
 
 
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
-def test_clients_that_read_nothing_cost_no_memory_for_long(tmp_path: Path, tls: bool) -> None:
+@pytest.mark.parametrize(("tls", "loop"), KINDS)
+def test_clients_that_read_nothing_cost_no_memory_for_long(tmp_path: Path, tls: bool, loop: str) -> None:
     # A server of its own: what an allocator keeps back after other tests' large messages would blur the figure.
-    with running(tmp_path, tls=tls) as server:
+    with running(tmp_path, tls=tls, ECHO_LOOP=loop) as server:
         server.upgrade(frame(CLOSE)).close()
         before = server.rss_bytes
         clients = []

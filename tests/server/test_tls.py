@@ -96,6 +96,14 @@ def test_a_damaged_file_is_made_anew(tmp_path: Path, content: bytes) -> None:
     shake_hands(self_signed(tmp_path, NOW), "localhost")
 
 
+def test_a_key_of_another_certificate_is_replaced(tmp_path: Path) -> None:
+    files, other = self_signed(tmp_path / "a", NOW), self_signed(tmp_path / "b", NOW)
+    end = b"-----END PRIVATE KEY-----\n"
+    key, chain = other.server.read_bytes().partition(end)[0], files.server.read_bytes().partition(end)[2]
+    files.server.write_bytes(key + end + chain)
+    shake_hands(self_signed(tmp_path / "a", NOW), "localhost")
+
+
 def test_a_certificate_for_another_machine_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = self_signed(tmp_path, NOW).server.read_bytes()
     monkeypatch.setattr("socket.gethostname", lambda: "other.example")

@@ -6,6 +6,16 @@ HTTP (that is `server.hybrid`), frames (`legs.framing`) or what the messages say
 A leg is `OPEN` until either side closes.  Then it is `CLOSING`, while what was sent still flows out and the peer's own
 close is awaited, or `DISCARDING`, when what the peer sends cannot be read any more; and `CLOSED` once the connection is
 gone.  A timer bounds the way there.
+
+It closes by itself with these codes, besides those that its owner chooses:
+
+- 1001: the peer sent nothing for two ping intervals.
+- 1002, 1003, 1007: broken framing, a binary message, a message that is not UTF-8.
+- 1008: a message took too long to arrive.
+- 1009: a message is longer than allowed.
+- 1011: the owner failed.
+- 1012: the server restarts.
+- 1013: the peer does not read what is sent; its connection is cut, because a close frame would not reach it either.
 """
 
 from __future__ import annotations
