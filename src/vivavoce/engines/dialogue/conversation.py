@@ -17,7 +17,8 @@ from ...core.items import (
     OutputAudio,
     OutputText,
 )
-from .directions import Act, read_directions
+from .acts import Act
+from .directions import read_directions
 from .intents import Intent, understand
 from .memory import Memory
 from .outputs import tell
@@ -35,9 +36,11 @@ _ABOUT_FACTS = frozenset(
     ("unknown", "recall", "book", "light", "thermostat", "weather", "help", "remember", "number_note")
 )
 """Intents that a fact from the instructions answers better, if one does."""
-_ON_REQUEST = frozenset(("calc", "convert", "time", "date", "joke", "story", "count", "coin", "dice", "bye", "timer_left",
-                         "list_read", "spell", "random"))  # fmt: skip
+_ON_REQUEST = frozenset(("calc", "convert", "time", "date", "joke", "story", "count", "coin", "dice", "bye",
+                         "timer_left", "list_read", "spell", "random"))  # fmt: skip
 """What instructions may ask for as if they were the user."""
+_IDLE = frozenset(("greet", "unknown", "empty", "yes", "no", "thanks"))
+"""Messages that do not stand in the way of what instructions ask for."""
 _POLITE = frozenset(("greet", "thanks", "bye", "yes", "no", "stop", "repeat", "empty", "identity", "name_set", "help"))
 """What is answered whatever the subject is limited to."""
 
@@ -73,7 +76,7 @@ class Conversation:
         if isinstance(last, FunctionCallOutput):
             return self._dressed(self._told_outputs())
         if self._force:
-            planned = plan(self._heard(last), self._tools, self._today, several=False, force=self._force)
+            planned = plan(self._heard(last), self._tools, self._today.date(), several=False, force=self._force)
             return tuple(one for one in planned if isinstance(one, Call))
         if self._directions.fixed:
             return self._directions.fixed
@@ -101,14 +104,18 @@ class Conversation:
         """Return what is said when nobody has said anything new."""
         if self._directions.acts:
             return " ".join(act.text for act in self._directions.acts)
-        for said in sentences(self._instructions):
-            intent = understand(said)
-            if intent.name in _ON_REQUEST:
-                return self._reply(intent, self._memory())
         memory = self._memory()
+        if wanted := self._requested():
+            return self._reply(wanted, memory)
         if memory.last_said:
             return "Is there anything else that I can do for you?"
         return self._reply(Intent("greet"), memory)
+
+    def _requested(self) -> Intent | None:
+        """Return what the instructions ask for as a user would, when that is all they are."""
+        asked = sentences(self._instructions)
+        intent = understand(asked[0]) if len(asked) == 1 else Intent("unknown")
+        return intent if intent.name in _ON_REQUEST else None
 
     def _answer_user(self, message: Message) -> str | tuple[Call, ...]:
         text = self._heard(message)
@@ -118,6 +125,8 @@ class Conversation:
         if not text.strip() and any(isinstance(part, InputImage) for part in message.content):
             return self._dressed("I cannot look at pictures.")
         greeting = " ".join(act.text for act in opening)
+        if not greeting and (wanted := self._requested()) and understand(text).name in _IDLE:
+            return self._dressed(self._reply(wanted, self._memory()))
         if greeting and understand(text).name in ("greet", "unknown", "empty"):
             return self._dressed(greeting)
         planned = self._planned(len(self._items) - 1)
@@ -154,10 +163,10 @@ class Conversation:
         text = self._heard(self._items[index][0])
         question = self._question_before(index, depth)
         if question is not None:
-            following = resume(question, text, self._tools, self._today)
+            following = resume(question, text, self._tools, self._today.date())
             if following is not None:
                 return following
-        return plan(text, self._tools, self._today, several=self._prompt.parallel_tool_calls) or None
+        return plan(text, self._tools, self._today.date(), several=self._prompt.parallel_tool_calls) or None
 
     def _question_before(self, index: int, depth: int = 0) -> Question | None:
         """Return the question for an argument that the message at `index` may answer."""
@@ -249,7 +258,8 @@ class Conversation:
         """Return `text` in the form that the instructions want for every answer."""
         directions = self._directions
         if directions.brief and (parts := sentences(text)):
-            text = parts[0]
+            # A greeting alone would leave the user without a question.
+            text = " ".join(parts[: 2 if len(parts[0].split()) < 3 else 1])
         if directions.prefix and not text.startswith(directions.prefix):
             text = f"{_marked(directions.prefix)} {text}"
         if directions.ending and not text.endswith(directions.ending):
@@ -269,8 +279,10 @@ def _is_question(text: str) -> bool:
     plain = hear(text).plain
     return text.rstrip().endswith("?") or bool(
         re.match(
-            r"(?:(?:hello|hi|hey|please|so|and|okay|well|excuse me|can you|could you|i would like to know|i want to know|do you know)\b ?)*"
-            r"(?:what|which|who|whom|where|when|how|why|is|are|do|does|did|can|could|will|would|have|has|tell me|give me|explain|may)\b",
+            r"(?:(?:hello|hi|hey|please|so|and|okay|well|excuse me|can you|could you|i would like to know"
+            r"|i want to know|do you know)\b ?)*"
+            r"(?:what|which|who|whom|where|when|how|why|is|are|do|does|did|can|could|will|would|have|has|tell me"
+            r"|give me|explain|may)\b",
             plain,
         )
     )

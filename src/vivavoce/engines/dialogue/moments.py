@@ -28,11 +28,14 @@ _TIME = re.compile(
     rf"|(?:this |in the ){_DAYPART}|tonight)\b"
 )
 _ORDINAL = r"(?:\d{1,2}(?: ?(?:st|nd|rd|th))?|(?:twenty |thirty )?(?:[a-z]+(?:th|rd|st)|second))"
+_WEEKDAY = f"(?:{'|'.join(WEEKDAYS)})"
+_MONTH = f"(?:{'|'.join(MONTHS)})"
 _DAY = re.compile(
-    rf"\b(?:(?:the )?day after tomorrow|today|tomorrow|yesterday|tonight|(?:next|this|coming|last) (?:week(?:end)?|month|year)"
-    rf"|(?:(?:next|this|coming|on) )?(?:{'|'.join(WEEKDAYS)})(?: next week)?"
-    rf"|(?:the )?{_ORDINAL} (?:of )?(?:{'|'.join(MONTHS)})(?: \d{{4}})?|(?:{'|'.join(MONTHS)}) (?:the )?{_ORDINAL}(?: \d{{4}})?"
-    rf"|in (?:a|\w+) (?:days?|weeks?|months?)|\d{{4}} ?- ?\d\d ?- ?\d\d)\b"
+    r"\b(?:(?:the )?day after tomorrow|today|tomorrow|yesterday|tonight"
+    r"|(?:next|this|coming|last) (?:week(?:end)?|month|year)"
+    rf"|(?:(?:next|this|coming|on) )?{_WEEKDAY}(?: next week)?"
+    rf"|(?:the )?{_ORDINAL} (?:of )?{_MONTH}(?: \d{{4}})?|{_MONTH} (?:the )?{_ORDINAL}(?: \d{{4}})?"
+    r"|in (?:a|\w+) (?:days?|weeks?|months?)|\d{4} ?- ?\d\d ?- ?\d\d)\b"
 )
 _FILL = lexicon("a an one another")
 

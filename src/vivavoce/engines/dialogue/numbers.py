@@ -227,8 +227,9 @@ def say_number(value: Fraction | float) -> str:
     if exact.denominator == 1 and abs(exact) < 10**15:
         return f"{int(exact):,}"
     if abs(exact) >= 10**15:
-        mantissa, exponent = f"{float(exact):.3e}".split("e")
-        return f"about {mantissa.rstrip('0').rstrip('.')} times 10 to the power of {int(exponent)}"
+        exponent = len(str(abs(int(exact)))) - 1
+        mantissa = f"{float(exact / 10**exponent):.3f}".rstrip("0").rstrip(".")
+        return f"about {mantissa} times 10 to the power of {exponent}"
     places = 4 if abs(exact) >= Fraction(1, 100) else 8
     rounded = round(exact, places)
     text = f"{float(rounded):,.{places}f}".rstrip("0").rstrip(".")

@@ -6,6 +6,7 @@ Keys become words; ids and addresses are not read out.  Pure.
 from __future__ import annotations
 
 import json
+import math
 import re
 from fractions import Fraction
 from typing import Any
@@ -38,6 +39,28 @@ _UNIT_KEYS = frozenset(("unit", "units", "currency", "scale"))
 _UNITS = {"c": "degrees Celsius", "celsius": "degrees Celsius", "f": "degrees Fahrenheit", "metric": "degrees Celsius",
           "fahrenheit": "degrees Fahrenheit", "imperial": "degrees Fahrenheit", "usd": "dollars", "eur": "euros",
           "gbp": "pounds", "km": "kilometers", "mi": "miles", "kg": "kilograms", "%": "percent"}  # fmt: skip
+_SUFFIXES = {
+    "c": "degrees Celsius",
+    "celsius": "degrees Celsius",
+    "f": "degrees Fahrenheit",
+    "fahrenheit": "degrees Fahrenheit",
+    "pct": "percent",
+    "percent": "percent",
+    "kmh": "kilometers an hour",
+    "kph": "kilometers an hour",
+    "mph": "miles an hour",
+    "km": "kilometers",
+    "miles": "miles",
+    "kg": "kilograms",
+    "usd": "dollars",
+    "eur": "euros",
+    "minutes": "minutes",
+    "seconds": "seconds",
+    "hours": "hours",
+    "days": "days",
+}
+"""Units that the last part of a key may name."""
+_FULL = {"temp": "temperature", "qty": "quantity", "eta": "expected arrival", "desc": "description", "amt": "amount"}
 _ADDRESS = re.compile(r"https?://\S+|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
 _MOMENT = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?")
 _MOST = 5
@@ -65,7 +88,7 @@ def _whole(value: Any) -> str:
         case bool():
             return "Yes." if value else "No."
         case str():
-            return sentence(_plain(value))
+            return "That is done." if value.lower().strip(" .!") in _GOOD else sentence(_plain(value))
         case int() | float():
             return f"It is {_scalar(value)}."
         case list():
@@ -105,33 +128,46 @@ def _object(fields: dict[str, Any]) -> str:
 
 
 def _clauses(fields: dict[str, Any], depth: int = 0) -> str:
-    """Return "the temperature is 20 degrees Celsius, and the wind is weak."."""
+    """Return "The temperature is 20 degrees Celsius and the wind is weak."."""
     unit = next((str(value) for key, value in fields.items() if _snake(key) in _UNIT_KEYS), "")
     clauses: list[str] = []
     for key, value in fields.items():
         if _snake(key) in _UNIT_KEYS or _SILENT_KEY.search(_snake(key)) or value in (None, "", [], {}):
             continue
-        name = _words(key)
-        if isinstance(value, dict):
-            if depth < _DEPTH and (inner := _clauses(value, depth + 1)):
-                clauses.append(inner.rstrip(".")[:1].lower() + inner.rstrip(".")[1:])
-        elif isinstance(value, list):
-            entries = [entry for entry in map(_entry, value[:_MOST]) if entry]
-            if entries:
-                clauses.append(f"the {name} are {join(entries)}" if len(entries) > 1 else f"the {name} is {entries[0]}")
-        elif isinstance(value, bool):
-            clauses.append(
-                f"{name} is {'on' if value else 'off'}"
-                if name in ("power", "state")
-                else f"{name}: {'yes' if value else 'no'}"
-            )
-        else:
-            said = _scalar(value)
-            if unit and isinstance(value, int | float):
-                said, unit = f"{said} {_UNITS.get(unit.lower(), unit)}", ""
-            plural = name.endswith("s") and not name.endswith(("ss", "us", "address"))
-            clauses.append(f"the {name} {'are' if plural else 'is'} {said}")
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        clause = _clause(key, value, unit if is_number else "", depth)
+        if is_number:
+            unit = ""
+        if clause:
+            clauses.append(clause)
     return sentence(join(clauses)) if clauses else ""
+
+
+def _clause(key: str, value: Any, unit: str, depth: int) -> str:
+    name, suffix = _named(key)
+    match value:
+        case bool():
+            return _flag(name, value)
+        case dict():
+            inner = _clauses(value, depth + 1).rstrip(".") if depth < _DEPTH else ""
+            return inner[:1].lower() + inner[1:]
+        case list():
+            entries = [entry for entry in map(_entry, value[:_MOST]) if entry]
+            if len(entries) > 1:
+                return f"the {name} are {join(entries)}"
+            return f"the {name} is {entries[0]}" if entries else ""
+    said = " ".join(filter(None, (_scalar(value), suffix or _UNITS.get(unit.lower(), unit))))
+    is_plural = name.endswith("s") and not name.endswith(("ss", "us", "address"))
+    return f"the {name} {'are' if is_plural else 'is'} {said}"
+
+
+def _flag(name: str, value: bool) -> str:
+    first, _, rest = name.partition(" ")
+    if first in ("is", "has", "was", "can", "will") and rest:
+        return f"it {first} {'' if value else 'not '}{rest}"
+    if name in ("power", "state"):
+        return f"the {name} is {'on' if value else 'off'}"
+    return f"{name}: {'yes' if value else 'no'}"
 
 
 def _listed(values: list[Any], name: str = "") -> str:
@@ -173,7 +209,8 @@ def _scalar(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
-        return say_number(Fraction(value).limit_denominator(10**6)) if abs(value) < 1e300 else "a very large number"
+        is_usual = isinstance(value, int) or (math.isfinite(value) and abs(value) < 1e300)
+        return say_number(Fraction(value).limit_denominator(10**6)) if is_usual else "no number"
     return _plain(str(value))
 
 
@@ -196,6 +233,14 @@ def _moment(match: re.Match[str]) -> str:
 
 def _snake(key: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]+", "_", str(key)).lower()
+
+
+def _named(key: str) -> tuple[str, str]:
+    """Return a key in words, and the unit that its last part is."""
+    head, _, last = _snake(key).rpartition("_")
+    unit = _SUFFIXES.get(last, "") if head else ""
+    name = head if unit else _snake(key)
+    return _FULL.get(name, name).replace("_", " ").strip(), unit
 
 
 def _words(key: str) -> str:

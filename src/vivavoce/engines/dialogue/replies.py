@@ -80,7 +80,7 @@ def _unknown(intent: Intent, memory: Memory, occasion: Occasion) -> str:
     heard = re.sub(r"\s+", " ", intent.slots.get("heard", "")).strip(" .!?")
     if len(heard) > 80:
         return "I heard you, but I am a small built-in assistant and have no answer to that."
-    return f"I heard: {heard}. I am a small built-in assistant and have no answer to that."
+    return f"I heard: {heard}, but as a small built-in assistant I have no answer to that."
 
 
 def _greet(intent: Intent, memory: Memory, occasion: Occasion) -> str:

@@ -35,6 +35,9 @@ _OPERATORS = {"+": 1, "-": 1, "*": 2, "/": 2, "%of": 3, "^": 4}
 _PREFIXES = lexicon("sqrt cbrt third")
 _LARGEST_BITS = 4000
 """Numbers longer than this (about 1200 digits) are not worked out."""
+_LARGEST_FLOAT = 10**300
+_DEEPEST = 40
+"""Brackets and roots within each other."""
 _VERBS = (
     (re.compile(r"\b(?:add|sum of|sum up|total of)\b"), "+"),
     (re.compile(r"\b(?:multiply|product of)\b"), "*"),
@@ -85,6 +88,28 @@ def work_out(words: Sequence[str]) -> Sum | None:
     return None
 
 
+def notation(words: Sequence[str]) -> str | None:
+    """Return the sum among `words` in figures and signs, such as "25 + 17"; None when there is none."""
+    if work_out(words) is None:
+        return None
+    plain = " ".join(words)
+    for pattern, symbol in _PHRASES:
+        plain = re.sub(pattern, f" {symbol} ", plain)
+    said = [{"x": "*", "by": "*"}.get(word, word) for word in plain.split()]
+    written: list[str] = []
+    at = 0
+    while at < len(said):
+        number = number_at(said, at)
+        if number is not None and not (said[at] == "-" and written and written[-1][-1].isdigit()):
+            written.append(say_number(number.value).replace(",", ""))
+            at = number.end
+            continue
+        if said[at] in _OPERATORS or said[at] in ("sqrt", "cbrt", "(", ")"):
+            written.append({"%of": "/ 100 *"}.get(said[at], said[at]))
+        at += 1
+    return " ".join(written)
+
+
 def _by_verb(said: list[str], plain: str, *, loose: bool) -> Fraction | None:
     """Work out "add two and three", "subtract two from ten", "multiply twelve by eight"."""
     for pattern, symbol in _VERBS:
@@ -119,13 +144,15 @@ class _Parser:
 
     def __init__(self, said: list[str], start: int, *, loose: bool) -> None:
         self.said = said
+        self.depth = 0
         self.at = start
         self.loose = loose
         self.operations = 0
 
     def expression(self, level: int) -> Fraction | None:
         """Return the value of operations that bind more tightly than `level`."""
-        value = self._operand()
+        self.depth += 1
+        value = self._operand() if self.depth < _DEEPEST else None
         while value is not None and self.at < len(self.said):
             symbol = self._operator()
             if symbol is None or _OPERATORS[symbol] <= level:
@@ -138,6 +165,7 @@ class _Parser:
                 break
             self.operations += 1
             value = _applied(symbol, value, right)
+        self.depth -= 1
         return value
 
     def _operator(self) -> str | None:
@@ -201,12 +229,16 @@ def _power(left: Fraction, right: Fraction) -> Fraction:
         return left ** int(right)
     if left < 0:
         raise _Fault("root")
+    if bits > 300 or abs(right) > 100:
+        raise _Fault("size")
     return Fraction(float(left) ** float(right))
 
 
 def _rooted(prefix: str, value: Fraction) -> Fraction:
     if prefix == "third":
         return value / 3
+    if abs(value) > _LARGEST_FLOAT:
+        raise _Fault("size")
     if prefix == "cbrt":
         root = math.copysign(abs(float(value)) ** (1 / 3), float(value))
         return Fraction(round(root)) if round(root) ** 3 == value else Fraction(root)
@@ -225,7 +257,8 @@ _UNITS: dict[str, tuple[str, Fraction]] = {
     "yard": ("length", Fraction(9144, 10000)), "mile": ("length", Fraction(1609344, 1000)),
     "gram": ("mass", Fraction(1, 1000)), "kilogram": ("mass", Fraction(1)), "kilo": ("mass", Fraction(1)),
     "pound": ("mass", Fraction(45359237, 10**8)), "ounce": ("mass", Fraction(45359237, 16 * 10**8)),
-    "ton": ("mass", Fraction(1000)), "tonne": ("mass", Fraction(1000)), "stone": ("mass", Fraction(45359237 * 14, 10**8)),
+    "ton": ("mass", Fraction(1000)), "tonne": ("mass", Fraction(1000)),
+    "stone": ("mass", Fraction(45359237 * 14, 10**8)),
     "milliliter": ("volume", Fraction(1, 1000)), "liter": ("volume", Fraction(1)),
     "gallon": ("volume", Fraction(3785411784, 10**9)), "pint": ("volume", Fraction(473176473, 10**9)),
     "quart": ("volume", Fraction(946352946, 10**9)), "cup": ("volume", Fraction(2365882365, 10**10)),

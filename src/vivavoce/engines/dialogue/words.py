@@ -133,8 +133,20 @@ _STOP = lexicon(
 )
 
 
-_IRREGULAR = {"left": "leav", "kept": "keep", "bought": "buy", "told": "tell", "said": "say", "met": "meet",
-              "lent": "lend", "hid": "hid", "hidden": "hid", "wrote": "writ", "written": "writ"}  # fmt: skip
+_IRREGULAR = {
+    "left": "leav",
+    "kept": "keep",
+    "bought": "buy",
+    "told": "tell",
+    "said": "say",
+    "met": "meet",
+    "hidden": "hid",
+    "wrote": "writ",
+    "written": "writ",
+    "colour": "color",
+    "favourite": "favorit",
+    "neighbour": "neighbor",
+}
 
 
 @lru_cache(maxsize=8192)
