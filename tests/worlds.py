@@ -106,8 +106,8 @@ class World:
         """An id of an item that was there, is there, is promised, or may come."""
         recent = self.sent[-40:]
         known = [m["item"]["id"] for m in recent if "item" in m] + [m["item_id"] for m in recent if "item_id" in m]
-        last = max((int(m["event_id"].rpartition("_T")[2]) for m in recent), default=0)
-        coming = f"item_T{last + self.random.randint(1, 9):08d}"
+        last = recent[-1]["event_id"].removeprefix("event_") if recent else "T00000000"
+        coming = f"item_{last[:-8]}{int(last[-8:]) + self.random.randint(1, 9):08d}"
         return self.random.choice([*known, coming, "item_nowhere"])
 
     def do_append(self) -> Any:
