@@ -1,7 +1,8 @@
 """Golden samples of the wire, `tests/wire/*.jsonl`: what a client sends, what the world reports, what the server says.
 
 The first line of a sample tells its shape.  `python tests/samples.py` writes the server's lines anew from the others,
-for changes of the wire that are meant; the difference is then there to be read.
+and the effects in the journals of mended faults, `tests/journals/*.jsonl`, from their inputs: for changes that are
+meant, whose difference is then there to be read.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import msgspec
 
 from playbook import Playbook
 from vivavoce.core import reports as rp
+from vivavoce.server import journal
 
 FOLDER = Path(__file__).parent / "wire"
+JOURNALS = Path(__file__).parent / "journals"
 Line = dict[str, Any]
 
 
@@ -54,7 +57,18 @@ def replayed(lines: list[Line]) -> list[Line]:
     return out
 
 
+def mend(path: Path) -> None:
+    """Write the effects that the replay of a journal finds into it."""
+    while (found := journal.replay(path).difference) is not None:
+        lines = path.read_bytes().splitlines()
+        line = json.loads(lines[found.line - 1]) | {"effects": found.actual}
+        lines[found.line - 1] = msgspec.json.encode(line)
+        path.write_bytes(b"\n".join(lines) + b"\n")
+
+
 def main() -> None:
+    for path in sorted(JOURNALS.glob("*.jsonl")):
+        mend(path)
     for path in samples():
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in replayed(read(path)))
         path.write_text(text, encoding="utf-8")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import samples
 from callers import Desk, settle
 from vivavoce.core import reports as rp
 from vivavoce.core.effects import Effect
@@ -29,7 +30,6 @@ SETTINGS = Settings(
     transcription=Transcription("whisper-1", languages=("de",)),
     turn_detection=SemanticVad("low"),
 )
-JOURNALS = Path(__file__).parent.parent / "journals"
 
 
 class Told:
@@ -293,6 +293,6 @@ async def test_very_many_calls_can_be_replayed(tmp_path: Path, shape: str | None
         assert replay(path).difference is None, f"seed {seed}"
 
 
-@pytest.mark.parametrize("path", sorted(JOURNALS.glob("*.jsonl")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(samples.JOURNALS.glob("*.jsonl")), ids=lambda path: path.stem)
 def test_faults_that_were_mended_stay_so(path: Path) -> None:
     assert replay(path).difference is None
