@@ -172,7 +172,7 @@ UNWANTED = re.compile(
             "registry\\." + r"(n" + r"pmjs|yarnpkg)",
             "deb\\." + r"debian\.org",
             "extra-" + "index-url",
-            r"(^|[\s\"'=(`])/(wo" + r"rk|home|Users|ro" + r"ot|tmp)/[a-z]",
+            r"(^|[\s\"'=(`])/(wo" + r"rk|ro" + r"ot|tmp/h|opt/py" + r"pi)/",
         ]
     ),
     re.IGNORECASE | re.MULTILINE,
