@@ -70,5 +70,4 @@ if __name__ == "__main__":
     command.add_arguments(parser)
     config = load(os.environ, {flag: text for flag, text in vars(parser.parse_args()).items() if text is not None})
     limits = msgspec.structs.replace(config.limits, handshake_seconds=1.0, close_seconds=1.0, ping_seconds=1.0)
-    tell = lambda text: print(text, flush=True)  # noqa: E731
-    sys.exit(serve(msgspec.structs.replace(config, limits=limits), lambda _config: Switchboard(), tell))
+    sys.exit(serve(msgspec.structs.replace(config, limits=limits), lambda _config: Switchboard()))

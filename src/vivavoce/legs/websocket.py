@@ -9,11 +9,10 @@ gone.  A timer bounds the way there.
 
 It closes by itself with these codes, besides those that its owner chooses:
 
-- 1001: the peer sent nothing for two ping intervals.
 - 1002, 1003, 1007: broken framing, a binary message, a message that is not UTF-8.
 - 1008: a message took too long to arrive.
 - 1009: a message is longer than allowed.
-- 1011: the owner failed.
+- 1011: the owner failed, or the peer sent nothing for two ping intervals.
 - 1012: the server restarts.
 - 1013: the peer does not read what is sent; its connection is cut, because a close frame would not reach it either.
 """
@@ -266,7 +265,7 @@ class _Watch:
         if self.stalled_ticks > 2:
             return 1013, "slow client"
         if not self.heard:
-            return 1001, "no answer to pings"
+            return 1011, "no answer to pings"
         if (self._stuck_ticks - 1) * self._limits.ping_seconds >= self._limits.message_seconds:
             return 1008, "a message took too long"
         self.heard = False

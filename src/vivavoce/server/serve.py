@@ -74,7 +74,12 @@ class Switchboard(Protocol):
         ...
 
 
-def serve(config: Config, build: Callable[[Config], Switchboard], tell: Callable[[str], None] = print) -> int:
+def _show(text: str) -> None:
+    # Flushed, because whoever waits for it may read it through a pipe.
+    print(text, flush=True)
+
+
+def serve(config: Config, build: Callable[[Config], Switchboard], tell: Callable[[str], None] = _show) -> int:
     """Serve until a signal ends it, and return the exit status.
 
     Args:
@@ -258,7 +263,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 def _tls(config: Config) -> tuple[Path | None, ssl.SSLContext | None]:
     listening = config.listening
     if listening.tls_self_signed:
-        files = self_signed(Path(config.state_dir) / "tls", datetime.datetime.now(datetime.UTC))
+        files = self_signed(Path(config.state_dir) / "tls", listening.host, datetime.datetime.now(datetime.UTC))
         return files.authority, server_context(str(files.server), "")
     return None, server_context(listening.tls_cert, listening.tls_key) if listening.tls_cert else None
 
@@ -292,5 +297,5 @@ def _trust(authority: Path | None) -> str:
 def _set_up_logging(level: str) -> None:
     logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # They log what clients send, keys in queries included, below this level.
-    for name in ("uvicorn", "uvicorn.error", "httpx", "httpcore"):
+    for name in ("uvicorn", "uvicorn.error", "websockets", "httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)

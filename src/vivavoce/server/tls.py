@@ -69,16 +69,23 @@ def server_context(cert: str, key: str) -> ssl.SSLContext:
     return context
 
 
-def self_signed(folder: Path, now: datetime.datetime) -> SelfSigned:
+def self_signed(folder: Path, host: str, now: datetime.datetime) -> SelfSigned:
     """Return the certificate kept in `folder`, made anew when there is none or it is about to expire.
 
-    It is valid for `localhost`, the loopback addresses and this machine's name.
+    It is valid for `localhost`, the loopback addresses, this machine's name, and `host`.
+
+    Args:
+        folder: where it is kept.
+        host: the name or address that the server listens on.
+        now: the time of day.
 
     Raises:
         ConfigError: it cannot be kept there.
     """
     files = SelfSigned(folder / "server.pem", folder / "ca.pem")
-    names = ["localhost", socket.gethostname()]
+    # A certificate holds names in ASCII alone, and nobody connects to the wildcards.
+    wanted = ("localhost", "127.0.0.1", "::1", socket.gethostname(), host.strip("[]"))
+    names = [name for name in dict.fromkeys(wanted) if name.isascii() and name not in ("", "0.0.0.0", "::")]
     try:
         authority = _kept_authority(files.server, names, now)
         if authority is None:
@@ -109,7 +116,7 @@ def _kept_authority(file: Path, names: list[str], now: datetime.datetime) -> byt
         return None
     is_fresh = leaf.not_valid_after_utc - now > datetime.timedelta(days=_RENEW_DAYS)
     is_pair = key.public_key() == leaf.public_key()
-    if is_fresh and is_pair and set(names) <= set(covered.get_values_for_type(x509.DNSName)):
+    if is_fresh and is_pair and all(name in covered for name in _general_names(names)):
         return authority.public_bytes(Encoding.PEM)
     return None
 
@@ -123,7 +130,7 @@ def _issue(names: list[str], now: datetime.datetime) -> tuple[bytes, bytes]:
 
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     # A name of its own for each: clients that trust two with one name may try the wrong one.
-    issuer = _name(f"vivavoce on {names[-1]} {secrets.token_hex(4)}"[:64])
+    issuer = _name(f"vivavoce {secrets.token_hex(8)}")
     own_id = x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key())
     authority = (
         _builder(issuer, issuer, authority_key, now)
@@ -132,17 +139,14 @@ def _issue(names: list[str], now: datetime.datetime) -> tuple[bytes, bytes]:
         .add_extension(own_id, critical=False)
         .sign(authority_key, _sha256())
     )
-    addresses = [x509.IPAddress(ipaddress.ip_address(text)) for text in ("127.0.0.1", "::1")]
     leaf = (
-        _builder(_name(names[-1][:64]), issuer, key, now)
+        _builder(_name("vivavoce"), issuer, key, now)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(digital_signature=True), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own_id), critical=False)
-        .add_extension(
-            x509.SubjectAlternativeName([*map(x509.DNSName, dict.fromkeys(names)), *addresses]), critical=False
-        )
+        .add_extension(x509.SubjectAlternativeName(_general_names(names)), critical=False)
         .sign(authority_key, _sha256())
     )
     trusted = authority.public_bytes(Encoding.PEM)
@@ -165,6 +169,18 @@ def _builder(
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=_VALID_DAYS))
     )
+
+
+def _general_names(names: list[str]) -> list[x509.GeneralName]:
+    from cryptography import x509
+
+    found: list[x509.GeneralName] = []
+    for name in names:
+        try:
+            found.append(x509.IPAddress(ipaddress.ip_address(name)))
+        except ValueError:
+            found.append(x509.DNSName(name))
+    return found
 
 
 def _name(text: str) -> x509.Name:
