@@ -55,6 +55,21 @@ FORTY_TWO = re.compile(r"\b42\b|\bforty[ -]two\b", re.IGNORECASE)
 SUNNY = re.compile(r"\b21\b|\btwenty[ -]one\b|\bsunny\b", re.IGNORECASE)
 
 
+TALKS = ("text", "speech", "function", "barge_in", "mistakes", "rest")
+REFUSALS = {
+    "nonsense": "invalid_value",
+    "untyped": "invalid_event",
+    "empty": "input_audio_buffer_commit_empty",
+    "base64": "invalid_value",
+    "idle": "response_cancel_not_active",
+    "retrieve": "item_retrieve_invalid_item_id",
+    "delete": "item_delete_invalid_item_id",
+    "truncate": "item_truncate_invalid_item_id",
+    "missing": "missing_required_parameter",
+}
+"""The code that answers each mistake of the Python programs."""
+
+
 class Client(msgspec.Struct, frozen=True):
     """One SDK, and how it is used."""
 
@@ -83,6 +98,9 @@ CLIENTS = [
     Client("openai-node-native-beta", "node", "openai_client.mjs", shape="beta", is_secure=True, extra=NATIVE),
     Client("openai-agents-node", "node", "agents_client.mjs"),
 ]
+
+THOROUGH = [client for client in CLIENTS if client.program == "openai_client.py"]
+"""Those whose program makes mistakes too, and tries the rest of the protocol."""
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -159,7 +177,7 @@ def _hold(client: Client, server: servers.Server, folder: Path, key: str = serve
     recording.touch()
     if ran.returncode or not results.exists():
         failure = {"failure": f"its program ended with {ran.returncode}:\n{ran.stdout}\n{ran.stderr}"}
-        return Run(client, dict.fromkeys(("text", "speech", "function", "barge_in"), failure), recording)
+        return Run(client, dict.fromkeys(TALKS, failure), recording)
     return Run(client, json.loads(results.read_text(encoding="utf-8")), recording)
 
 
@@ -200,6 +218,23 @@ def test_every_event_is_in_its_place(run: Run) -> None:
     assert len(connections) >= 4
     for events in connections:
         order.check(events, run.client.shape)
+
+
+@pytest.mark.parametrize("client", THOROUGH, ids=lambda client: client.name)
+def test_mistakes_are_refused_by_name_and_the_session_goes_on(client: Client, hold: Callable[[Client], Run]) -> None:
+    result = hold(client).result("mistakes")
+    assert result["refused"] == REFUSALS
+    assert FORTY_TWO.search(result["told"])
+
+
+@pytest.mark.parametrize("client", THOROUGH, ids=lambda client: client.name)
+def test_the_rest_of_the_protocol_works_too(client: Client, hold: Callable[[Client], Run]) -> None:
+    result = hold(client).result("rest")
+    assert result["statuses"][:2] == ["completed", "completed"]
+    assert result["statuses"][2] in ("cancelled", "completed")
+    assert FORTY_TWO.search(result["written"])
+    assert FORTY_TWO.search(result["aside"])
+    assert result["metadata"] == {"for": "the test"}
 
 
 @pytest.mark.parametrize("shape", ["ga", "beta"])

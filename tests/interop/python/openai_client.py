@@ -1,4 +1,4 @@
-"""The four conversations, held by openai-python in the GA or the beta shape, of any version that has them."""
+"""The conversations, held by openai-python in the GA or the beta shape, of any version that has them."""
 
 from __future__ import annotations
 
@@ -31,6 +31,9 @@ class Conversation:
         self.heard: dict[str, str] = {}
         self.calls: list[Any] = []
         self.ended: list[Any] = []
+        self.seen: list[str] = []
+        self.refused: dict[str | None, str] | None = None
+        """Codes of errors by the event that they answer; None where an error is a failure."""
 
     async def configure(self, turns: bool, tools: list[Any] | None = None) -> None:
         detection = {"type": "server_vad", "silence_duration_ms": 500} if turns else None
@@ -70,7 +73,10 @@ class Conversation:
         return self.ended[count - 1]
 
     def _take(self, event: Any) -> None:
+        self.seen.append(event.type)
         match event.type:
+            case "error" if self.refused is not None:
+                self.refused[event.error.event_id] = event.error.code
             case "error":
                 raise RuntimeError(f"the server answered an error: {event.error}")
             case "response.output_audio.delta" | "response.audio.delta":
@@ -149,6 +155,78 @@ async def barge_in(talk: Conversation) -> Job:
     }
 
 
+async def mistakes(talk: Conversation) -> Job:
+    """Everything that a client may get wrong: each is refused by name, and the session goes on."""
+    await talk.configure(turns=False)
+    talk.refused = {}
+    wrong: dict[str, Job] = {
+        "nonsense": {"type": "session.explode"},
+        "untyped": {"item": {}},
+        "empty": {"type": "input_audio_buffer.commit"},
+        "base64": {"type": "input_audio_buffer.append", "audio": "*"},
+        "idle": {"type": "response.cancel"},
+        "retrieve": {"type": "conversation.item.retrieve", "item_id": "item_none"},
+        "delete": {"type": "conversation.item.delete", "item_id": "item_none"},
+        "truncate": {
+            "type": "conversation.item.truncate",
+            "item_id": "item_none",
+            "content_index": 0,
+            "audio_end_ms": 1,
+        },
+        "missing": {"type": "conversation.item.delete"},
+    }
+    for event_id, event in wrong.items():
+        await talk.connection.send({**event, "event_id": event_id})
+        await talk.until(lambda event: event.type == "error")
+    await talk.ask(talk.job["sum"])
+    await talk.until_ended()
+    return {"refused": talk.refused, "told": " ".join(talk.told.values())}
+
+
+async def rest(talk: Conversation) -> Job:
+    """What the other conversations leave out: text alone, items by hand, buffers, cancelling, out of band."""
+    await talk.configure(turns=False)
+    send = talk.connection.send
+    modalities = "output_modalities" if talk.job["shape"] == "ga" else "modalities"
+
+    def message(item_id: str, text: str) -> Job:
+        content = [{"type": "input_text", "text": text}]
+        return {"id": item_id, "type": "message", "role": "user", "content": content}
+
+    await send({"type": "conversation.item.create", "item": message("item_second", talk.job["sum"])})
+    first = {"item": message("item_first", "Hello."), "previous_item_id": "root"}
+    await send({"type": "conversation.item.create", **first})
+    await send({"type": "response.create", "response": {modalities: ["text"], "metadata": {"for": "the test"}}})
+    written = await talk.until_ended()
+    await send({"type": "conversation.item.retrieve", "item_id": "item_first"})
+    await talk.until(lambda event: event.type == "conversation.item.retrieved")
+    await send({"type": "conversation.item.delete", "item_id": "item_first"})
+    await talk.until(lambda event: event.type == "conversation.item.deleted")
+
+    silence = base64.b64encode(bytes(24_000)).decode()
+    await send({"type": "input_audio_buffer.append", "audio": silence})
+    await send({"type": "input_audio_buffer.clear"})
+    await talk.until(lambda event: event.type == "input_audio_buffer.cleared")
+    await send({"type": "input_audio_buffer.append", "audio": silence})
+    await send({"type": "input_audio_buffer.commit"})
+    await talk.until(lambda event: event.type.endswith("input_audio_transcription.completed"))
+
+    apart = {"conversation": "none", "input": [message("item_apart", talk.job["sum"])], modalities: ["text"]}
+    await send({"type": "response.create", "response": apart})
+    aside = await talk.until_ended(2)
+    await talk.ask(talk.job["long"])
+    await talk.until(lambda event: event.type == "response.created")
+    await send({"type": "response.cancel"})
+    cancelled = await talk.until_ended(3)
+    return {
+        "written": written.output[0].content[0].text,
+        "metadata": written.metadata,
+        "aside": aside.output[0].content[0].text,
+        "statuses": [response.status for response in (written, aside, cancelled)],
+        "seen": sorted(set(talk.seen)),
+    }
+
+
 async def attempt(job: Job, hold: Callable[[Conversation], Awaitable[Job]]) -> Job:
     client = AsyncOpenAI(base_url=job["http_url"], websocket_base_url=job["ws_url"], api_key=job["key"])
     try:
@@ -162,7 +240,7 @@ async def attempt(job: Job, hold: Callable[[Conversation], Awaitable[Job]]) -> J
 
 
 async def main(job: Job) -> Job:
-    return {hold.__name__: await attempt(job, hold) for hold in (text, speech, function, barge_in)}
+    return {hold.__name__: await attempt(job, hold) for hold in (text, speech, function, barge_in, mistakes, rest)}
 
 
 if __name__ == "__main__":
