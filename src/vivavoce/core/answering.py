@@ -14,14 +14,15 @@ import msgspec
 
 from . import events as ev
 from .conversation import Conversation, Entry
-from .effects import Abandon, Answer, ClearPlayout, Effect, Prompt, Send
+from .effects import Abandon, Answer, ClearPlayout, Discard, Effect, Prompt, Recognise, Send
 from .errors import ProtocolError
-from .items import Item, ItemReference
-from .reports import Answered, Argued, Broke, Called, Said, Spent
+from .items import InputAudio, Item, ItemReference, Message
+from .reports import Answered, Argued, Broke, Called, Said, Spent, Transcribed, TranscriptionFailed
 from .response import NewId, Response
 from .settings import Settings, Tool, for_response
-from .states import StatusDetails
-from .usage import count
+from .states import StatusDetails, Usage
+from .usage import of_prompt, with_output
+from .vocabulary import vocabulary_of
 
 RATE_LIMIT_TOKENS = 10_000_000
 """What clients are told they may use; there is no such limit here, and no client is known to need the number."""
@@ -33,8 +34,10 @@ class _Reply(msgspec.Struct):
     response: Response
     context: tuple[Entry | str, ...]
     """What it is to know: items that came with it, and ids of items of the conversation."""
-    prompt: Prompt | None = None
-    """None until it was asked of the brain."""
+    unheard: dict[str, int]
+    """Places in the context of audio that came with it and is still being recognised, by the id of its utterance."""
+    asked: Usage | None = None
+    """What its prompt cost; None until the brain was asked.  Counted then, for its end must not wait for it."""
 
 
 class Answering:
@@ -115,10 +118,11 @@ class Answering:
         check_tool_choice(chosen.tool_choice, chosen.tools, "response.tool_choice")
         conversation = self._conversation if is_main else None
         response = Response(self._new_id("resp"), chosen, conversation, event.metadata, self._new_id)
-        self._replies[response.id] = _Reply(response, context)
+        reply = self._replies[response.id] = _Reply(response, context, {})
         if is_main:
             self._main = response.id
         out: list[Effect] = [Send(response.created()), self._rate_limits(is_early=True)]
+        out += self._recognise(reply, settings)
         return out + self._ask(response.id, settings, now)
 
     def create_for_turn(self, settings: Settings, now: float) -> list[Effect]:
@@ -179,11 +183,22 @@ class Answering:
 
     # -------------------------------------------------------------------------------------------------- reports
 
-    def receive_text(self, settings: Settings, now: float) -> list[Effect]:
-        """Ask whatever waited for words that are known now."""
+    def receive_text(self, report: Transcribed | TranscriptionFailed, settings: Settings, now: float) -> list[Effect]:
+        """Take in words that a response may have waited for."""
+        for reply in self._replies.values():
+            if (place := reply.unheard.pop(report.item_id, None)) is not None:
+                text = report.text if isinstance(report, Transcribed) else ""
+                reply.context = tuple(
+                    _understood(known, text) if index == place and isinstance(known, Entry) else known
+                    for index, known in enumerate(reply.context)
+                )
+        return self.ask_waiting(settings, now)
+
+    def ask_waiting(self, settings: Settings, now: float) -> list[Effect]:
+        """Ask whatever waited for words that are known now, or are not to come any more."""
         out: list[Effect] = []
         for response_id, reply in tuple(self._replies.items()):
-            if reply.prompt is None:
+            if reply.asked is None:
                 out += self._ask(response_id, settings, now)
         return out
 
@@ -236,14 +251,24 @@ class Answering:
                 )
         return tuple(context)
 
+    def _recognise(self, reply: _Reply, settings: Settings) -> list[Effect]:
+        """Have audio that came with a response understood."""
+        out: list[Effect] = []
+        for place, known in enumerate(reply.context):
+            if isinstance(known, Entry) and (part := unheard_part(known.item)) is not None:
+                utterance = self._new_id("item")
+                reply.unheard[utterance] = place
+                out.append(Recognise(utterance, part.audio, part.format, vocabulary_of(settings)))
+        return out
+
     def _ask(self, response_id: str, settings: Settings, now: float) -> list[Effect]:
         """Ask the brain, unless words are still awaited."""
         reply = self._replies[response_id]
-        if any(isinstance(known, str) and self._is_unheard(known) for known in reply.context):
+        if reply.unheard or any(isinstance(known, str) and self._is_unheard(known) for known in reply.context):
             return []
         entries = self._entries(reply)
         chosen = reply.response.settings
-        reply.prompt = Prompt(
+        prompt = Prompt(
             response_id=response_id,
             session_id=self._session_id,
             model=settings.model,
@@ -261,7 +286,8 @@ class Answering:
             temperature=chosen.temperature,
             max_output_tokens=chosen.max_output_tokens,
         )
-        return [Answer(reply.prompt)]
+        reply.asked = of_prompt(prompt)
+        return [Answer(prompt)]
 
     def _entries(self, reply: _Reply) -> list[Entry]:
         """Return what is there of a response's context: no item that is gone, and none that is not finished."""
@@ -280,8 +306,10 @@ class Answering:
         reply = self._replies.pop(response_id)
         if self._main == response_id:
             self._main = None
-        events = reply.response.finish(status, details, lambda output: count(reply.prompt, output, spent))
+        asked = reply.asked or Usage()
+        events = reply.response.finish(status, details, lambda output: with_output(asked, output, spent))
         out: list[Effect] = [Send(event) for event in events]
+        out += [Discard(utterance) for utterance in reply.unheard]
         out.append(self._rate_limits(is_early=False))
         if self._owes_reply and self._main is None:
             self._owes_reply = False
@@ -290,6 +318,25 @@ class Answering:
 
     def _rate_limits(self, *, is_early: bool) -> Send:
         return Send(ev.RateLimits(self._new_id("event"), is_early, RATE_LIMIT_TOKENS, RATE_LIMIT_TOKENS))
+
+
+def unheard_part(item: Item) -> InputAudio | None:
+    """Return the audio of a message that came without words, if it has any."""
+    if not isinstance(item, Message):
+        return None
+    found = (part for part in item.content if isinstance(part, InputAudio) and part.audio and part.heard is None)
+    return next(found, None)
+
+
+def _understood(entry: Entry, text: str) -> Entry:
+    """Return a message with the words of its audio."""
+    assert isinstance(entry.item, Message)
+    unheard = unheard_part(entry.item)
+    content = tuple(
+        msgspec.structs.replace(part, heard=text) if isinstance(part, InputAudio) and part is unheard else part
+        for part in entry.item.content
+    )
+    return Entry(msgspec.structs.replace(entry.item, content=content), entry.said_at)
 
 
 def check_tool_choice(choice: str | dict[str, Any], tools: tuple[Tool, ...], path: str) -> None:

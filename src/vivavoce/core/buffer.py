@@ -17,6 +17,8 @@ class InputBuffer:
     def __init__(self, format: AudioFormat, max_bytes: int) -> None:  # noqa: A002 - the wire name
         self.max_bytes = max_bytes
         self._format = format
+        self._bytes_per_sample = format.bytes_per_sample
+        self._ticks_per_sample = format.ticks_per_sample
         self._odd = b""
         self._chunks: deque[tuple[int, bytes, AudioFormat]] = deque()
         self._size = 0
@@ -32,6 +34,8 @@ class InputBuffer:
         """Read what comes next in another format."""
         if to != self._format:
             self._format = to
+            self._bytes_per_sample = to.bytes_per_sample
+            self._ticks_per_sample = to.ticks_per_sample
             self._odd = b""
 
     @property
@@ -61,13 +65,15 @@ class InputBuffer:
         if self._odd:
             audio = self._odd + audio
             self._odd = b""
-        if len(audio) % self._format.bytes_per_sample:
+        size = len(audio)
+        if size % self._bytes_per_sample:
             self._odd = audio[-1:]
             audio = audio[:-1]
-        if audio:
+            size -= 1
+        if size:
             self._chunks.append((self._end, audio, self._format))
-            self._size += len(audio)
-            self._end += self._format.ticks(len(audio))
+            self._size += size
+            self._end += size // self._bytes_per_sample * self._ticks_per_sample
         return audio
 
     def take(self, start: int, end: int) -> tuple[bytes, AudioFormat]:

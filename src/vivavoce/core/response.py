@@ -75,6 +75,7 @@ class Response:
         self._tokens = 0
         self._done = False
         self._is_audible = False
+        self._bytes_per_ms = settings.output_format.bytes_per_ms
         self._is_written = settings.output_modalities == ("text",)
 
     @property
@@ -185,7 +186,7 @@ class Response:
         return self._new_id("event")
 
     def _audio_ms(self, speaking: _Speaking) -> int:
-        return speaking.audio_bytes // self.settings.output_format.bytes_per_ms
+        return speaking.audio_bytes // self._bytes_per_ms
 
     def _state(
         self,

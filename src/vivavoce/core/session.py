@@ -294,7 +294,7 @@ class Session:
         self.conversation.delete(event.item_id)
         out: list[Effect] = [Send(ev.ItemDeleted(self._event(), event.item_id))]
         out += self._listening.forget(event.item_id)
-        out += self._answering.receive_text(self.settings, now)
+        out += self._answering.ask_waiting(self.settings, now)
         return out
 
     def _truncate_item(self, event: ev.ConversationItemTruncate, now: float) -> list[Effect]:
@@ -331,7 +331,7 @@ class Session:
         return self._listening.receive_words(report)
 
     def _transcribed(self, report: Transcribed | TranscriptionFailed, now: float) -> list[Effect]:
-        return self._listening.receive_text(report) + self._answering.receive_text(self.settings, now)
+        return self._listening.receive_text(report) + self._answering.receive_text(report, self.settings, now)
 
     def _replied(self, report: Said | Called | Argued | Answered | Broke, now: float) -> list[Effect]:
         return self._answering.receive_report(report, self.settings, now)
@@ -365,7 +365,7 @@ class Session:
     def _new_id(self, kind: str) -> str:
         """Return a new id; a client may have given one of its items the id that would be next."""
         new = self._make_id(kind)
-        while new in self.conversation:
+        while kind == "item" and new in self.conversation:
             new = self._make_id(kind)
         return new
 

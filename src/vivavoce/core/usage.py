@@ -49,28 +49,26 @@ def _item_tokens(item: Item) -> tuple[int, int, int]:
     return text, audio, image
 
 
-def count(prompt: Prompt | None, output: tuple[Item, ...], spent: Spent | None) -> Usage:
-    """Return the usage of a response that was asked `prompt` and made `output`."""
-    text = audio = image = 0
-    if prompt is not None:
-        text = text_tokens(prompt.instructions)
-        text += sum(text_tokens(t.name + t.description + str(t.parameters)) for t in prompt.tools)
-        for item in prompt.items:
-            item_text, item_audio, item_image = _item_tokens(item)
-            text, audio, image = text + item_text, audio + item_audio, image + item_image
+def of_prompt(prompt: Prompt) -> Usage:
+    """Return the usage of a response that was asked `prompt` and made nothing yet."""
+    audio = image = 0
+    text = text_tokens(prompt.instructions)
+    text += sum(text_tokens(t.name + t.description + str(t.parameters)) for t in prompt.tools)
+    for item in prompt.items:
+        item_text, item_audio, item_image = _item_tokens(item)
+        text, audio, image = text + item_text, audio + item_audio, image + item_image
+    return Usage(input_text_tokens=text, input_audio_tokens=audio, input_image_tokens=image)
+
+
+def with_output(asked: Usage, output: tuple[Item, ...], spent: Spent | None) -> Usage:
+    """Return the usage of a response that was `asked` so much and made `output`."""
     written = spoken = 0
     for item in output:
         item_text, item_audio, _ = _item_tokens(item)
         written, spoken = written + item_text, spoken + item_audio
         if not isinstance(item, FunctionCall | FunctionCallOutput):
             written += sum(text_tokens(p.transcript) for p in item.content if isinstance(p, OutputAudio))
-    usage = Usage(
-        input_text_tokens=text,
-        input_audio_tokens=audio,
-        input_image_tokens=image,
-        output_text_tokens=written,
-        output_audio_tokens=spoken,
-    )
+    usage = msgspec.structs.replace(asked, output_text_tokens=written, output_audio_tokens=spoken)
     if spent is None:
         return usage
     return msgspec.structs.replace(
