@@ -176,8 +176,7 @@ def test_partial_text_is_shown_on_a_terminal(desk: Desk, monkeypatch: pytest.Mon
     terminal = Terminal()
     monkeypatch.setattr("sys.stdout", terminal)
     assert desk(desk.record("a.wav", 0, 200)) == 0
-    assert "\r\x1b[Khe" in terminal.getvalue()
-    assert "hello  (0.90)\n" in terminal.getvalue()
+    assert terminal.getvalue() == "\r\x1b[Khe\r\x1b[K[0:00.0 - 0:00.2] hello  (0.90)\n"
 
 
 @pytest.mark.parametrize(

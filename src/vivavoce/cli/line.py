@@ -16,6 +16,7 @@ from ..config import Config, load
 from ..legs.line import Line, Shape
 from ..legs.upstream import Upstream, dial
 from .failure import Misuse
+from .together import within
 
 if TYPE_CHECKING:
     from ..engines.registry import Engines
@@ -25,6 +26,9 @@ OpenLine = Callable[[], Awaitable[Line]]
 
 _OPENAI_MODEL = "gpt-realtime-2.1"
 """Asked for at OpenAI, which has no default of its own."""
+
+_LOAD_SECONDS = 120.0
+"""Loading takes a second or two; on the slowest of machines it may take a minute."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -127,6 +131,7 @@ async def local_lines(place: Place, *, hears: bool) -> AsyncIterator[OpenLine]:
 
     Raises:
         EngineError: an engine cannot be loaded.
+        LineError: that takes too long.
     """
     from ..engines.registry import Choice, build
 
@@ -139,7 +144,7 @@ async def local_lines(place: Place, *, hears: bool) -> AsyncIterator[OpenLine]:
     )
     engines = build(choice, lambda: datetime.now().astimezone())
     try:
-        await (engines.ready() if hears else engines.brain.ready())
+        await within(_LOAD_SECONDS, engines.ready() if hears else engines.brain.ready(), "the engines to be loaded")
         yield lambda: _open_local(place, engines)
     finally:
         await engines.close()

@@ -203,6 +203,7 @@ class Listener:
             segment = segments[self._told]
             self._told += 1
             if self._captions and (segment.text or segment.problem):
+                self._captions.clear()  # its partial text, which this replaces
                 self._captions.line(_shown(segment))
         if self._captions and self._shows_partial and self._told < len(segments):
             self._captions.partial(segments[self._told].text)

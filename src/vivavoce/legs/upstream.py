@@ -210,7 +210,8 @@ def unreachable(upstream: Upstream, exc: Exception) -> LineError:
         case OSError():
             cause = exc.strerror or cause
         case _:
-            cause, again = f"it does not answer as a WebSocket server ({cause})", False
+            hint = "; is it wss:// rather than ws://?" if parts.scheme == "ws" else ""
+            cause, again = f"it does not answer as a WebSocket server ({cause}){hint}", False
     return LineError(f"cannot reach {place}: {cause}", again=again)
 
 
