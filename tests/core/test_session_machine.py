@@ -29,7 +29,7 @@ def state(session: Session) -> Any:
         (buffer.format, buffer._odd, tuple(buffer._chunks), buffer._size, buffer._end, buffer._since),
         None if turns is None else dict(vars(turns)),
         (listening._utterance, dict(listening._pending), listening._early),
-        {id_: (reply.prompt, reply.response.output, vars(reply.response)) for id_, reply in answering._replies.items()},
+        {id_: (reply.asked, reply.response.output, vars(reply.response)) for id_, reply in answering._replies.items()},
         (answering._main, answering._owes_reply),
     )
 

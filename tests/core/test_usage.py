@@ -20,7 +20,7 @@ from vivavoce.core.items import (
 from vivavoce.core.reports import Spent
 from vivavoce.core.settings import Tool
 from vivavoce.core.states import Usage
-from vivavoce.core.usage import count, output_audio_tokens, text_tokens
+from vivavoce.core.usage import of_prompt, output_audio_tokens, text_tokens, with_output
 
 
 def prompt(*items: Item, instructions: str = "", tools: tuple[Tool, ...] = ()) -> Prompt:
@@ -42,7 +42,7 @@ def test_the_assistants_audio_counts_fifty_milliseconds_for_a_token(ms: int, tok
 @pytest.mark.parametrize("format_", [PCM_24K, PCM_8K, PCMU])
 def test_the_users_audio_counts_a_tenth_of_a_second_for_a_token(format_: AudioFormat) -> None:
     audio = InputAudio(bytes(1010 * format_.bytes_per_ms), format_, heard="these words cost nothing")
-    assert count(prompt(Message("a", "user", (audio,))), (), None) == Usage(input_audio_tokens=11)
+    assert of_prompt(prompt(Message("a", "user", (audio,)))) == Usage(input_audio_tokens=11)
 
 
 def test_everything_in_a_prompt_counts() -> None:
@@ -54,7 +54,7 @@ def test_everything_in_a_prompt_counts() -> None:
         FunctionCall("e", "call", "abcd", '{"a"'),
         FunctionCallOutput("f", "call", "1234"),
     )
-    used = count(prompt(*items, instructions="1234", tools=(Tool("ab", "cd", {}),)), (), None)
+    used = of_prompt(prompt(*items, instructions="1234", tools=(Tool("ab", "cd", {}),)))
     assert used == Usage(input_text_tokens=1 + 2 + 1 + 2 + 1 + 1 + 2, input_audio_tokens=2, input_image_tokens=85)
 
 
@@ -64,10 +64,10 @@ def test_output_counts_words_and_sound_and_arguments() -> None:
         Message("b", "assistant", (OutputText("1234"),)),
         FunctionCall("c", "call", "ab", "{}"),
     )
-    assert count(None, output, None) == Usage(output_text_tokens=2 + 1 + 1, output_audio_tokens=2)
+    assert with_output(Usage(), output, None) == Usage(output_text_tokens=2 + 1 + 1, output_audio_tokens=2)
 
 
 def test_the_engines_own_count_of_text_goes_first() -> None:
     output = (Message("a", "assistant", (OutputAudio("12345678", audio_ms=100),)),)
-    used = count(prompt(instructions="1234"), output, Spent(7, 8, 9))
+    used = with_output(of_prompt(prompt(instructions="1234")), output, Spent(7, 8, 9))
     assert used == Usage(input_text_tokens=7, output_text_tokens=8, cached_tokens=9, output_audio_tokens=2)
