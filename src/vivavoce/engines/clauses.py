@@ -112,7 +112,7 @@ class ClauseCutter:
         text = self._held
         body = len(text) - len(text.lstrip())
         phrase = 0
-        for match in _BREAK.finditer(text, body):
+        for match in _BREAK.finditer(text, body, body + 4 * _LONGEST_LETTERS):
             end = match.end()
             if end - body > _LONG_LETTERS and phrase:
                 break
@@ -131,21 +131,22 @@ class ClauseCutter:
 
     def _cut_between_words(self, text: str, body: int) -> tuple[int, int] | None:
         """Cut a text without punctuation when it is long enough to be worth speaking."""
-        if self._begun:
-            if len(text) - body <= _LONGEST_LETTERS:
-                return None
-            space = text.rfind(" ", body, body + _LONGEST_LETTERS)
-            if space > body:
-                return space + 1, 0
-            return (body + _LONGEST_LETTERS, 0) if ord(text[body]) > 0x2E80 else None
-        spaces = [match.end() for match in re.finditer(r"\S+\s+", text)]
-        if len(spaces) <= _FIRST_WORDS or _in_link(text[: spaces[_FIRST_WORDS - 1]]):
+        if not self._begun:
+            window = text[: body + _LONGEST_LETTERS]
+            spaces = [match.end() for match in re.finditer(r"\S++\s+", window)]
+            if len(spaces) > _FIRST_WORDS and not _in_link(text[: spaces[_FIRST_WORDS - 1]]):
+                for index in range(_FIRST_WORDS, _FIRST_WORDS // 2, -1):
+                    if text[spaces[index - 1] : spaces[index]].strip().lower() in _CONNECTIVES:
+                        return spaces[index - 1], 0
+                return spaces[_FIRST_WORDS - 1], 0
+        if len(text) - body <= _LONGEST_LETTERS:
             return None
-        for index in range(_FIRST_WORDS, _FIRST_WORDS // 2, -1):
-            following = text[spaces[index - 1] : spaces[index]].strip().lower()
-            if following in _CONNECTIVES:
-                return spaces[index - 1], 0
-        return spaces[_FIRST_WORDS - 1], 0
+        space = text.rfind(" ", body, body + _LONGEST_LETTERS)
+        if space > body:
+            return space + 1, 0
+        # A script without spaces; or something endless, which is not worth waiting for.
+        is_wide = ord(text[body]) > 0x2E80
+        return (body + _LONGEST_LETTERS, 0) if is_wide or len(text) - body > 8 * _LONGEST_LETTERS else None
 
 
 def _behind(text: str, end: int) -> int:

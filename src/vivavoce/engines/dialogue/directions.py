@@ -71,10 +71,11 @@ _ALWAYS = re.compile(
 _FIXED_WORD = re.compile(
     rf"\b{_SAY}\b(?: to (?:everything|anything|every \w+|all \w+))?(?: only| just| always)? (?:with )?"
     r"(?:exactly|only|just|simply|the (?:single |one |exact )?(?:word|words|phrase|sentence|text))+:? "
-    r"(?:the (?:word|words|phrase|sentence) )?(?P<text>.+)$"
+    r"(?:the (?:word|words|phrase|sentence) )?(?P<text>.+)$",
+    re.I,
 )
 _ONE_WORD = re.compile(
-    rf"\b{_SAY} (?:only|just|always|nothing but) (?:with )?(?P<text>[A-Z]\w*(?: [A-Z]\w*){{0,2}})[.!]?$"
+    rf"\b(?i:{_SAY} (?:only|just|always|nothing but) (?:with )?)(?P<text>[A-Z]\w*(?: [A-Z]\w*){{0,2}})[.!]?$"
 )
 _NAME = re.compile(
     r"\b(?:[Yy]our name is|[Yy]ou are (?:called|named)|[Yy]ou go by|(?:[Aa]n?|[Tt]he) [\w -]{0,40}(?:named|called)"
@@ -203,7 +204,7 @@ def _direction(said: str) -> tuple[str, str] | None:
     if literal := quoted(said):
         return "fixed", literal
     match = _FIXED_WORD.search(said) or _ONE_WORD.search(said)
-    text = words_of(match["text"]) if match else ""
+    text = words_of(match["text"]).removeprefix("with ") if match else ""
     is_manner = len(text.split()) > 12 or re.match(r"(?:in|a|an|one|about|to)\b", text)
     return ("fixed", text) if text and not is_manner else None
 

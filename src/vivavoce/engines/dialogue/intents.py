@@ -106,7 +106,7 @@ def _confirmed(name: str, match: re.Match[str], heard: Utterance) -> Intent | No
     match name:
         case "timer_set":
             seconds = duration(heard.words)
-            if seconds is None and re.search(r"\balarm\b|\bremind me\b", heard.plain):
+            if re.search(r"\b(?:alarm|remind me|wake me)\b", heard.plain):
                 return Intent("alarm")
             return Intent(name, {"seconds": str(seconds)} if seconds is not None else {})
         case "list_add" | "list_remove":

@@ -103,15 +103,15 @@ RULES = (
         rf"\b(?:is|will) it (?:be |going to be |really |very )*{_HOW_WARM}\b",
     ),
     _rule(
+        "thermostat",
+        r"\b(?:set|change|turn|raise|lower|make|put)\b.*\b(?:temperature|thermostat|heating|degrees|warmer|colder"
+        r"|cooler)\b",
+    ),
+    _rule(
         "light",
         rf"{_SWITCH}.*{_WAY}.*\b{_DEVICE}",
         rf"{_SWITCH}.*\b{_DEVICE}",
         rf"\b{_DEVICE} (?:on|off|out)\b",
-    ),
-    _rule(
-        "thermostat",
-        r"\b(?:set|change|turn|raise|lower|make|put)\b.*\b(?:temperature|thermostat|heating|degrees|warmer|colder"
-        r"|cooler)\b",
     ),
     _rule(
         "book",
@@ -230,7 +230,8 @@ _FILLERS = (
     r"(?:please|now|for me|then|thanks|thank you|okay|right now|just|again|sorry|well|oh|um|uh|i|am|do|is|it|that|not)"
 )
 _YES = (
-    r"(?:yes|yeah|yep|yup|yea|sure|okay|correct|right|absolutely|certainly|of course|fine|go ahead|sounds good|alright|"
+    r"(?:that is (?:right|correct|fine|true)|yes|yeah|yep|yup|yea|sure|okay|correct|right|absolutely|certainly"
+    r"|of course|fine|go ahead|sounds good|alright|"
     r"all right|exactly|indeed|definitely|perfect|great|please do|i do|it is|please)"
 )
 _NO = (

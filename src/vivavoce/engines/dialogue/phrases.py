@@ -42,7 +42,9 @@ _STREET = re.compile(
     r"|\b[\w'-]*(?:street|strasse|stra\u00dfe|weg|platz) \d+\w?\b",
     re.IGNORECASE,
 )
-_BEHIND_STREET = re.compile(r"^\s*,?\s*(?:in\s+)?(?P<city>[^\W\d_][\w' -]*?)(?=,|\.|$|\s+\d)")
+_BEHIND_STREET = re.compile(
+    r"^\s*,?\s*(?:in\s+)?(?P<city>[^\W\d_][\w' -]*?)(?=,|\.|$|\s+(?:\d|from|on|at|starting|please|today|tomorrow)\b)"
+)
 _CODE = re.compile(r"\b(?=[A-Za-z-]*\d)(?=\d*[-A-Za-z])[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\b")
 _LEAD = re.compile(
     r"^(?:(?:um|uh|well|it is|it's|i want|i would like|i'd like|i need|please|in|at|to|for|on|from|the name is|make it|"
