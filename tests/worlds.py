@@ -26,6 +26,7 @@ DETECTIONS: list[Any] = [
 GA_FORMATS = [{"type": "audio/pcm", "rate": r} for r in (8000, 16000, 24000)] + [{"type": "audio/pcmu"}]
 BETA_FORMATS = ["pcm16", "g711_ulaw", "g711_alaw"]
 VAD_FRAME_TICKS = 1536
+SPOKEN = {"type": "message", "role": "user", "content": [{"type": "input_audio", "audio": "AAAAAAAA"}]}
 
 
 class World:
@@ -189,6 +190,7 @@ class World:
                 {"input": [{"type": "item_reference", "id": self.any_id()}]},
                 {"conversation": "none", "input": [{"type": "item_reference", "id": self.any_id()}]},
                 {"instructions": None, "tools": TOOLS, "tool_choice": "required"},
+                {"conversation": self.random.choice(["auto", "none"]), "input": [SPOKEN]},
                 {"max_output_tokens": 5},
                 {"tool_choice": {"type": "function", "name": "nobody"}},
             ]

@@ -11,12 +11,21 @@ import order
 from vivavoce.core import effects as ef
 from vivavoce.core import events as ev
 from vivavoce.core.errors import ProtocolError
+from vivavoce.core.response import Response
 from vivavoce.core.session import Session
 from vivavoce.dialects.choose import choose
 from worlds import World
 
 STEPS = 60
 SHAPES = ["ga", "beta", None]
+
+
+def snapshot(response: Response) -> Any:
+    """A response as it is now, with the item under way."""
+    open_ = response._open
+    inside = {} if open_ is None else {name: getattr(open_, name) for name in open_.__slots__}
+    outside = {name: value for name, value in vars(response).items() if name != "_open"}
+    return [(name, list(v) if isinstance(v, list) else v) for name, v in (inside | outside).items()]
 
 
 def state(session: Session) -> Any:
@@ -29,7 +38,7 @@ def state(session: Session) -> Any:
         (buffer.format, buffer._odd, tuple(buffer._chunks), buffer._size, buffer._end, buffer._since),
         None if turns is None else dict(vars(turns)),
         (listening._utterance, dict(listening._pending), listening._early),
-        {id_: (reply.asked, reply.response.output, vars(reply.response)) for id_, reply in answering._replies.items()},
+        {id_: (r.asked, r.context, dict(r.unheard), snapshot(r.response)) for id_, r in answering._replies.items()},
         (answering._main, answering._owes_reply),
     )
 
