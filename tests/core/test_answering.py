@@ -303,3 +303,12 @@ def test_a_cancelled_response_waits_for_no_words() -> None:
     assert "response.done resp_1 cancelled" in " | ".join(lines)
     assert ef.Discard(utterance) in play.last
     assert play.report(rp.Transcribed(utterance, "late")) == []
+
+
+def test_a_session_that_cannot_hear_any_more_says_so_and_ends() -> None:
+    play = Playbook()
+    play.respond()
+    lines = play.report(rp.Deafened("no model"))
+    assert lines[0].startswith("error")
+    assert "response.done resp_1 cancelled" in " | ".join(lines)
+    assert play.last[-1] == ef.Close(1011, "the server cannot hear any more")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ import pytest
 from vivavoce.core.effects import Vocabulary
 from vivavoce.core.errors import EngineError
 from vivavoce.core.formats import PCM_8K, PCM_16K, PCM_24K, PCMU, AudioFormat
-from vivavoce.core.reports import Heard, Overheard, Report, Transcribed, TranscriptionFailed
+from vivavoce.core.reports import Deafened, Heard, Overheard, Report, Transcribed, TranscriptionFailed
 from vivavoce.engines.api import Transcript
 from vivavoce.engines.ears import SessionEars, SharedHearing
 
@@ -234,7 +235,7 @@ async def test_words_are_stable_once_some_looks_agree() -> None:
     assert [look.turn_over for look in looks] == [1.0] * len(looks)
     assert [look.text for look in looks] == sorted((look.text for look in looks), key=len)
     assert looks[-1].stable
-    for before, look in zip(looks, looks[1:], strict=False):
+    for before, look in itertools.pairwise(looks):
         assert before.text.startswith(look.stable)
 
 
@@ -298,6 +299,19 @@ async def test_ears_that_cannot_load_say_so() -> None:
     async with hearing(asr) as shared:
         with pytest.raises(EngineError, match="no model"):
             await shared.ready()
+
+
+async def test_a_session_whose_voice_activity_fails_is_told_that_it_is_deaf() -> None:
+    class BrokenVad(LevelVad):
+        def probability(self, frame: bytes) -> float:
+            raise EngineError("no voice activity")
+
+    listener = Listener()
+    shared = SharedHearing(BrokenVad(), CountingAsr(), AlwaysOver(), decoders=1)
+    ears = shared.open(listener)
+    ears.listen(tone(100, PCM_16K), PCM_16K, 0, True)
+    assert await listener.wait(lambda r: isinstance(r, Deafened)) == Deafened("no voice activity")
+    await shared.close()
 
 
 async def test_an_expected_vocabulary_is_prepared_once() -> None:

@@ -62,6 +62,12 @@ class TranscriptionFailed(msgspec.Struct, frozen=True):
     message: str
 
 
+class Deafened(msgspec.Struct, frozen=True):
+    """The ears failed for good: nothing more will be heard in this session."""
+
+    message: str
+
+
 class Said(msgspec.Struct, frozen=True):
     """The brain says something more.
 
@@ -126,5 +132,17 @@ class Played(msgspec.Struct, frozen=True):
     audio_ms: int
 
 
-Report = Heard | Overheard | Transcribed | TranscriptionFailed | Said | Called | Argued | Answered | Broke | Played
+Report = (
+    Heard
+    | Overheard
+    | Transcribed
+    | TranscriptionFailed
+    | Deafened
+    | Said
+    | Called
+    | Argued
+    | Answered
+    | Broke
+    | Played
+)
 BrainReport = Said | Called | Argued | Answered | Broke

@@ -29,6 +29,7 @@ from .reports import (
     Argued,
     Broke,
     Called,
+    Deafened,
     Heard,
     Overheard,
     Played,
@@ -112,6 +113,7 @@ class Session:
             Overheard: self._overheard,
             Transcribed: self._transcribed,
             TranscriptionFailed: self._transcribed,
+            Deafened: self._deafened,
             Said: self._replied,
             Called: self._replied,
             Argued: self._replied,
@@ -332,6 +334,11 @@ class Session:
 
     def _transcribed(self, report: Transcribed | TranscriptionFailed, now: float) -> list[Effect]:
         return self._listening.receive_text(report) + self._answering.receive_text(report, self.settings, now)
+
+    def _deafened(self, report: Deafened, now: float) -> list[Effect]:
+        """End the session: to go on in silence would look as if nobody spoke."""
+        fault = ProtocolError("engine_error", f"The server cannot hear any more: {report.message}", type="server_error")
+        return self.close(now, fault, 1011, "the server cannot hear any more")
 
     def _replied(self, report: Said | Called | Argued | Answered | Broke, now: float) -> list[Effect]:
         return self._answering.receive_report(report, self.settings, now)

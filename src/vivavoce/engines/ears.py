@@ -18,7 +18,7 @@ from ..audio.resample import resample
 from ..core.effects import Vocabulary
 from ..core.errors import EngineError
 from ..core.formats import TICKS_PER_SECOND, AudioFormat
-from ..core.reports import Heard, Overheard, Report, Transcribed, TranscriptionFailed
+from ..core.reports import Deafened, Heard, Overheard, Report, Transcribed, TranscriptionFailed
 from .api import Asr, TurnModel, Vad
 from .canal import RATE_HZ, TICKS, Canal, Piece, Strand, to_pcm
 from .decoding import Decoders, Utterance
@@ -132,7 +132,7 @@ class SessionEars:
                     self._feed()
                     self._end(item_id)
                 case Exception() as error:
-                    self._fail_all(error)
+                    self._report(Deafened(str(error) or type(error).__name__))
         self._feed()
         self._trim()
 
@@ -179,11 +179,6 @@ class SessionEars:
             self._decoders.abort(opened.utterance)
         if self._others.pop(report.item_id, None) is not None or opened is not None:
             self._report(report)
-
-    def _fail_all(self, error: Exception) -> None:
-        for item_id in tuple(self._open):
-            self.discard(item_id)
-            self._report(TranscriptionFailed(item_id, "engine_error", f"The ears failed: {error}"))
 
     def _trim(self) -> None:
         keep = min([self._settled - KEPT_TICKS, *(opened.fed_to for opened in self._open.values())])

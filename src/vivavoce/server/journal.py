@@ -36,6 +36,7 @@ _REPORTS: dict[str, type[Any]] = {
         reports.Overheard,
         reports.Transcribed,
         reports.TranscriptionFailed,
+        reports.Deafened,
         reports.Said,
         reports.Called,
         reports.Argued,
