@@ -366,6 +366,12 @@ async def test_the_limit_of_tokens_is_kept() -> None:
     )
 
 
+async def test_short_answers_stay_whole_unless_one_sentence_is_asked_for() -> None:
+    said = "my name is Ann. what time is it"
+    assert await say(said, "Answer briefly and clearly.") == "Nice to meet you, Ann. It is 2:30 PM."
+    assert await say("tell me a story", "Always answer in one sentence.") != await say("tell me a story")
+
+
 async def test_chance_depends_on_the_response_alone() -> None:
     assert await say("flip a coin") == await say("flip a coin")
 

@@ -127,7 +127,7 @@ def test_form_subject_and_conditions() -> None:
         "cooking. "
         "Never discuss politics. If asked about prices, say 'Please call us.'"
     )
-    assert directions.brief
+    assert directions.one_sentence
     assert (directions.prefix, directions.ending, directions.topic) == ("Well", "Over.", "cooking")
     assert directions.avoided == (frozenset({"politic"}),)
     assert [(set(c.terms), c.answer) for c in directions.conditions] == [({"pric"}, "Please call us.")]

@@ -257,7 +257,7 @@ class Conversation:
     def _dressed(self, text: str) -> str:
         """Return `text` in the form that the instructions want for every answer."""
         directions = self._directions
-        if directions.brief and (parts := sentences(text)):
+        if directions.one_sentence and (parts := sentences(text)):
             # A greeting alone would leave the user without a question.
             text = " ".join(parts[: 2 if len(parts[0].split()) < 3 else 1])
         if directions.prefix and not text.startswith(directions.prefix):

@@ -41,7 +41,8 @@ class Directions(msgspec.Struct, frozen=True):
     """What every answer begins with."""
     ending: str = ""
     """What every answer ends with."""
-    brief: bool = False
+    one_sentence: bool = False
+    """No answer is to be longer than that; short they are anyway."""
     topic: str = ""
     """The only subject that is to be spoken of."""
     avoided: tuple[frozenset[str], ...] = ()
@@ -93,9 +94,8 @@ _END = re.compile(r"\b(?:end|finish|close|conclude)\b.*?\b(?:with|by saying|sayi
 _EACH = re.compile(
     r"\b(?:every|each|all|your|any) (?:single )?(?:answers?|responses?|repl(?:y|ies)|messages?|sentences?|turns?)\b"
 )
-_BRIEF = re.compile(
-    r"\b(?:answer|repl|respon|be|keep|speak|sentence).*"
-    r"\b(?:brief(?:ly)?|short|concise(?:ly)?|(?:one|a single|1) (?:short )?sentence|succinct(?:ly)?|terse)\b"
+_ONE_SENTENCE = re.compile(
+    r"\b(?:answer|repl|respon|be|keep|speak|use).*\b(?:only )?(?:one|a single|1) (?:short )?sentence\b"
 )
 _ONLY = re.compile(
     r"\bonly (?:\w+ ){0,3}?(?:talk|answer|speak|discuss|help|respond|assist|chat|reply)\w*(?: \w+){0,3}? "
@@ -147,7 +147,7 @@ def read_directions(text: str) -> Directions:
     conditions: list[Condition] = []
     facts: list[str] = []
     others = 0
-    brief = False
+    one_sentence = False
     for said in sentences(text[:_LONGEST]):
         if len(said) > _LONGEST_SENTENCE:
             facts.append(said)
@@ -156,8 +156,9 @@ def read_directions(text: str) -> Directions:
             found.setdefault("name", match["name"] or match["who"])
         if (match := _ROLE.search(said)) and len(match["role"].split()) <= _LONGEST_ROLE:
             found.setdefault("role", match["role"])
-        brief = brief or bool(
-            _BRIEF.search(said.lower()) and re.search(r"\b(?:answer|repl|respon|be|keep|speak|sentence)", said.lower())
+        one_sentence = one_sentence or bool(
+            _ONE_SENTENCE.search(said.lower())
+            and re.search(r"\b(?:answer|repl|respon|be|keep|speak|sentence)", said.lower())
         )
         if condition := _condition(said):
             conditions.append(condition)
@@ -179,7 +180,7 @@ def read_directions(text: str) -> Directions:
         only_acts=bool(acts) and not others,
         prefix=found.get("prefix", ""),
         ending=found.get("ending", ""),
-        brief=brief,
+        one_sentence=one_sentence,
         topic=found.get("topic", ""),
         avoided=tuple(topic for topic in avoided if topic),
         conditions=tuple(conditions),
