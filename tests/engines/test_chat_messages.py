@@ -46,6 +46,11 @@ def test_text_and_transcripts_become_plain_messages() -> None:
     ]
 
 
+def test_the_model_reads_what_was_heard_even_where_the_client_asked_for_no_transcript() -> None:
+    audio = InputAudio(transcript=None, heard="hello")
+    assert written(Message("u", "user", (audio,))) == [{"role": "user", "content": "hello"}]
+
+
 def test_images_become_parts() -> None:
     message = Message("u", "user", (InputText("What is it?"), InputImage("data:image/png;base64,AA", "low")))
     assert written(message)[0]["content"] == [

@@ -42,7 +42,7 @@ END = Tool("end_call", "End the call when the user says goodbye")
 
 
 def user(text: str) -> Message:
-    return Message("u", "user", (InputAudio(transcript=text),))
+    return Message("u", "user", (InputAudio(heard=text),))
 
 
 def typed(text: str) -> Message:
@@ -91,6 +91,11 @@ async def talk(*turns: str, instructions: str = "") -> list[str]:
         answers.append(await say(items, instructions))
         items.append(assistant(answers[-1]))
     return answers
+
+
+async def test_speech_is_understood_whether_or_not_the_client_is_shown_its_words() -> None:
+    for audio in (InputAudio(heard="what is six times seven"), InputAudio(transcript="what is six times seven")):
+        assert "42" in await say([Message("u", "user", (audio,))])
 
 
 GOLD = {

@@ -143,6 +143,6 @@ def _text(part: InputText | InputAudio | InputImage | OutputText | OutputAudio) 
         case OutputAudio():
             return part.transcript
         case InputAudio():
-            return part.transcript or _UNHEARD
+            return part.words or _UNHEARD
         case InputImage():
             return ""

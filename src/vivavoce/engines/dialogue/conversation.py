@@ -305,7 +305,7 @@ def _parts(item: Item) -> list[str]:
             case InputText(text) | OutputText(text):
                 found.append(text)
             case InputAudio():
-                found.append(part.transcript or "")
+                found.append(part.words)
             case OutputAudio():
                 found.append(part.transcript)
     return found
