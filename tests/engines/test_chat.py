@@ -151,16 +151,32 @@ async def test_the_request_carries_model_key_and_settings() -> None:
     assert body["messages"][0] == {"role": "system", "content": "Be kind."}
 
 
-async def test_without_a_model_of_its_own_the_sessions_is_asked() -> None:
-    seen: list[Any] = []
+@pytest.mark.parametrize(
+    ("listed", "asked"),
+    [
+        ({"data": [{"id": "llama"}, {"id": "session-model"}]}, "session-model"),
+        ({"data": [{"id": "llama"}, {"id": "other"}]}, "llama"),
+        ({"data": []}, "session-model"),
+        (None, "session-model"),
+        ({"models": "of another kind"}, "session-model"),
+    ],
+)
+async def test_without_a_model_of_its_own_one_that_is_listed_is_asked(listed: Any, asked: str) -> None:
+    paths: list[str] = []
+    models: list[str] = []
 
     def handle(request: httpx.Request) -> httpx.Response:
-        seen.append((json.loads(request.content)["model"], request.headers.get("authorization")))
-        return stream(sse(delta("stop")))
+        paths.append(request.url.path)
+        if request.method == "GET":
+            return httpx.Response(404) if listed is None else httpx.Response(200, json=listed)
+        models.append(json.loads(request.content)["model"])
+        return stream(sse(delta(content="Hi."), delta("stop")))
 
     engine = llm(handle, model="", key=None)
-    _ = [thought async for thought in engine.answer(prompt())]
-    assert seen == [("session-model", None)]
+    for _ in range(2):
+        assert [thought async for thought in engine.answer(prompt())]
+    assert models == [asked, asked]
+    assert paths == ["/v1/models", "/v1/chat/completions", "/v1/chat/completions"]
 
 
 async def test_a_call_is_streamed_as_it_is_written() -> None:

@@ -47,7 +47,8 @@ class ChatLlm:
 
         Args:
             url: with or without `/v1` and `/chat/completions`.
-            model: the name that the endpoint knows the model by; empty to pass on the session's.
+            model: the name that the endpoint knows the model by; empty for the session's where the endpoint lists it,
+                and else for the first one that it lists.
             key: sent as a bearer token; None for none.
             connect_timeout: seconds until an unreachable server is given up.
             read_timeout: seconds without any byte of an answer until it is given up.
@@ -62,6 +63,8 @@ class ChatLlm:
         self._where = urlsplit(self._url).hostname or "its address"
         self._model = model
         self._key = key
+        self._listed: tuple[str, ...] | None = None
+        """The models that the server lists; None until it was asked."""
         self._refused: set[str] = set()
         """Fields that this server was found to refuse."""
         headers = {"User-Agent": "vivavoce"}
@@ -92,8 +95,8 @@ class ChatLlm:
         import httpx
         import httpx_sse
 
-        body = request_body(prompt, self._model or prompt.model)
         try:
+            body = request_body(prompt, self._model or await self._listed_model(prompt.model))
             async with aclosing(self._opened(body)) as responses:
                 async for response in responses:
                     async with aclosing(self._thoughts(response)) as thoughts:
@@ -107,6 +110,13 @@ class ChatLlm:
             raise self._failure("cannot be reached", "llm_unreachable") from error
         except (httpx.HTTPError, httpx.InvalidURL, httpx_sse.SSEError) as error:
             raise self._failure("broke off its answer", "llm_cut_off") from error
+
+    async def _listed_model(self, wanted: str) -> str:
+        """Return the model to ask for where the operator named none; an endpoint without a list gets what is wanted."""
+        if self._listed is None:
+            response = await self._client.get(self._url.removesuffix("/chat/completions") + "/models")
+            self._listed = _model_ids(response) if response.is_success else ()
+        return wanted if wanted in self._listed or not self._listed else self._listed[0]
 
     async def _opened(self, body: dict[str, Any]) -> AsyncGenerator[httpx.Response, None]:
         """Yield the one response that is a success, still unread."""
@@ -208,6 +218,15 @@ class ChatLlm:
 
     def _failure(self, what: str, code: str) -> EngineError:
         return EngineError(f"The language model at {self._where} {what}.".replace("..", "."), code)
+
+
+def _model_ids(response: httpx.Response) -> tuple[str, ...]:
+    """Return the ids in a list of models; none where it is not in the usual form."""
+    try:
+        rows = response.json()["data"]
+        return tuple(row["id"] for row in rows if isinstance(row["id"], str))
+    except (ValueError, KeyError, TypeError):
+        return ()
 
 
 def completions_url(url: str) -> str:

@@ -36,7 +36,7 @@ _PHRASE_PAUSE_MS = 90
 _PARAGRAPH_PAUSE_MS = 350
 """About what a calm reader leaves after a full stop, a comma and a paragraph."""
 
-_FIRST_WORDS = 12
+_FIRST_WORDS = 8
 """So many words without any punctuation are enough to begin to speak."""
 _FIRST_PHRASE_LETTERS = 6
 """A phrase shorter than this ("So,") is not worth an utterance of its own."""
