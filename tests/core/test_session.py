@@ -293,10 +293,13 @@ def test_tools_cannot_be_taken_away_from_under_the_tool_choice() -> None:
     assert play.prompt.tool_choice == "auto"
 
 
-def test_the_model_of_a_session_stays() -> None:
+def test_the_model_of_a_session_stays_and_another_one_costs_nothing_of_the_update() -> None:
     play = Playbook()
-    assert play.update(model=play.session.settings.model) == ["session.updated"]
-    assert play.update(model="another") == ["error invalid_parameter session.model"]
+    model = play.session.settings.model
+    assert play.update(model=model) == ["session.updated"]
+    assert play.update(model="another", instructions="Be brief.") == ["session.updated", "Expect"]
+    assert play.session.settings.model == model
+    assert play.session.settings.instructions == "Be brief."
 
 
 def test_the_voice_is_fixed_once_it_was_heard() -> None:

@@ -201,13 +201,9 @@ class Session:
 
     def _update(self, event: ev.SessionUpdate, now: float) -> list[Effect]:
         patch = dict(event.session)
-        model = patch.pop("model", None)
-        if model is not None and model != self.settings.model:
-            raise ProtocolError(
-                "invalid_parameter",
-                f"Cannot change the model of a session from '{self.settings.model}' to '{model}'.",
-                "session.model",
-            )
+        # The model stays that of the connection.  Another one is no mistake: SDKs repeat their default here whatever
+        # the URL says, and would lose their instructions and tools with the rest of a refused update.
+        patch.pop("model", None)
         settings = merge(self.settings, patch)
         self._check(settings)
         expected = vocabulary_of(settings)
