@@ -61,6 +61,13 @@ def message(role: str, *content: dict[str, Any], **more: Any) -> dict[str, Any]:
         ({"type": "function_call", "name": "f", "arguments": "{}", "object": "realtime.item"},
          FunctionCall("", "", "f", "{}")),
         ({"type": "function_call_output", "call_id": "c", "output": ""}, FunctionCallOutput("", "c", "")),
+        (
+            message("user", {"type": "input_text", "text": "x", "audio": None, "image_url": None}, call_id=None,
+                    name=None, arguments=None, output=None),
+            Message("", "user", (InputText("x"),)),
+        ),
+        ({"type": "function_call_output", "call_id": "c", "output": "", "role": None, "content": None},
+         FunctionCallOutput("", "c", "")),
     ],
 )  # fmt: skip
 def test_items_are_read(given: dict[str, Any], expected: Any) -> None:
@@ -89,6 +96,10 @@ def test_items_are_read(given: dict[str, Any], expected: Any) -> None:
          "item.content[0].text"),
         (message("assistant", {"type": "audio"}), "missing_required_parameter", "item.content[0].text"),
         (message("user", color="red"), "unknown_parameter", "item.color"),
+        (message("user", color=None), "unknown_parameter", "item.color"),
+        (message("user", call_id="c"), "unknown_parameter", "item.call_id"),
+        (message("user", {"type": "input_text", "text": "x", "audio": ""}), "unknown_parameter",
+         "item.content[0].audio"),
         (message("user", id="x" * 513), "invalid_value", "item.id"),
         ({"type": "function_call", "name": "f"}, "missing_required_parameter", "item.arguments"),
         ({"type": "function_call", "name": "f", "arguments": {}}, "invalid_type", "item.arguments"),

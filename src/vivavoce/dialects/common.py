@@ -171,11 +171,15 @@ def render_tool(tool: Tool) -> dict[str, Any]:
 
 # ----------------------------------------------------------------------------------------------------------- items
 
-_TEXT = s.fields({"type": s.text, "text": s.text}, ("text",))
-_AUDIO = s.fields({"type": s.text, "audio": s.nullable(audio), "transcript": s.nullable(s.text), "format": s.ignored})
-_IMAGE = s.fields(
-    {"type": s.text, "image_url": s.name, "detail": s.nullable(s.choice("auto", "low", "high"))}, ("image_url",)
+_PART: dict[str, s.Check] = {
+    "type": s.text,
+    **dict.fromkeys(("text", "audio", "transcript", "format", "image_url", "detail"), s.absent),
+}
+_TEXT = s.fields(_PART | {"text": s.text}, ("text",))
+_AUDIO = s.fields(
+    _PART | {"audio": s.nullable(audio), "transcript": s.nullable(s.text), "format": s.ignored},
 )
+_IMAGE = s.fields(_PART | {"image_url": s.name, "detail": s.nullable(s.choice("auto", "low", "high"))}, ("image_url",))
 
 
 def _input_text(value: Any, path: str) -> Part:
@@ -231,6 +235,7 @@ _COMMON: dict[str, s.Check] = {
     "type": s.text,
     "object": s.ignored,
     "status": s.ignored,
+    **dict.fromkeys(("role", "content", "call_id", "name", "arguments", "output"), s.absent),
 }
 _MESSAGE = s.fields(
     _COMMON | {"role": s.choice(*_CONTENT), "content": lambda value, path: value, "phase": s.ignored},

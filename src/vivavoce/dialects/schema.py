@@ -201,3 +201,9 @@ def variants(tag: str, checks: Mapping[str, Check], default: str | None = None) 
 
 def ignored(value: Any, path: str) -> None:
     """Accept anything and use nothing of it."""
+
+
+def absent(value: Any, path: str) -> None:
+    """Accept null alone, in a field that does not exist: typed clients write null for what is not set."""
+    if value is not None:
+        raise unknown(path)
