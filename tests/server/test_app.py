@@ -83,6 +83,13 @@ def test_probes_need_no_key(path: str) -> None:
     assert ask(app_of(KEYED), "GET", path).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_probes_may_ask_for_the_head_alone(path: str) -> None:
+    response = ask(app_of(), "HEAD", path)
+    assert (response.status_code, response.content) == (200, b"")
+    assert ask(app_of(missing=("ears",)), "HEAD", "/readyz").status_code == 503
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [

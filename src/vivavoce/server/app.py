@@ -70,10 +70,12 @@ def socket_paths(app: FastAPI) -> frozenset[str]:
 
 
 def _add_probes(app: FastAPI, missing: Callable[[], tuple[str, ...]]) -> None:
+    @app.head("/healthz")
     @app.get("/healthz")
     async def healthz() -> dict[str, str]:
         return {"status": "ok", "version": __version__}
 
+    @app.head("/readyz")
     @app.get("/readyz")
     async def readyz(response: Response) -> dict[str, Any]:
         lacking = missing()
