@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from ..core import events as ev
 from ..core.errors import ProtocolError
 from ..core.formats import PCM_24K, PCMA, PCMU, AudioFormat
@@ -243,6 +245,26 @@ SPELLING = spelling.Spelling(
 )
 
 
+_FLAT_PATHS = {
+    "session.audio.input.turn_detection": "session.turn_detection",
+    "session.audio.input.transcription": "session.input_audio_transcription",
+    "session.audio.input.noise_reduction": "session.input_audio_noise_reduction",
+    "session.audio.input.format": "session.input_audio_format",
+    "session.audio.output.format": "session.output_audio_format",
+    "session.audio.output.voice": "session.voice",
+    "session.audio.output.speed": "session.speed",
+}
+
+
+def _flat_error(event: ev.Error, param: str) -> ev.Error:
+    """Return an error that names the field as this shape's clients know it."""
+    for path, flat in _FLAT_PATHS.items():
+        if param == path or param.startswith(path + "."):
+            message = event.message.replace(path, flat)
+            return msgspec.structs.replace(event, param=flat + param[len(path) :], message=message)
+    return event
+
+
 class Beta:
     """The beta shape: stateless."""
 
@@ -262,4 +284,6 @@ class Beta:
             return [codec.encode_audio(event, b"response.audio.delta")]
         if type(event) not in SPELLING.names or (isinstance(event, ev.RateLimits) and not event.is_early):
             return []
+        if isinstance(event, ev.Error) and event.param:
+            event = _flat_error(event, event.param)
         return [codec.encode(spelling.message(event, SPELLING))]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from datetime import datetime
 from pathlib import Path
 
 from ..config import Config
 from ..core import events as ev
-from ..core.errors import ProtocolError
+from ..core.errors import ConfigError, ProtocolError
 from ..core.session import Limits
 from ..core.settings import Settings
 from ..dialects.choose import choose
@@ -120,7 +121,11 @@ def _refusal(connection: Connection) -> ProtocolError | None:
 
 
 def build(config: Config) -> Switchboard:
-    """Return the switchboard that an operator's settings ask for."""
+    """Return the switchboard that an operator's settings ask for.
+
+    Raises:
+        ConfigError: the folder for journals cannot be written to.
+    """
     chosen = config.engines
     choice = Choice(
         decoders=chosen.decoders,
@@ -129,4 +134,22 @@ def build(config: Config) -> Switchboard:
         llm_key=chosen.llm.api_key.value,
     )
     engines = build_engines(choice, lambda: datetime.now().astimezone())
-    return Switchboard(engines, config.session, Path(config.journal) if config.journal else None)
+    return Switchboard(engines, config.session, _journal_folder(config.journal))
+
+
+def _journal_folder(name: str) -> Path | None:
+    """Return the folder for journals, made and writable; None where none is wanted.
+
+    Raises:
+        ConfigError: it cannot be written to.
+    """
+    if not name:
+        return None
+    folder = Path(name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--journal (VIVAVOCE_JOURNAL): cannot make {folder}: {error.strerror}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(f"--journal (VIVAVOCE_JOURNAL): {folder} cannot be written to")
+    return folder
