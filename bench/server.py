@@ -4,8 +4,9 @@
 
 Each session sends a frame of 20 ms (960 bytes of PCM, in JSON and base64) 50 times a second and is sent one as often.
 Of the server's own work `stub` is all but hearing, `bare` is all of it, models alone left out; `silence` and `speech`
-have the real voice model and recogniser hear.  `fastapi` is what these stand against: an endpoint of FastAPI with json
-and base64 that only sends each frame back.  Server and load run on cores of their own where there are two.
+have the real voice model and recogniser hear.  These stand against `fastapi`, a plain endpoint with json and base64
+that has no sessions, and `floor`, the least that the frames themselves cost on this machine (sockets and WebSocket
+frames).  Server and load run on cores of their own where there are two.
 """
 
 from __future__ import annotations
@@ -24,13 +25,16 @@ from load.processes import Server, compiled, cores, load_average, machine
 from load.tables import median, shown, table
 
 VARIANTS = {
+    "floor": ("floor.py",),
     "fastapi": ("baseline.py",),
     "stub": ("serving.py", "--ears", "stub"),
     "bare": ("serving.py", "--ears", "bare"),
     "silence": ("serving.py", "--ears", "real"),
     "speech": ("serving.py", "--ears", "real"),
 }
-OWN = ("stub", "bare")
+STRANGERS = ("floor", "fastapi")
+"""Servers that are not ours, which know no sessions."""
+STAMPED = (*STRANGERS, "stub", "bare")
 """Variants in which no model runs: their audio can carry stamps."""
 SETTLE_SECONDS = 0.7
 PERCENTILES = ("up-p50", "up-p99", "down-p50", "down-p99")
@@ -90,12 +94,12 @@ class Load:
 
     def __init__(self, program: Path, folder: Path, variant: str, port: int, sessions: int, seconds: float) -> None:
         setup = folder / "setup.jsonl"
-        setup.write_text("".join(json.dumps(message) + "\n" for message in SETUP) if variant != "fastapi" else "")
+        setup.write_text("".join(json.dumps(message) + "\n" for message in SETUP) if variant not in STRANGERS else "")
         command = [
             *(str(program), "--port", str(port), "--path", "/v1/realtime", "--sessions", str(sessions)),
             *("--seconds", str(seconds), "--warm", "1", "--setup", str(setup)),
             *("--audio", str(folder / ("speech.pcm" if variant == "speech" else "silence.pcm"))),
-            *(("--stamp",) if variant in (*OWN, "fastapi") else ()),
+            *(("--stamp",) if variant in STAMPED else ()),
         ]
         cores_of_load = cores()[1]
         if cores_of_load:
@@ -125,7 +129,7 @@ def run(program: Path, folder: Path, variant: str, sessions: int, seconds: float
     """Run a variant once, in a fresh process."""
     script, *arguments = VARIANTS[variant]
     # Real engines have threads, which would have to share one core with everything else.
-    own_core = cores()[0] if variant in (*OWN, "fastapi") else None
+    own_core = cores()[0] if variant in STAMPED else None
     with Server(script, *arguments, cores=own_core) as server:
         warm_up = Load(program, folder, variant, server.port, 4, 0.5)
         for word in ("open", "measuring", "measured"):
@@ -148,7 +152,7 @@ def run(program: Path, folder: Path, variant: str, sessions: int, seconds: float
         found = json.loads(load.wait_for(""))
         load.stop()
     due = sessions * found["seconds"] * 50
-    kept_kb = 0 if variant == "fastapi" else (seconds + 1) * 50 * FRAME_BYTES / 1024
+    kept_kb = 0 if variant in STRANGERS else (seconds + 1) * 50 * FRAME_BYTES / 1024
     return Run(
         ms=cpu / took / sessions,
         delivered=found["received"] / due,
@@ -226,7 +230,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, help="of each run (default 5)")
     chosen = parser.parse_args()
     counts = [int(n) for n in (chosen.sessions or ("1,50" if chosen.quick else "1,20,50,200")).split(",")]
-    variants = (chosen.variants or "fastapi,stub,bare").split(",")
+    variants = (chosen.variants or ",".join(STAMPED)).split(",")
     repeats = chosen.repeats or (1 if chosen.quick else 3)
     seconds = chosen.seconds or (3.0 if chosen.quick else 5.0)
     print(f"{machine()}; load average {load_average()}")

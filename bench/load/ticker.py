@@ -7,6 +7,7 @@ import struct
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 FRAME_SECONDS = 0.02
 FRAME_BYTES = 960
@@ -26,25 +27,31 @@ def note_arrival(audio: bytes) -> None:
         _took_ns.append(took)
 
 
+class Sink(Protocol):
+    """Takes frames, as a queue does."""
+
+    def put_nowait(self, frame: bytes) -> None: ...
+
+
 class Ticker:
     """One timer for all sessions, which gives each a frame every 20 ms."""
 
     def __init__(self) -> None:
-        self._slots: list[set[asyncio.Queue[bytes]]] = [set() for _ in range(SLOTS)]
+        self._slots: list[set[Sink]] = [set() for _ in range(SLOTS)]
         self._rest = bytes(FRAME_BYTES - STAMP.size)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._next = 0
         self._due = 0.0
 
-    def join(self, queue: asyncio.Queue[bytes]) -> Callable[[], None]:
-        """Begin to fill a queue, until what is returned is called."""
+    def join(self, sink: Sink) -> Callable[[], None]:
+        """Begin to give frames to a sink, until what is returned is called."""
         slot = min(self._slots, key=len)
-        slot.add(queue)
+        slot.add(sink)
         if self._timer is None:
             self._due = self._loop.time()
             self._arm()
-        return lambda: slot.discard(queue)
+        return lambda: slot.discard(sink)
 
     def _arm(self) -> None:
         """Wait for the next slot that anyone is in."""
@@ -57,7 +64,7 @@ class Ticker:
                 return
 
     def _tick(self) -> None:
-        for queue in tuple(self._slots[self._next % SLOTS]):
+        for sink in tuple(self._slots[self._next % SLOTS]):
             took = _took_ns.popleft() if _took_ns else 0
-            queue.put_nowait(STAMP.pack(time.monotonic_ns(), took, 0) + self._rest)
+            sink.put_nowait(STAMP.pack(time.monotonic_ns(), took, 0) + self._rest)
         self._arm()
