@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vivavoce.audio.resample import resample
 from vivavoce.core.effects import Vocabulary
 from vivavoce.engines.api import Decoder, Transcript
 from vivavoce.engines.sphinx import SphinxAsr
@@ -148,6 +149,13 @@ def test_quiet_speech_is_understood_like_loud(decoder: Decoder) -> None:
     pcm = np.frombuffer(speech("timer-slt"), "<i2")
     for gain in (0.05, 0.3):
         assert heard(decoder, (pcm * gain).astype("<i2").tobytes()).text == SPOKEN["timer-slt"]
+
+
+def test_speech_by_telephone_is_understood(decoder: Decoder) -> None:
+    narrow = resample(resample(speech("lights-rms"), 16_000, 8_000), 8_000, 16_000)
+    expected = heard(decoder, narrow)
+    assert expected.text == SPOKEN["lights-rms"]
+    assert heard(decoder, narrow, chunk=322) == expected
 
 
 HOSTILE = {

@@ -20,6 +20,7 @@ from ...core.effects import Vocabulary
 from ...core.errors import EngineError
 from ...core.reports import Word
 from ..api import Decoder, Transcript
+from .band import BandFiller
 from .cepstra import MeanTracker
 from .grammar import MARK, Grammar, Grammars
 from .library import Library, library
@@ -162,11 +163,12 @@ class SphinxDecoder:
         self._grammars = grammars
         self._engine = _Engine(lib, dictionary, domain)
         self._mean = MeanTracker(lib, self._engine.handle)
+        self._band = BandFiller()
         self._mixtures: OrderedDict[Vocabulary, bytes] = OrderedDict()
         self._made = 0
         self._held = bytearray()
         self._is_open = self._is_begun = False
-        self._segment_samples = self._past_samples = 0
+        self._segment_samples = self._past_samples = self._known_samples = 0
         self._past: list[Word] = []
         self._mix(Vocabulary())
 
@@ -190,7 +192,7 @@ class SphinxDecoder:
     def feed(self, pcm: bytes) -> None:
         """Hear more: s16le mono 16 kHz, any number of whole samples."""
         if self._is_begun:
-            self._decode(pcm)
+            self._decode(self._band.push(pcm))
             return
         self._held += pcm
         if len(self._held) >= 2 * _HELD_SAMPLES:
@@ -208,6 +210,7 @@ class SphinxDecoder:
         if self._held:
             self._begin()
         if self._is_begun:
+            self._decode(self._band.flush())
             self._end_segment()
         self._is_open = False
         words = tuple(self._past)
@@ -250,11 +253,16 @@ class SphinxDecoder:
         """Start the search: the first audio is there, and its mean can be told."""
         held = bytes(self._held)
         self._held.clear()
-        self._mean.hear(held[: 2 * _HELD_SAMPLES])
+        first = held[: 2 * _HELD_SAMPLES]
+        self._band.begin(first)
+        first = self._band.push(first)
+        self._mean.hear(first)
+        self._known_samples = len(first) // 2
         self._c.ps_start_stream(self._engine.handle)
         self._start_segment()
         self._is_begun = True
-        self._decode(held)
+        self._decode(first)
+        self._decode(self._band.push(held[2 * _HELD_SAMPLES :]))
 
     def _start_segment(self) -> None:
         if self._c.ps_start_utt(self._engine.handle) < 0:
@@ -269,7 +277,7 @@ class SphinxDecoder:
                 self._begin_block()
             piece = view[: 2 * (_BLOCK_SAMPLES - into_block)]
             view = view[len(piece) :]
-            if self._past_samples + self._segment_samples >= _HELD_SAMPLES:
+            if self._past_samples + self._segment_samples >= self._known_samples:
                 self._mean.hear(bytes(piece))
             samples = len(piece) // 2
             buffer = (ctypes.c_int16 * samples).from_buffer_copy(piece)
