@@ -41,9 +41,8 @@ slow-and-interop: $(DEV)
 	.venv/bin/python -m pytest -m "slow or interop" --timeout 900 $(ARGS)
 
 lint: $(DEV)
-	.venv/bin/ruff check .
-	.venv/bin/ruff format --check .
-	.venv/bin/mypy
+	@status=0; for check in "ruff check ." "ruff format --check ." mypy; do \
+	    echo ".venv/bin/$$check"; .venv/bin/$$check || status=1; done; exit $$status
 
 bench: $(DEV)
 	@for script in bench/[!_]*.py; do echo "== $$script"; .venv/bin/python "$$script" $(ARGS) || exit 1; done
