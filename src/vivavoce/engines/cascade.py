@@ -46,7 +46,7 @@ class Cascade:
             stack.push_async_callback(self._llm.close)
             stack.push_async_callback(self._tts.close)
 
-    async def answer(self, prompt: Prompt) -> AsyncIterator[BrainReport]:
+    async def answer(self, prompt: Prompt) -> AsyncGenerator[BrainReport, None]:
         """Yield the answer to `prompt`, ending with `Answered`; closing the iterator stops model and voice at once.
 
         Raises:

@@ -7,7 +7,7 @@ made.  Called by `engines.cascade`.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -86,7 +86,7 @@ class ChatLlm:
         """Close all connections."""
         await self._client.aclose()
 
-    async def answer(self, prompt: Prompt) -> AsyncIterator[Thought]:
+    async def answer(self, prompt: Prompt) -> AsyncGenerator[Thought, None]:
         """Yield the model's answer; closing the iterator closes its connection, which stops the model.
 
         Raises:

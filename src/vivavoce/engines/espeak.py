@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import re
 import zlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from types import MappingProxyType
 
 import msgspec
@@ -147,7 +147,7 @@ class EspeakTts:
         self._crew = Crew(processes or min(2, os.cpu_count() or 1), patience)
         self._voices = voices
 
-    async def speak(self, text: str, voice: str, speed: float) -> AsyncIterator[Speech]:
+    async def speak(self, text: str, voice: str, speed: float) -> AsyncGenerator[Speech, None]:
         """Yield the speech of `text` as it is made; closing the iterator stops the synthesis at once.
 
         Markup is spoken, not obeyed.  A text with nothing to say in it yields no audio.  A `voice` that is not known

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from datetime import datetime
 
 from ...core.effects import Prompt
@@ -36,7 +36,7 @@ class DialogueLlm:
     async def close(self) -> None:
         """Nothing is held."""
 
-    async def answer(self, prompt: Prompt) -> AsyncIterator[Thought]:
+    async def answer(self, prompt: Prompt) -> AsyncGenerator[Thought, None]:
         """Yield the answer to `prompt`, in words as a model would write it."""
         answer = Conversation(prompt, self._clock()).answer()
         left = (prompt.max_output_tokens or 1 << 30) * _CHARACTERS_PER_TOKEN

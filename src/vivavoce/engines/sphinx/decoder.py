@@ -36,7 +36,7 @@ _SETTINGS = {
     "maxwpf": "15",
 }
 DOMAIN_WEIGHT = 0.1
-SESSION_WEIGHT = 0.05
+SESSION_WEIGHT = 0.003
 """Shares of the mixture.  Scores are mixed after they were raised to the language weight of 6.5, so that the model that
 expects a word most decides nearly alone: ten times more or less changes the error rate by less than a point."""
 KEPT_MIXTURES = 3
