@@ -97,6 +97,7 @@ CLIENTS = [
     Client("openai-node-ws-beta", "node", "openai_client.mjs", shape="beta", is_secure=True, extra=WS),
     Client("openai-node-native-beta", "node", "openai_client.mjs", shape="beta", is_secure=True, extra=NATIVE),
     Client("openai-agents-node", "node", "agents_client.mjs"),
+    Client("livekit-agents", "livekit", "livekit_client.py"),
 ]
 
 THOROUGH = [client for client in CLIENTS if client.program == "openai_client.py"]
