@@ -16,6 +16,7 @@ from vivavoce.core.effects import Vocabulary
 from vivavoce.engines.api import Decoder, Transcript
 from vivavoce.engines.sphinx import SphinxAsr
 from vivavoce.engines.sphinx import decoder as module
+from vivavoce.engines.sphinx import engine
 
 DATA = Path(__file__).parents[2] / "data"
 PLAIN = Vocabulary()
@@ -110,14 +111,14 @@ def test_a_word_of_the_session_is_heard_in_that_session_alone(decoder: Decoder) 
 
 def test_more_vocabularies_than_are_kept_all_work(decoder: Decoder) -> None:
     pcm = speech("timer-slt")
-    for i in range(module.KEPT_MIXTURES + 2):
+    for i in range(engine.KEPT_SEARCHES + 2):
         assert heard(decoder, pcm, Vocabulary(phrases=(f"gadget {i} quuxor",))).text == SPOKEN["timer-slt"]
     assert heard(decoder, speech("zorblax-slt"), ZORBLAX).text.split()[3] == "zorblax"
 
 
 def test_a_dictionary_grown_too_large_is_loaded_anew(decoder: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = heard(decoder, speech("zorblax-slt"), ZORBLAX)
-    monkeypatch.setattr(module, "_MAX_ADDED_WORDS", 0)
+    monkeypatch.setattr(engine, "MAX_ADDED_WORDS", 0)
     decoder.prepare(Vocabulary(phrases=("frobnitzer",)))
     assert heard(decoder, speech("zorblax-slt"), ZORBLAX) == expected
 
@@ -206,7 +207,8 @@ def test_without_a_writable_cache_temporary_files_serve(tmp_path: Path) -> None:
     asr = SphinxAsr(blocked / "cache")
     own = asr.open()
     assert heard(own, speech("timer-slt")).text == SPOKEN["timer-slt"]
-    folder = asr._dictionary.parent
+    assert asr._shared is not None
+    folder = asr._shared[0].folder
     own.close()
     del own, asr
     assert not folder.exists()

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import shutil
-import tempfile
 import weakref
-from collections import OrderedDict
 from collections.abc import Container
 from pathlib import Path
 from threading import Lock
@@ -21,28 +19,12 @@ from ...core.errors import EngineError
 from ...core.reports import Word
 from ..api import Decoder, Transcript
 from .band import BandFiller
-from .cepstra import MeanTracker
-from .grammar import MARK, Grammar, Grammars
+from .engine import Engine, Searches
+from .grammar import MARK, Grammars
 from .library import Library, library
-from .prepare import default_cache, prepared
+from .prepare import Prepared, default_cache, prepared
 
 RATE_HZ = 16_000
-_SETTINGS = {
-    "loglevel": "FATAL",
-    # The second pass gains a point on clean speech and takes a second after ten noisy ones: users wait for it.
-    "fwdflat": "no",
-    # Bounds on the active states and the words that end in a frame: they cap the cost of noise, and nothing else.
-    "maxhmmpf": "3000",
-    "maxwpf": "15",
-}
-DOMAIN_WEIGHT = 0.1
-SESSION_WEIGHT = 0.003
-"""Shares of the mixture.  Scores are mixed after they were raised to the language weight of 6.5, so that the model that
-expects a word most decides nearly alone: ten times more or less changes the error rate by less than a point."""
-KEPT_MIXTURES = 3
-"""Mixtures a decoder keeps, besides that of sessions without words of their own; each takes 25 MB."""
-_MAX_ADDED_WORDS = 20_000
-"""Session words after which a decoder loads itself anew, since its dictionary never forgets."""
 _BLOCK_SAMPLES = RATE_HZ // 10
 """Audio is decoded in blocks of 100 ms counted from the start, so that how it arrives changes nothing."""
 _HELD_SAMPLES = RATE_HZ * 8 // 10
@@ -67,9 +49,7 @@ class SphinxAsr:
         self._cache = cache if cache is not None else default_cache()
         self._exclude = exclude
         self._lock = Lock()
-        self._grammars: Grammars | None = None
-        self._domain = Path()
-        self._dictionary = Path()
+        self._shared: tuple[Prepared, Grammars] | None = None
 
     def open(self) -> Decoder:
         """Return a new decoder (0.1 s; the first time ever a second more, for the prepared files).
@@ -78,115 +58,48 @@ class SphinxAsr:
             EngineError: it cannot be loaded.
         """
         lib = library()
+        files, grammars = self._prepared(lib)
+        return SphinxDecoder(lib, files, grammars)
+
+    def _prepared(self, lib: Library) -> tuple[Prepared, Grammars]:
         with self._lock:
-            if self._grammars is None:
-                files, ours = prepared(lib, self._cache, self._exclude)
-                if ours:
+            if self._shared is None:
+                files, is_ours = prepared(lib, self._cache, self._exclude)
+                if is_ours:
                     weakref.finalize(self, shutil.rmtree, files.folder, ignore_errors=True)
-                self._domain, self._dictionary = files.domain, files.common
-                self._grammars = Grammars(files)
-        return SphinxDecoder(lib, self._dictionary, self._domain, self._grammars)
-
-
-class _Engine:
-    """One instance of the C decoder with its models; what it adds to its dictionary stays there."""
-
-    def __init__(self, lib: Library, dictionary: Path, domain: Path) -> None:
-        self._c = lib.c
-        self._config = lib.c.ps_config_init(None)
-        settings = {**_SETTINGS, "hmm": str(lib.acoustic_model), "dict": str(dictionary)}
-        for name, value in settings.items():
-            lib.c.ps_config_set_str(self._config, name.encode(), value.encode())
-        self.handle = lib.c.ps_init(self._config)
-        if not self.handle:
-            raise EngineError("the recogniser cannot load its acoustic model or dictionary")
-        self.logmath = lib.c.ps_get_logmath(self.handle)
-        self._general = self._read(lib.language_model)
-        self._domain = self._read(domain)
-        self.added: set[str] = set()
-
-    def _read(self, path: Path) -> int:
-        model = self._c.ngram_model_read(self._config, str(path).encode(), 0, self.logmath)
-        if not model:
-            raise EngineError(f"the language model {path.name} cannot be read")
-        return int(model)
-
-    def mix(self, name: bytes, grammar: Grammar) -> None:
-        """Make a search named `name` with the general, the domain's and the grammar's model (0.12 s)."""
-        models = [(self._general, 1.0 - DOMAIN_WEIGHT), (self._domain, DOMAIN_WEIGHT)]
-        session = 0
-        if grammar.arpa:
-            with tempfile.NamedTemporaryFile("w", suffix=".arpa", encoding="ascii", delete=False) as file:
-                file.write(grammar.arpa)
-            try:
-                session = self._read(Path(file.name))
-            finally:
-                Path(file.name).unlink()
-            models.append((session, SESSION_WEIGHT))
-        n = len(models)
-        mixed = self._c.ngram_model_set_init(
-            self._config,
-            (ctypes.c_void_p * n)(*(model for model, _ in models)),
-            (ctypes.c_char_p * n)(*(b"%d" % i for i in range(n))),
-            (ctypes.c_float * n)(*(weight for _, weight in models)),
-            n,
-        )
-        if session:
-            self._c.ngram_model_free(session)  # the set keeps it
-        if not mixed or self._c.ps_add_lm(self.handle, name, mixed) < 0:
-            raise EngineError("the session's vocabulary cannot be mixed in")
-        self._c.ngram_model_free(mixed)  # the search keeps it
-
-    def add(self, words: tuple[tuple[str, str], ...]) -> None:
-        """Enter words into the dictionary, where no search knows them until its model does."""
-        for name, phones in words:
-            if name not in self.added:
-                # The result is of no use: it tells whether the searches that exist took the word, which they need not.
-                self._c.ps_add_word(self.handle, name.encode(), phones.encode(), 0)
-                self.added.add(name)
-
-    def close(self) -> None:
-        if self.handle:
-            self._c.ps_free(self.handle)
-            for model in (self._general, self._domain):
-                self._c.ngram_model_free(model)
-            self._c.ps_config_free(self._config)
-            self.handle = None
+                self._shared = files, Grammars(files)
+            return self._shared
 
 
 class SphinxDecoder:
     """One recogniser at work; a `Decoder`.  About 90 MB, and 25 MB for each vocabulary it keeps ready."""
 
-    def __init__(self, lib: Library, dictionary: Path, domain: Path, grammars: Grammars) -> None:
-        self._lib, self._c = lib, lib.c
-        self._files = (dictionary, domain)
-        self._grammars = grammars
-        self._engine = _Engine(lib, dictionary, domain)
-        self._mean = MeanTracker(lib, self._engine.handle)
+    def __init__(self, lib: Library, files: Prepared, grammars: Grammars) -> None:
+        self._c = lib.c
+        self._searches = Searches(lib, files, grammars)
         self._band = BandFiller()
-        self._mixtures: OrderedDict[Vocabulary, bytes] = OrderedDict()
-        self._made = 0
         self._held = bytearray()
         self._is_open = self._is_begun = False
         self._segment_samples = self._past_samples = self._known_samples = 0
         self._past: list[Word] = []
-        self._mix(Vocabulary())
+
+    @property
+    def _engine(self) -> Engine:
+        return self._searches.engine
 
     def prepare(self, vocabulary: Vocabulary) -> None:
         """Make ready for a vocabulary: 0.12 s for an unknown one, nothing for one of the last few."""
         self._abandon()
-        self._mix(vocabulary)
+        self._searches.prepare(vocabulary)
 
     def start(self, vocabulary: Vocabulary) -> None:
         """Begin an utterance; one that was not finished is forgotten."""
         self._abandon()
-        name = self._mix(vocabulary)
-        if self._c.ps_activate_search(self._engine.handle, name) < 0:
-            raise EngineError("the recogniser does not take its vocabulary")
+        self._searches.activate(vocabulary)
         self._held.clear()
         self._past.clear()
         self._segment_samples = self._past_samples = 0
-        self._mean.begin()
+        self._engine.mean.begin()
         self._is_open, self._is_begun = True, False
 
     def feed(self, pcm: bytes) -> None:
@@ -220,34 +133,7 @@ class SphinxDecoder:
     def close(self) -> None:
         """Free everything."""
         self._abandon()
-        self._mean.close()
         self._engine.close()
-
-    def _mix(self, vocabulary: Vocabulary) -> bytes:
-        """Return the name of the search for a vocabulary, made if it is not there."""
-        if vocabulary in self._mixtures:
-            self._mixtures.move_to_end(vocabulary)
-            return self._mixtures[vocabulary]
-        grammar = self._grammars.of(vocabulary)
-        if len(self._engine.added) > _MAX_ADDED_WORDS:
-            self._reload()
-        self._engine.add(grammar.words)
-        self._made += 1
-        name = b"mixture%d" % self._made
-        self._engine.mix(name, grammar)
-        self._mixtures[vocabulary] = name
-        spare = [known for known in self._mixtures if known != Vocabulary()][:-KEPT_MIXTURES]
-        for known in spare:
-            self._c.ps_remove_search(self._engine.handle, self._mixtures.pop(known))
-        return name
-
-    def _reload(self) -> None:
-        """Replace the engine, and with it a dictionary that has grown too large."""
-        self._mean.close()
-        self._engine.close()
-        self._mixtures.clear()
-        self._engine = _Engine(self._lib, *self._files)
-        self._mean = MeanTracker(self._lib, self._engine.handle)
 
     def _begin(self) -> None:
         """Start the search: the first audio is there, and its mean can be told."""
@@ -256,7 +142,7 @@ class SphinxDecoder:
         first = held[: 2 * _HELD_SAMPLES]
         self._band.begin(first)
         first = self._band.push(first)
-        self._mean.hear(first)
+        self._engine.mean.hear(first)
         self._known_samples = len(first) // 2
         self._c.ps_start_stream(self._engine.handle)
         self._start_segment()
@@ -278,7 +164,7 @@ class SphinxDecoder:
             piece = view[: 2 * (_BLOCK_SAMPLES - into_block)]
             view = view[len(piece) :]
             if self._past_samples + self._segment_samples >= self._known_samples:
-                self._mean.hear(bytes(piece))
+                self._engine.mean.hear(bytes(piece))
             samples = len(piece) // 2
             buffer = (ctypes.c_int16 * samples).from_buffer_copy(piece)
             if self._c.ps_process_raw(self._engine.handle, buffer, samples, 0, 0) < 0:
@@ -288,10 +174,10 @@ class SphinxDecoder:
     def _begin_block(self) -> None:
         """Cut the utterance in two where it has grown too long, and tell the mean so far."""
         length = self._segment_samples
-        if length >= _SPLIT_AT_LAST or (length >= _SPLIT_AFTER and self._mean.is_pause):
+        if length >= _SPLIT_AT_LAST or (length >= _SPLIT_AFTER and self._engine.mean.is_pause):
             self._end_segment()
             self._start_segment()
-        self._c.ps_set_cmn(self._engine.handle, self._mean.estimate)
+        self._c.ps_set_cmn(self._engine.handle, self._engine.mean.estimate)
 
     def _end_segment(self) -> None:
         if self._c.ps_end_utt(self._engine.handle) < 0:
