@@ -14,9 +14,8 @@ import pytest
 from vivavoce.audio.resample import resample
 from vivavoce.core.effects import Vocabulary
 from vivavoce.engines.api import Decoder, Transcript
-from vivavoce.engines.sphinx import SphinxAsr
+from vivavoce.engines.sphinx import SphinxAsr, engine
 from vivavoce.engines.sphinx import decoder as module
-from vivavoce.engines.sphinx import engine
 
 DATA = Path(__file__).parents[2] / "data"
 PLAIN = Vocabulary()
