@@ -325,3 +325,90 @@ async def test_an_expected_vocabulary_is_prepared_once() -> None:
         ears.recognise("a", tone(100, PCM_16K), PCM_16K, words)
         await listener.result("a")
     assert asr.prepared == [words]
+
+
+async def test_sessions_take_turns_however_much_one_of_them_sends() -> None:
+    order: list[str] = []
+    async with hearing(CountingAsr()) as shared:
+        greedy, modest = Listener(), Listener()
+        first = shared.open(lambda report: (order.append("greedy"), greedy(report))[1])
+        second = shared.open(lambda report: (order.append("modest"), modest(report))[1])
+        first.listen(tone(60_000, PCM_16K), PCM_16K, 0, True)
+        second.listen(tone(200, PCM_16K), PCM_16K, 0, True)
+        await modest.wait(lambda r: isinstance(r, Heard) and r.at == 6 * FRAME_TICKS)
+        await greedy.wait(lambda r: isinstance(r, Heard) and r.at == 1875 * FRAME_TICKS)
+    assert order.count("greedy") == 1875
+    assert order.index("modest") < 200
+
+
+async def test_a_session_that_fails_at_its_reports_costs_others_nothing() -> None:
+    failures: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: failures.append(context))
+
+    def broken(report: Report) -> None:
+        raise RuntimeError("bug")
+
+    listener = Listener()
+    async with hearing(CountingAsr()) as shared:
+        all_ears = [shared.open(report) for report in (broken, listener, broken)]
+        for ears in all_ears:
+            ears.listen(tone(32, PCM_16K), PCM_16K, 0, True)
+        await listener.wait(lambda r: isinstance(r, Heard))
+    assert failures
+
+
+async def test_whoever_speaks_goes_before_recordings() -> None:
+    asr, listener = CountingAsr(), Listener()
+    asr.gate.clear()
+    async with hearing(asr, decoders=1) as shared:
+        ears = shared.open(listener)
+        for name in ("first", "second"):
+            ears.recognise(name, tone(100, PCM_16K), PCM_16K, NO_WORDS)
+        ears.transcribe("speaker", 0, NO_WORDS)
+        end = speak(ears, tone(100, PCM_16K), 0, PCM_16K, step=640, detect=False)
+        ears.conclude("speaker", end)
+        asr.gate.set()
+        await listener.result("second")
+    assert [r.item_id for r in listener.reports if isinstance(r, Transcribed)] == ["first", "speaker", "second"]
+
+
+async def test_recordings_leave_a_decoder_to_speakers() -> None:
+    asr, listener = CountingAsr(), Listener()
+    asr.gate.clear()
+    async with hearing(asr, decoders=2) as shared:
+        ears = shared.open(listener)
+        for name in ("a", "b", "c"):
+            ears.recognise(name, tone(100, PCM_16K), PCM_16K, NO_WORDS)
+        ears.transcribe("speaker", 0, NO_WORDS)
+        ears.conclude("speaker", 0)
+        asr.gate.set()
+        await listener.result("c")
+        await listener.result("speaker")
+    order = [r.item_id for r in listener.reports if isinstance(r, Transcribed)]
+    assert order.index("speaker") < order.index("c")
+
+
+async def test_a_recording_that_nobody_wants_is_heard_no_further() -> None:
+    asr, listener = CountingAsr(), Listener()
+    async with hearing(asr) as shared:
+        ears = shared.open(listener)
+        asr.gate.clear()
+        ears.recognise("long", tone(300_000, PCM_8K), PCM_8K, NO_WORDS)
+        ears.discard("long")
+        asr.gate.set()
+        ears.recognise("next", tone(100, PCM_16K), PCM_16K, NO_WORDS)
+        await listener.result("next")
+    assert len(asr.heard[0]) < 32_000
+
+
+async def test_an_unchanged_text_is_told_once() -> None:
+    asr, listener = CountingAsr(), Listener()
+    async with hearing(asr) as shared:
+        ears = shared.open(listener)
+        ears.recognise("a", tone(3000, PCM_16K), PCM_16K, NO_WORDS)
+        ears.transcribe("b", 0, NO_WORDS)
+        end = speak(ears, tone(3000, PCM_16K), 0, PCM_16K, step=640, detect=False)
+        ears.conclude("b", end)
+        await listener.result("b")
+    told = [(r.text, r.stable) for r in listener.reports if isinstance(r, Overheard) and r.item_id == "b"]
+    assert len(told) == len(set(told))

@@ -10,6 +10,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from ..audio import g711
@@ -23,6 +24,10 @@ _log = logging.getLogger("vivavoce.ears")
 RATE_HZ = 16_000
 TICKS = TICKS_PER_SECOND // RATE_HZ
 """Ticks of one sample here."""
+SLICE_MS = 200
+"""Audio that comes in greater pieces is cut into these, so that sessions take turns."""
+BATCH = 16
+"""Jobs whose results are delivered together: 2 ms of work when audio comes as it is spoken."""
 FRAME_SAMPLES = 512
 FRAME_BYTES = FRAME_SAMPLES * 2
 
@@ -60,6 +65,8 @@ class Strand:
         self.deliver = deliver
         """Called on the event loop with what became of the audio, in order."""
         self.is_open = True
+        self.jobs: deque[Callable[[], list[Any]]] = deque()
+        """What is still to be done for the session, in order; guarded by the canal's lock."""
         self._format: AudioFormat | None = None
         self._resampler: Resampler | None = None
         self._position = 0
@@ -117,7 +124,9 @@ class Canal:
         """
         self._vad = vad
         self._post = post
-        self._jobs: deque[tuple[Strand, Callable[[], list[Any]]]] = deque()
+        self._waiting: deque[Strand] = deque()
+        """Sessions with something to be done, each once: they take turns."""
+        self._lock = threading.Lock()
         self._wake = threading.Event()
         self._is_open = True
         self._thread = threading.Thread(target=self._run, name="vivavoce-canal", daemon=True)
@@ -126,7 +135,10 @@ class Canal:
     def hear(self, strand: Strand, audio: bytes, format: AudioFormat, at: int, detect: bool) -> None:  # noqa: A002
         """Queue audio of a session."""
         vad = self._vad if detect else None
-        self._put(strand, lambda: strand.hear(audio, format, at, vad))
+        step = SLICE_MS * format.bytes_per_ms
+        for i in range(0, len(audio), step):
+            tick = at + format.ticks(i)
+            self._put(strand, partial(strand.hear, audio[i : i + step], format, tick, vad))
 
     def mark(self, strand: Strand, mark: Any) -> None:
         """Have `mark` delivered once all that was queued for the session before has been."""
@@ -139,33 +151,46 @@ class Canal:
         self._thread.join(timeout=5.0)
 
     def _put(self, strand: Strand, job: Callable[[], list[Any]]) -> None:
-        self._jobs.append((strand, job))
+        with self._lock:
+            if not strand.jobs:
+                self._waiting.append(strand)
+            strand.jobs.append(job)
         self._wake.set()
 
     def _run(self) -> None:
         while self._is_open:
             self._wake.wait()
             self._wake.clear()
-            while self._jobs and self._is_open:
+            while self._waiting and self._is_open:
                 self._work()
 
     def _work(self) -> None:
-        """Take a batch of jobs, small enough that nobody's results wait long for others' work."""
+        """Do a job of each of some sessions, few enough that no result waits long for others' work."""
         results: dict[Strand, list[Any]] = {}
-        for _ in range(min(len(self._jobs), 64)):
-            strand, job = self._jobs.popleft()
+        for _ in range(min(len(self._waiting), BATCH)):
+            strand = self._waiting[0]
             if strand.is_open:
                 try:
-                    results.setdefault(strand, []).extend(job())
+                    results.setdefault(strand, []).extend(strand.jobs[0]())
                 except Exception as error:  # noqa: BLE001 - the thread serves every session: one's failure is told to it alone
                     _log.exception("hearing failed")
                     results.setdefault(strand, []).append(error)
                     strand.is_open = False
+            with self._lock:
+                self._waiting.popleft()
+                strand.jobs.popleft()
+                if strand.jobs:
+                    self._waiting.append(strand)
         batch = [(strand, found) for strand, found in results.items() if found]
         if batch:
-            self._post(lambda: _deliver(batch))
+            self._post(partial(_deliver, batch))
 
 
 def _deliver(batch: list[tuple[Strand, list[Any]]]) -> None:
-    for strand, found in batch:
+    strand, found = batch.pop()
+    try:
         strand.deliver(found)
+    finally:
+        # A session that fails at its results must not cost the others theirs.
+        if batch:
+            _deliver(batch)

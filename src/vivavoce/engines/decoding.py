@@ -13,10 +13,13 @@ from collections import deque
 from collections.abc import Callable
 from operator import methodcaller
 
+from ..audio.resample import Resampler
 from ..core.effects import Vocabulary
 from ..core.errors import EngineError
+from ..core.formats import AudioFormat
 from ..core.reports import Overheard, Transcribed, TranscriptionFailed
 from .api import Asr, Decoder, TurnModel
+from .canal import RATE_HZ, to_pcm
 
 _log = logging.getLogger("vivavoce.ears")
 
@@ -24,6 +27,8 @@ BYTES_PER_MS = 32
 """Of s16le mono at 16 kHz."""
 PARTIAL_BYTES = 100 * BYTES_PER_MS
 """Audio between two looks at the text so far."""
+READ_MS = 200
+"""Of a recording, between two looks whether anybody still wants it."""
 STABLE_LOOKS = 4
 """Looks that a word has to survive to count as stable.  Of 120 synthesised commands the final text contradicted a
 stable word in 27 % with three looks, 13 % with four and 11 % with five, each of which costs 100 ms."""
@@ -36,18 +41,20 @@ Deliver = Callable[[Overheard | Transcribed | TranscriptionFailed], None]
 class Utterance:
     """What one utterance needs of a decoder.  Belongs to the event loop, but for `is_wanted`, which is just read."""
 
-    def __init__(self, item_id: str, vocabulary: Vocabulary, deliver: Deliver) -> None:
+    def __init__(self, item_id: str, vocabulary: Vocabulary, deliver: Deliver, *, is_live: bool = True) -> None:
         self.item_id = item_id
         self.vocabulary = vocabulary
         self.deliver = deliver
         """Called on the event loop with each report."""
+        self.is_live = is_live
+        """Whether it is being spoken, rather than a recording that came whole."""
         self.is_wanted = True
         """False once nobody waits for the result any more."""
         self.is_over = False
         """Whether its last audio was given."""
         self.thread: DecoderThread | None = None
-        self.waiting: list[bytes] = []
-        """Audio given while no decoder was free."""
+        self.waiting: list[Callable[[_Work], None]] = []
+        """What is to be done as soon as a decoder is free."""
 
 
 class Decoders:
@@ -93,10 +100,11 @@ class Decoders:
 
     def feed(self, utterance: Utterance, pcm: bytes) -> None:
         """Give the utterance more audio."""
-        if utterance.thread is None:
-            utterance.waiting.append(pcm)
-        else:
-            utterance.thread.put(lambda work: work.feed(pcm))
+        self._put(utterance, methodcaller("feed", pcm))
+
+    def read(self, utterance: Utterance, audio: bytes, format: AudioFormat) -> None:  # noqa: A002
+        """Give the utterance all its audio at once, in a session's format."""
+        self._put(utterance, methodcaller("read", audio, format))
 
     def finish(self, utterance: Utterance) -> None:
         """End the utterance; its result follows."""
@@ -133,14 +141,20 @@ class Decoders:
         for thread in self._all:
             thread.join()
 
+    def _put(self, utterance: Utterance, job: Callable[[_Work], None]) -> None:
+        if utterance.thread is None:
+            utterance.waiting.append(job)
+        else:
+            utterance.thread.put(job)
+
     def _new_thread(self) -> DecoderThread:
         thread = DecoderThread(self._asr, self._turns, self._post, self)
         self._all.append(thread)
         return thread
 
     def _lend(self) -> None:
-        while self._queue and (self._idle or len(self._all) < self._size):
-            utterance = self._queue.popleft()
+        while (self._idle or len(self._all) < self._size) and (utterance := self._next()) is not None:
+            self._queue.remove(utterance)
             ready = (t for t in self._idle if utterance.vocabulary in t.prepared)
             thread = next(ready, None) or (self._idle[0] if self._idle else self._new_thread())
             if thread in self._idle:
@@ -148,12 +162,20 @@ class Decoders:
             thread.utterance = utterance
             utterance.thread = thread
             thread.remember(utterance.vocabulary)
-            pieces, utterance.waiting = utterance.waiting, []
+            jobs, utterance.waiting = utterance.waiting, []
             thread.put(methodcaller("begin", utterance))
-            for pcm in pieces:
-                thread.put(methodcaller("feed", pcm))
+            for job in jobs:
+                thread.put(job)
             if utterance.is_over:
                 thread.put(lambda work: work.finish())
+
+    def _next(self) -> Utterance | None:
+        """Return who is next: whoever speaks; a recording only if it leaves a decoder to speakers."""
+        speaking = next((u for u in self._queue if u.is_live), None)
+        if speaking is not None or not self._queue:
+            return speaking
+        recordings = sum(t.utterance is not None and not t.utterance.is_live for t in self._all)
+        return self._queue[0] if recordings < max(1, self._size - 1) else None
 
 
 class DecoderThread:
@@ -210,7 +232,7 @@ class _Work:
         self._has_failed = False
         self._unseen_bytes = 0
         self._looks: deque[list[str]] = deque(maxlen=STABLE_LOOKS)
-        self._text = ""
+        self._told = ("", "")
 
     def load(self, done: Callable[[Exception | None], None]) -> None:
         """Load the decoder and tell the outcome."""
@@ -233,7 +255,7 @@ class _Work:
         self._has_failed = False
         self._unseen_bytes = 0
         self._looks.clear()
-        self._text = ""
+        self._told = ("", "")
         self._guarded(lambda: self._open().start(utterance.vocabulary))
 
     def feed(self, pcm: bytes) -> None:
@@ -246,6 +268,16 @@ class _Work:
         if self._unseen_bytes >= PARTIAL_BYTES and not self._has_failed:
             self._unseen_bytes = 0
             self._guarded(lambda: self._look(utterance))
+
+    def read(self, audio: bytes, format: AudioFormat) -> None:  # noqa: A002
+        """Hear a recording, as long as anybody wants it."""
+        resampler = Resampler(format.rate, RATE_HZ, trim_start=True)
+        step = READ_MS * format.bytes_per_ms
+        for i in range(0, len(audio), step):
+            if self.is_stopping or self._utterance is None or not self._utterance.is_wanted:
+                return
+            self.feed(resampler.push(to_pcm(audio[i : i + step], format)))
+        self.feed(resampler.flush())
 
     def finish(self) -> None:
         """End the utterance, tell what it was and return the decoder."""
@@ -267,14 +299,12 @@ class _Work:
 
     def _look(self, utterance: Utterance) -> None:
         text = self._open().partial()
-        words = text.split()
-        self._looks.append(words)
-        if text == self._text and len(self._looks) < STABLE_LOOKS:
-            return
-        stable = _common(self._looks) if len(self._looks) == STABLE_LOOKS else []
-        self._text = text
-        report = Overheard(utterance.item_id, text, " ".join(stable), self._turns.turn_over(text))
-        self._post(lambda: utterance.deliver(report))
+        self._looks.append(text.split())
+        stable = " ".join(_common(self._looks)) if len(self._looks) == STABLE_LOOKS else ""
+        if (text, stable) != self._told:
+            self._told = (text, stable)
+            report = Overheard(utterance.item_id, text, stable, self._turns.turn_over(text))
+            self._post(lambda: utterance.deliver(report))
 
     def _conclude(self, utterance: Utterance) -> None:
         found = self._open().finish()

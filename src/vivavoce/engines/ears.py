@@ -14,13 +14,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from ..audio.resample import resample
 from ..core.effects import Vocabulary
 from ..core.errors import EngineError
 from ..core.formats import TICKS_PER_SECOND, AudioFormat
 from ..core.reports import Deafened, Heard, Overheard, Report, Transcribed, TranscriptionFailed
 from .api import Asr, TurnModel, Vad
-from .canal import RATE_HZ, TICKS, Canal, Piece, Strand, to_pcm
+from .canal import RATE_HZ, TICKS, Canal, Piece, Strand
 from .decoding import Decoders, Utterance
 
 KEPT_TICKS = 6 * TICKS_PER_SECOND
@@ -97,10 +96,10 @@ class SessionEars:
 
     def recognise(self, item_id: str, audio: bytes, format: AudioFormat, vocabulary: Vocabulary) -> None:  # noqa: A002
         """Recognise audio that came whole."""
-        utterance = Utterance(item_id, vocabulary, self._recognised)
+        utterance = Utterance(item_id, vocabulary, self._recognised, is_live=False)
         self._others[item_id] = utterance
         self._decoders.begin(utterance)
-        self._decoders.feed(utterance, resample(to_pcm(audio, format), format.rate, RATE_HZ))
+        self._decoders.read(utterance, audio, format)
         self._decoders.finish(utterance)
 
     def close(self) -> None:
