@@ -372,3 +372,11 @@ async def test_a_disk_that_is_full_ends_the_journal_and_not_the_call(
         await settle()
         assert desk.leg.types()[-2:] == ["response.done", "rate_limits.updated"]
     assert desk.leg.closed is None
+
+
+async def test_a_journal_that_cannot_be_begun_turns_nobody_away(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    desk = Desk(journal=tmp_path / "file")
+    async with desk.at_work():
+        assert desk.leg.types() == ["session.created"]
+    assert desk.leg.closed is None

@@ -94,10 +94,8 @@ class Call:
         self._pumps: dict[str, asyncio.Task[None]] = {}
         self._ended = asyncio.Event()
         self._bug: BaseException | None = None
-        self._journal: Journal | None = None
-        if terms.journal is not None:
-            head = Head(__version__, FORMAT, ids.seed, unix_now, terms.shape, terms.settings, terms.limits)
-            self._journal = Journal(terms.journal, self._session.id, head)
+        head = Head(__version__, FORMAT, ids.seed, unix_now, terms.shape, terms.settings, terms.limits)
+        self._journal = _opened(terms.journal, self._session.id, head)
         self._ears = hearing.open(self._receive_report)
 
     @property
@@ -250,3 +248,15 @@ class Call:
                 await asyncio.sleep(deadline - now)
             else:
                 self._take(Moment.DUE)
+
+
+def _opened(folder: Path | None, session_id: str, head: Head) -> Journal | None:
+    """Return the journal of a session; None where none is wanted or none can be had."""
+    if folder is None:
+        return None
+    try:
+        return Journal(folder, session_id, head)
+    except JournalError as error:
+        # As with a disk that fills up later: whoever calls is not turned away for it.
+        _log.error("session %s is not written down: %s", session_id, error)
+        return None
