@@ -45,12 +45,12 @@ async def interrupt(speaker: Speaker, pcm: bytes, after_seconds: float) -> Inter
     assert playing is not None, "no answer"
     response_id = playing[1].event["response_id"]
     await asyncio.sleep(after_seconds)
-    onset_ns = speaker.say(pcm).onset_ns
+    onset_ns, end_ns = speaker.say(pcm)
     started = await speaker.wait_for(of_type("input_audio_buffer.speech_started", after_ns=onset_ns), begin)
     done = await speaker.wait_for(of_type("response.done"), begin)
-    await speaker.wait_for(of_type("conversation.item.done"), done[0] if done else begin)
-    # What should not come has time to come until here.
-    await asyncio.sleep(0.3)
+    # Until the turn is over, what should not come has time to come.
+    await speaker.wait_for(of_type("input_audio_buffer.committed", after_ns=end_ns), begin)
+    await asyncio.sleep(0.2)
     if started is None or done is None or done[1].event["response"]["status"] != "cancelled":
         return None
     ours = [
@@ -81,10 +81,6 @@ async def series(brain: str, pcm: list[bytes], times: int) -> list[Interruption 
                 item = {"type": "message", "role": "user", "content": content}
                 await speaker.send({"type": "conversation.item.create", "item": item})
             found.append(await interrupt(speaker, pcm[number % len(pcm)], PATIENCE_SECONDS + number % 20 * 0.013))
-            # It was spoken to its end, and its turn is over.
-            begin = len(speaker.arrivals)
-            await speaker.wait_for(of_type("input_audio_buffer.speech_stopped"), begin, 5.0)
-            await asyncio.sleep(0.2)
         await speaker.close()
     return found
 
