@@ -3,10 +3,10 @@
     python bench/recognition.py [--quick] [--human FOLDER] [--errors]
 
 The 40 sentences of tests/data/utterances.tsv are spoken by flite (where it is installed) and by the embedded voice;
-none of them is among the sentences that the language model was made of.  With `--human`, recordings of people are added:
-those that pocketsphinx brings in its source distribution, fetched into FOLDER by pip if they are not there yet, and the
-loudspeaker announcements of alsa-utils where they are installed.  Short commands are heard with the vocabulary of an
-application for them too, and others with the vocabulary of an application for something else.
+none of them is among the sentences that the language model was made of.  With `--human`, recordings of people are
+added: those that pocketsphinx brings in its source distribution, fetched into FOLDER by pip if they are not there yet,
+and the loudspeaker announcements of alsa-utils where they are installed.  Short commands are heard with the vocabulary
+of an application for them too, and others with the vocabulary of an application for something else.
 
 Word errors and sentences right are in percent; processor time is in seconds per second of audio; the end of an
 utterance, in milliseconds of processor time, is what a user waits for beyond the silence that ends a turn.
@@ -227,12 +227,10 @@ class Row:
 
 def rows(quick: bool, folder: Path | None) -> list[Row]:
     out: list[Row] = []
-    spoken: dict[str, list[Clip]] = {}
     if shutil.which("flite"):
         design = {"slt": "9 (68)", "awb": "8 (70)", "rms": "7", "kal16": "7"}
-        for voice in FLITE[:2] if quick else FLITE:
-            spoken[voice] = spoken_by_flite(voice)
-            out.append(Row(f"flite {voice}", spoken[voice], before=design[voice]))
+        spoken = {voice: spoken_by_flite(voice) for voice in (FLITE[:2] if quick else FLITE)}
+        out += [Row(f"flite {voice}", clips, before=design[voice]) for voice, clips in spoken.items()]
         slt = spoken["slt"]
         out.append(Row("flite slt, other vocabulary", slt, OTHER))
         out.append(Row("flite slt, 8 kHz", by_telephone(slt)))
