@@ -12,6 +12,7 @@ name_set name=robert | good morning my name is robert
 name_set name=Ann | Hi, my name's Ann
 name_set name=Bob Smith | My name is Bob Smith
 name_set name=sam | you can call me sam
+name_set name=julia | hello might name is julia
 name_get | what is my name
 name_get | do you remember my name?
 identity | what's your name
@@ -71,17 +72,22 @@ weather | is it going to be cold
 light | turn on the lights in the kitchen
 light | turn off the bedroom lamp
 light | switch the fan off
+light | turn off the hallway lap
+light | switch on the projector
 thermostat | set the temperature to seventy two degrees
 thermostat | turn the heating up
 list_add what=milk, eggs | add milk and eggs to my shopping list
 list_add what=bread, butter, jam | Put bread, butter and jam on the list.
 list_add what=bread | add bread
 list_add what=milk | add some milk do my shopping list
+list_add what=tea, sugar | and tea and sugar to the list
+list_add what=coffee | had some coffee to my shopping list
 list_read | what is on my shopping list
 list_read | read me my list
 list_read | what's on my list?
 list_remove what=eggs | remove the eggs from the list
 list_remove what=milk | take milk off my list
+list_remove what=bread | remove the bread from my shopping least
 list_clear | clear my shopping list
 remember note=my car is parked on the third floor | please remember that my car is parked on the third floor
 remember note=my favorite color is blue | my favorite color is blue
@@ -98,9 +104,11 @@ number_note digits=5421 | the code is five for two one
 number_note digits=5551212 | My number is 555-1212.
 forget | forget everything
 stop | stop talking
+stop | stop walking
 stop | Be quiet, please.
 stop | never mind
 repeat | please repeat that more slowly
+repeat | could you repeat that most lowly
 repeat | say that again
 repeat | pardon?
 repeat | what did you say
@@ -120,6 +128,7 @@ bye | goodbye
 bye | see you later
 bye | good night
 yes | yes
+yes | us please
 yes | Yes, please.
 yes | okay sure
 yes | that's right

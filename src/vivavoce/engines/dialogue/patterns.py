@@ -12,6 +12,8 @@ _ASK = (
 _POLITE = r"(?: (?:please|now|for me|then|thanks|thank you|okay|right now|just|again))*"
 """How it may end."""
 _LIST = r"(?:my |the |our |that )?(?:\w+ ){0,2}list\b"
+_SOUNDS_LIKE_LIST = r"(?:my |the |our |that )(?:\w+ )?(?:least|last|lest|lift|wrist|they|day)"
+"""Said of removing things, "the list" is what a recogniser heard as one of these."""
 _DEVICE = (
     r"(?:lights?|lamps?|bulbs?|fan|heater|heating|television|tv|radio|music|air conditioning|oven|coffee machine|"
     r"switch|plug)\b"
@@ -30,7 +32,7 @@ def _rule(name: str, *wordings: str) -> tuple[str, re.Pattern[str]]:
 RULES = (
     _rule(
         "stop",
-        rf"{_ASK}(?:stop|stop (?:talking|it|that|speaking|there)|be quiet|quiet|hush|shut up|silence){_POLITE}$",
+        rf"{_ASK}(?:stop|stop (?:it|that|there|\w+ing)|be quiet|quiet|hush|shut up|silence){_POLITE}$",
         rf"{_ASK}(?:never mind|nevermind|forget it|cancel|cancel (?:that|it)|that is enough|enough|hold on"
         rf"|wait){_POLITE}$",
     ),
@@ -40,6 +42,7 @@ RULES = (
         r"|slower)\b",
         rf"{_ASK}(?:repeat|repeat (?:that|it|this|yourself)|pardon|pardon me|come again|excuse me|sorry what|again)"
         rf"(?: (?:more slowly|slowly|slower|once more|one more time|that|me))*{_POLITE}$",
+        rf"{_ASK}repeat that(?: (?!(?:i|you|we|he|she|they|it|the|a|this|my)\b)\w+){{1,3}}$",
         r"\b(?:what did you (?:just )?say|did not (?:catch|hear|get) (?:that|you|it)|can not hear you|one more time)\b",
     ),
     _rule(
@@ -68,6 +71,7 @@ RULES = (
         "list_remove",
         rf"\b(?:remove|take|delete|cross|strike|scratch)\b (?P<what>.+?) (?:from|off|of|out of) (?:of )?{_LIST}",
     ),
+    _rule("list_remove", rf"{_ASK}(?:remove|delete|take) (?P<what>.+?) (?:from|off) {_SOUNDS_LIKE_LIST}{_POLITE}$"),
     _rule("list_add", rf"\b(?:add|put|write|note|place|at) (?P<what>.+?) (?:to|on|in|onto|into|do|too) {_LIST}"),
     _rule(
         "list_add",
@@ -79,13 +83,14 @@ RULES = (
         r"\b(?:what|read|show|tell|say|hear|give|list|anything|something)\b.*\blist\b(?! of)",
         r"^(?:my|the) (?:\w+ )?list(?: please)?$",
     ),
+    _rule("list_add", rf"^(?:and|had|ad) (?P<what>.+?) (?:to|onto) {_LIST}$"),
     _rule(
         "name_get",
         r"\b(?:what (?:is|was) my name|do you (?:know|remember) my name|who am i|what am i called|say my name)\b",
     ),
     _rule(
         "name_set",
-        rf"\b(?:my name (?:is|s)|call me|you can call me|i am called) (?P<name>{_NOT_A_NAME}[^\W\d]+)"
+        rf"\b(?:(?:my|might) name (?:is|s)|call me|you can call me|i am called) (?P<name>{_NOT_A_NAME}[^\W\d]+)"
         r"(?: (?P<last>(?!(?:and|please|from|thank|nice|here|what|how|can|could|i)\b)[^\W\d]+)$)?",
     ),
     _rule(
@@ -223,6 +228,7 @@ RULES = (
         r"\b(?:how are you|how do you do|how is it going|how are things|nice to meet you|what is up|are you there)\b",
         r"\b(?:can you hear me|hello)\b",
     ),
+    _rule("light", rf"{_ASK}(?:turn|switch) (?:on|off) (?:the|my|our|all|every)\b"),
 )
 """(intent, pattern over plain words); patterns of the same intent stand where their certainty puts them."""
 
@@ -230,7 +236,7 @@ _FILLERS = (
     r"(?:please|now|for me|then|thanks|thank you|okay|right now|just|again|sorry|well|oh|um|uh|i|am|do|is|it|that|not)"
 )
 _YES = (
-    r"(?:that is (?:right|correct|fine|true)|yes|yeah|yep|yup|yea|sure|okay|correct|right|absolutely|certainly"
+    r"(?:that is (?:right|correct|fine|true)|yes|us|yeah|yep|yup|yea|sure|okay|correct|right|absolutely|certainly"
     r"|of course|fine|go ahead|sounds good|alright|"
     r"all right|exactly|indeed|definitely|perfect|great|please do|i do|it is|please)"
 )
