@@ -19,7 +19,9 @@ def value_at(config: Config, path: str) -> Any:
 
 def test_nothing_set_gives_the_defaults() -> None:
     defaults = Config()
-    assert load({"HOME": "/users/me"}) == msgspec.structs.replace(defaults, state_dir="/users/me/.local/state/vivavoce")
+    assert load({"HOME": "/users/me"}) == msgspec.structs.replace(
+        defaults, cache_dir="/users/me/.cache/vivavoce", state_dir="/users/me/.local/state/vivavoce"
+    )
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ class Engines(msgspec.Struct, frozen=True, kw_only=True):
     """Which engines hear, answer and speak."""
 
     decoders: int = 0
-    """Utterances recognised at the same time; 0 for one per processor core."""
+    """Utterances recognised at the same time; 0 for four per processor core."""
     llm: Llm = Llm()
 
 
@@ -128,6 +128,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     engines: Engines = Engines()
     journal: str = ""
     """Folder into which every session is written; empty for none."""
+    cache_dir: str = ""
+    """Folder for what is made once from the installed models; empty for the user's own."""
     state_dir: str = ""
     """Folder for what outlives a run, such as the self-signed certificate; empty for the user's own."""
     log_level: str = "info"
@@ -304,6 +306,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("VIVAVOCE_LLM_API_KEY", "", "engines.llm.api_key", Secret, "its key"),
     Option("VIVAVOCE_JOURNAL", "--journal", "journal", _text, "folder to write every session into"),
+    Option("VIVAVOCE_CACHE_DIR", "--cache-dir", "cache_dir", _text, "folder for files made from the installed models"),
     Option("VIVAVOCE_STATE_DIR", "--state-dir", "state_dir", _text, "folder for the self-signed certificate"),
     Option(
         "VIVAVOCE_LOG_LEVEL",
@@ -340,6 +343,7 @@ def load(environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> 
             raise ConfigError(f"{source} has to be {error}{shown}") from None
     listed, filed = values.pop("access.api_keys", ()), values.pop("access.api_keys_file", ())
     values["access.api_keys"] = tuple(dict.fromkeys((*listed, *filed)))
+    values.setdefault("cache_dir", _default_cache_dir(environ))
     values.setdefault("state_dir", _default_state_dir(environ))
     config: Config = _replaced(Config(), "", values)
     _check(config)
@@ -369,9 +373,18 @@ def _replaced(tree: Any, prefix: str, values: Mapping[str, Any]) -> Any:
     return msgspec.structs.replace(tree, **changes)
 
 
+def _default_cache_dir(environ: Mapping[str, str]) -> str:
+    return _own_folder(environ, "XDG_CACHE_HOME", ".cache")
+
+
 def _default_state_dir(environ: Mapping[str, str]) -> str:
-    base = environ.get("XDG_STATE_HOME", "")
-    root = Path(base) if os.path.isabs(base) else Path(environ.get("HOME") or os.path.expanduser("~")) / ".local/state"
+    return _own_folder(environ, "XDG_STATE_HOME", ".local/state")
+
+
+def _own_folder(environ: Mapping[str, str], variable: str, usual: str) -> str:
+    """Return this program's folder of a kind, by the XDG base directory specification."""
+    base = environ.get(variable, "")
+    root = Path(base) if os.path.isabs(base) else Path(environ.get("HOME") or os.path.expanduser("~")) / usual
     return str(root / "vivavoce")
 
 

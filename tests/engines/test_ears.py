@@ -43,6 +43,8 @@ class CountingAsr:
         self.fail_on: Callable[[str], bool] = lambda step: False
         self.gate = threading.Event()
         self.gate.set()
+        self.started: list[Vocabulary] = []
+        self.two_started = threading.Event()
 
     def open(self) -> CountingDecoder:
         self.opened += 1
@@ -60,6 +62,9 @@ class CountingDecoder:
         self.asr.prepared.append(vocabulary)
 
     def start(self, vocabulary: Vocabulary) -> None:
+        self.asr.started.append(vocabulary)
+        if len(self.asr.started) == 2:
+            self.asr.two_started.set()
         self.asr.gate.wait(10)
         self.pcm = b""
 
@@ -108,8 +113,8 @@ class Listener:
 
 
 @asynccontextmanager
-async def hearing(asr: CountingAsr, decoders: int = 1) -> AsyncIterator[SharedHearing]:
-    shared = SharedHearing(LevelVad(), asr, AlwaysOver(), decoders=decoders)
+async def hearing(asr: CountingAsr, decoders: int = 1, vad: LevelVad | None = None) -> AsyncIterator[SharedHearing]:
+    shared = SharedHearing(vad or LevelVad(), asr, AlwaysOver(), decoders=decoders)
     try:
         yield shared
     finally:
@@ -329,12 +334,20 @@ async def test_an_expected_vocabulary_is_prepared_once() -> None:
 
 async def test_sessions_take_turns_however_much_one_of_them_sends() -> None:
     order: list[str] = []
-    async with hearing(CountingAsr()) as shared:
+    both_sent = threading.Event()
+
+    class WaitingVad(LevelVad):
+        def probability(self, frame: bytes) -> float:
+            both_sent.wait(10)
+            return super().probability(frame)
+
+    async with hearing(CountingAsr(), vad=WaitingVad()) as shared:
         greedy, modest = Listener(), Listener()
         first = shared.open(lambda report: (order.append("greedy"), greedy(report))[1])
         second = shared.open(lambda report: (order.append("modest"), modest(report))[1])
         first.listen(tone(60_000, PCM_16K), PCM_16K, 0, True)
         second.listen(tone(200, PCM_16K), PCM_16K, 0, True)
+        both_sent.set()
         await modest.wait(lambda r: isinstance(r, Heard) and r.at == 6 * FRAME_TICKS)
         await greedy.wait(lambda r: isinstance(r, Heard) and r.at == 1875 * FRAME_TICKS)
     assert order.count("greedy") == 1875
@@ -375,17 +388,22 @@ async def test_whoever_speaks_goes_before_recordings() -> None:
 async def test_recordings_leave_a_decoder_to_speakers() -> None:
     asr, listener = CountingAsr(), Listener()
     asr.gate.clear()
+    speakers_words = Vocabulary(phrases=("speaker",))
     async with hearing(asr, decoders=2) as shared:
         ears = shared.open(listener)
         for name in ("a", "b", "c"):
             ears.recognise(name, tone(100, PCM_16K), PCM_16K, NO_WORDS)
-        ears.transcribe("speaker", 0, NO_WORDS)
+        ears.transcribe("speaker", 0, speakers_words)
+        assert await asyncio.to_thread(asr.two_started.wait, 10)
+        assert sorted(asr.started, key=len_of_phrases) == [NO_WORDS, speakers_words]
         ears.conclude("speaker", 0)
         asr.gate.set()
-        await listener.result("c")
-        await listener.result("speaker")
-    order = [r.item_id for r in listener.reports if isinstance(r, Transcribed)]
-    assert order.index("speaker") < order.index("c")
+        for name in ("a", "b", "c", "speaker"):
+            await listener.result(name)
+
+
+def len_of_phrases(vocabulary: Vocabulary) -> int:
+    return len(vocabulary.phrases)
 
 
 async def test_a_recording_that_nobody_wants_is_heard_no_further() -> None:

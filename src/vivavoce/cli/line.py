@@ -138,6 +138,7 @@ async def local_lines(place: Place, *, hears: bool) -> AsyncIterator[OpenLine]:
     chosen = place.config.engines
     choice = Choice(
         decoders=chosen.decoders,
+        cache_dir=place.config.cache_dir,
         llm_url=chosen.llm.url,
         llm_model=chosen.llm.model,
         llm_key=chosen.llm.api_key.value,

@@ -109,6 +109,8 @@ class SessionEars:
         for item_id in (*self._open, *self._others):
             self.discard(item_id)
         self._track.clear()
+        # Whoever is reported to has these ears: without the way back, both are freed as soon as they are let go.
+        self._report = self._strand.deliver = _ignore
 
     # ------------------------------------------------------------------------------------------------ the results
 
@@ -185,6 +187,10 @@ class SessionEars:
             self._track.popleft()
 
 
+def _ignore(_: Any) -> None:
+    """Take what is told to ears that are closed."""
+
+
 class SharedHearing:
     """The hearing of a process: an `engines.api.Hearing`."""
 
@@ -195,12 +201,13 @@ class SharedHearing:
             vad: judges voice activity.
             asr: opens decoders.
             turns: judges whether words are a finished turn.
-            decoders: utterances recognised at the same time; None for one per processor core.
+            decoders: utterances recognised at the same time; None for four per processor core.
         """
         self._vad = vad
         self._asr = asr
         self._turns = turns
-        self._size = decoders or os.cpu_count() or 1
+        # One is held for as long as an utterance lasts, but works for a seventh of the time.
+        self._size = decoders or 4 * (os.cpu_count() or 1)
         self._parts: tuple[Canal, Decoders] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 import msgspec
 
@@ -15,7 +16,9 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     """What the operator chose."""
 
     decoders: int = 0
-    """Utterances recognised at the same time; 0 for one per processor core."""
+    """Utterances recognised at the same time; 0 for four per processor core."""
+    cache_dir: str = ""
+    """Folder for what is made once from the installed models; empty for the recogniser's own choice."""
     llm_url: str = ""
     """Base URL of an OpenAI-compatible chat endpoint; empty for the embedded dialogue engine."""
     llm_model: str = ""
@@ -60,7 +63,12 @@ def build(choice: Choice, clock: Callable[[], datetime]) -> Engines:
     from .sphinx import SphinxAsr
     from .turn_rules import TurnRules
 
-    hearing = SharedHearing(SileroVad(), SphinxAsr(), TurnRules(), decoders=choice.decoders or None)
+    hearing = SharedHearing(
+        SileroVad(),
+        SphinxAsr(Path(choice.cache_dir) if choice.cache_dir else None),
+        TurnRules(),
+        decoders=choice.decoders or None,
+    )
     if choice.llm_url:
         from .chat import ChatLlm
 

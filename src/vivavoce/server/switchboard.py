@@ -129,6 +129,7 @@ def build(config: Config) -> Switchboard:
     chosen = config.engines
     choice = Choice(
         decoders=chosen.decoders,
+        cache_dir=config.cache_dir,
         llm_url=chosen.llm.url,
         llm_model=chosen.llm.model,
         llm_key=chosen.llm.api_key.value,
