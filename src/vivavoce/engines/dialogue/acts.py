@@ -33,7 +33,8 @@ _MANNER = re.compile(
 _JOINT = re.compile(
     r",? (?:and|then|and then) (?=(?:ask|tell|greet|say|inform|welcome|introduce|thank|wish|offer)\b)", re.IGNORECASE
 )
-_OFFER = " How can I help you?"
+OFFER = " How can I help you?"
+"""What ends a greeting that was not prescribed."""
 
 
 def read_acts(said: str, name: str) -> list[Act]:
@@ -56,7 +57,7 @@ def joined(acts: list[Act]) -> list[Act]:
     """Return acts without an offer of help in front of a question that is to be asked."""
     asks = any(act.text.endswith("?") for act in acts[1:])
     if acts and acts[0].is_greeting and not acts[0].is_literal and asks:
-        return [Act(acts[0].text.removesuffix(_OFFER), is_greeting=True), *acts[1:]]
+        return [Act(acts[0].text.removesuffix(OFFER), is_greeting=True), *acts[1:]]
     return acts
 
 
@@ -79,7 +80,7 @@ def _greet(match: re.Match[str], name: str) -> Act | None:
         literal = words_of(prescribed["text"])
     if literal:
         return Act(literal, is_literal=True, is_greeting=True)
-    return Act(f"Hello, I am {name}.{_OFFER}" if name else f"Hello.{_OFFER}", is_greeting=True)
+    return Act(f"Hello, I am {name}.{OFFER}" if name else f"Hello.{OFFER}", is_greeting=True)
 
 
 def _introduce(match: re.Match[str], name: str) -> Act | None:

@@ -16,7 +16,7 @@ from ...core.settings import Tool
 from .intents import Intent
 from .numbers import NUMBER_WORDS
 from .slots import plain_name, slots_of
-from .thesaurus import CHANGES, DEEDS, DOMAIN, HOLLOW, LOOKS_UP, LOOSE, MOMENTS, OWN, STOP, SYNONYMS, WEAK
+from .thesaurus import ANNOUNCING, CHANGES, DEEDS, DOMAIN, HOLLOW, LOOKS_UP, LOOSE, MOMENTS, OWN, STOP, SYNONYMS, WEAK
 from .words import Utterance, hear, stem
 
 _SOCIAL = frozenset(
@@ -111,6 +111,8 @@ def choose(heard: Utterance, tools: Sequence[Tool], intent: Intent) -> Tool | No
         return None
     if intent.name in _SOCIAL and share < 0.99 and not _covers(tool, intent):
         return None
+    if intent.name == "say" and not _covers(tool, intent):
+        return None
     if intent.name in _NEVER or _is_told(heard, tool):
         return None
     own = OWN.get(intent.name)
@@ -133,6 +135,8 @@ def _covers(tool: Tool, intent: Intent) -> bool:
     names = profile(tool).names
     if intent.name == "bye":
         return bool(names & {"end", "hang", "hangup", "terminat", "disconnect", "goodby", "finish"})
+    if intent.name == "say":
+        return bool(names & ANNOUNCING)
     return stem(intent.name) in names
 
 

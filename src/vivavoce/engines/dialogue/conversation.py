@@ -17,7 +17,7 @@ from ...core.items import (
     OutputAudio,
     OutputText,
 )
-from .acts import Act
+from .acts import OFFER, Act
 from .directions import read_directions
 from .intents import Intent, understand
 from .memory import Memory
@@ -33,7 +33,24 @@ _LONGEST_HEARD = 2_000
 _LONGEST_CHAIN = 12
 """Questions in a row that are followed back."""
 _ABOUT_FACTS = frozenset(
-    ("unknown", "recall", "book", "light", "thermostat", "weather", "help", "remember", "number_note")
+    (
+        "unknown",
+        "recall",
+        "book",
+        "light",
+        "thermostat",
+        "weather",
+        "help",
+        "remember",
+        "number_note",
+        "time",
+        "date",
+        "greet",
+        "thanks",
+        "list_read",
+        "story",
+        "sing",
+    )
 )
 """Intents that a fact from the instructions answers better, if one does."""
 _ON_REQUEST = frozenset(("calc", "convert", "time", "date", "joke", "story", "count", "coin", "dice", "bye",
@@ -127,8 +144,6 @@ class Conversation:
         greeting = " ".join(act.text for act in opening)
         if not greeting and (wanted := self._requested()) and understand(text).name in _IDLE:
             return self._dressed(self._reply(wanted, self._memory()))
-        if greeting and understand(text).name in ("greet", "unknown", "empty"):
-            return self._dressed(greeting)
         planned = self._planned(len(self._items) - 1)
         calls = tuple(one for one in planned or () if isinstance(one, Call))
         if calls:
@@ -138,16 +153,30 @@ class Conversation:
             said = asked[0]
         elif planned is not None and self._question_before(len(self._items) - 1):
             said = "All right, I will leave it."
+        elif greeting and understand(text).name in ("greet", "unknown", "empty") and not self._knows(text):
+            said = ""
         else:
             said = self._say(text)
+        if said and not any(act.is_literal for act in opening):
+            # Nobody offers help and then gives it in one breath.
+            greeting = greeting.removesuffix(OFFER)
         return self._dressed(f"{greeting} {said}".strip())
+
+    def _knows(self, text: str) -> bool:
+        """Return whether the instructions hold an answer to `text`."""
+        return bool(self._conditioned(text)) or any(self._fact(part) for part in sentences(text))
 
     def _opening(self) -> list[Act]:
         """Return the acts that are due before the user is answered."""
-        spoken = " ".join(
-            _text(item) for item, _ in self._items if isinstance(item, Message) and item.role == "assistant"
-        )
-        due = [act for act in self._directions.acts if act.text.rstrip(".!?") not in spoken]
+        spoken = " ".join(_text(item) for item, _ in self._items if _is_by(item, "assistant"))
+        # A greeting that was interrupted has been given.
+        first = next(filter(None, (_text(item) for item, _ in self._items if _is_by(item, "assistant"))), "")
+        due = [
+            act
+            for act in self._directions.acts
+            if act.text.rstrip(".!?") not in spoken
+            and not (act.is_greeting and first and act.text.startswith(first.rstrip(" .!?\u2026")))
+        ]
         if self._directions.only_acts:
             return (
                 list(self._directions.acts)
@@ -189,12 +218,8 @@ class Conversation:
     def _say(self, text: str) -> str:
         """Return the answer to what the functions have nothing to do with."""
         directions = self._directions
-        said = frozenset(terms(hear(text).words))
-        for condition in directions.conditions:
-            if condition.terms & said and len(condition.terms & said) * 2 >= min(len(condition.terms), 4):
-                return condition.answer
-        if any(topic & said for topic in directions.avoided):
-            return "I am sorry, I cannot talk about that."
+        if conditioned := self._conditioned(text):
+            return conditioned
         memory = self._memory()
         parts = [part for part in sentences(text) if hear(part).words]
         if len(parts) < 2 or understand(text, memory.expecting).name in ("say", "remember") or memory.expecting:
@@ -205,6 +230,20 @@ class Conversation:
         if not telling:
             return self._limited(text, self._respond(text, memory))
         return " ".join(self._limited(parts[i], self._respond(parts[i], memory)) for i in telling[:3])
+
+    def _conditioned(self, text: str) -> str:
+        """Return what the instructions prescribe for a subject that is spoken of; empty for nothing."""
+        said = frozenset(terms(hear(text).words))
+        for condition in self._directions.conditions:
+            if condition.terms & said and len(condition.terms & said) * 2 >= min(len(condition.terms), 4):
+                return condition.answer
+        if any(topic & said for topic in self._directions.avoided):
+            return "I am sorry, I cannot talk about that."
+        return ""
+
+    def _fact(self, text: str) -> str:
+        """Return the fact from the instructions that `text` asks for; empty for none."""
+        return self._directions.fact(text) if _is_question(text) else ""
 
     def _limited(self, text: str, answer: str) -> str:
         """Return `answer`, or a refusal when only another subject is to be spoken of."""
@@ -217,7 +256,7 @@ class Conversation:
 
     def _respond(self, text: str, memory: Memory) -> str:
         intent = understand(text, memory.expecting)
-        if intent.name in _ABOUT_FACTS and _is_question(text) and (fact := self._directions.fact(text)):
+        if intent.name in _ABOUT_FACTS and (fact := self._fact(text)) and not _OF_THE_USER.search(text):
             known = memory.recall(text) if intent.name == "recall" else None
             if known is None:
                 return fact
@@ -275,17 +314,31 @@ def _with_question(intent: Intent, text: str) -> Intent:
     return Intent(intent.name, {**intent.slots, "question": hear(text).plain}) if intent.name == "recall" else intent
 
 
+_ASKING = re.compile(
+    r"(?:(?:hello|hi|hey|good (?:morning|afternoon|evening)|there|please|so|and|okay|well|um|uh|excuse me|can you"
+    r"|could you|would you|i would like to know|i want to know|i need to know|i was wondering|i wonder"
+    r"|do you know)\b ?)*"
+    r"(?:what|which|who|whom|where|when|how|why|if|is|are|do|does|did|can|could|will|would|have|has|tell me"
+    r"|give me|explain|may)\b"
+)
+_OF_SOMEBODY = re.compile(r"\b(?:i|we|he|she|they|my|our|his|her|their|it|that|this|you)\b")
+_OF_THE_USER = re.compile(r"\bmy (?:\w+ )?(?:number|name|address|phone)\b", re.IGNORECASE)
+"""What only the user can have told."""
+_LONGEST_KEYWORDS = 4
+"""Words; "opening hours please" asks without being a question."""
+
+
 def _is_question(text: str) -> bool:
-    plain = hear(text).plain
-    return text.rstrip().endswith("?") or bool(
-        re.match(
-            r"(?:(?:hello|hi|hey|please|so|and|okay|well|excuse me|can you|could you|i would like to know"
-            r"|i want to know|do you know)\b ?)*"
-            r"(?:what|which|who|whom|where|when|how|why|is|are|do|does|did|can|could|will|would|have|has|tell me"
-            r"|give me|explain|may)\b",
-            plain,
-        )
+    heard = hear(text)
+    return (
+        text.rstrip().endswith("?")
+        or bool(_ASKING.match(heard.plain))
+        or (len(heard.words) <= _LONGEST_KEYWORDS and not _OF_SOMEBODY.search(heard.plain))
     )
+
+
+def _is_by(item: Item, role: str) -> bool:
+    return isinstance(item, Message) and item.role == role
 
 
 def _text(item: Item) -> str:

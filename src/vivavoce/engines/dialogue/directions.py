@@ -12,9 +12,10 @@ from functools import lru_cache
 import msgspec
 
 from .acts import USER, Act, addressed, in_first_person, joined, quoted, read_acts, words_of
+from .facts import Facts
 from .memory import sentence
 from .verbatim import wants_verbatim
-from .words import Ranking, hear, sentences, terms
+from .words import hear, sentences, terms
 
 
 class Condition(msgspec.Struct, frozen=True):
@@ -52,17 +53,14 @@ class Directions(msgspec.Struct, frozen=True):
 
     def fact(self, question: str) -> str:
         """Return the fact that answers `question`; empty when none clearly does."""
-        heard = hear(question)
-        wanted = terms(word for word in heard.words if word not in _QUESTION_WORDS)
-        if not wanted or not self.facts:
-            return ""
-        index, share = Ranking(self.facts).best(wanted)
-        return self.facts[index] if index >= 0 and share >= 0.5 else ""
+        return _known(self.facts).answer(question) if self.facts else ""
 
 
-_QUESTION_WORDS = frozenset(
-    "much many long far often when where who whom which please okay hello hi hey question ask wonder find out".split()  # noqa: SIM905
-)
+@lru_cache(maxsize=256)
+def _known(facts: tuple[str, ...]) -> Facts:
+    return Facts(facts)
+
+
 _SAY = r"(?:say|answer|reply|respond|output|return|write|speak|state|use|repeat)(?:ing|s)?"
 _ALWAYS = re.compile(
     r"\b(?:always|only|every (?:time|message|question|input|answer|response)|no matter|whatever|regardless|anything"

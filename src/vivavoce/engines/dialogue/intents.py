@@ -13,6 +13,7 @@ import msgspec
 from .moments import duration
 from .numbers import NUMBER_WORDS, digits, numbers
 from .patterns import COMPETING, NO, NO_WORDS, RULES, SUM_CUE, YES, YES_WORDS
+from .saying import words_to_say
 from .sums import convert, work_out
 from .words import Utterance, hear
 
@@ -40,6 +41,9 @@ def understand(text: str, expecting: str = "") -> Intent:
     heard = hear(text[:_LONGEST])
     if not heard.words:
         return Intent("empty")
+    # Words that are to be said may look like anything else.
+    if (said := words_to_say(text)) is not None:
+        return Intent("say", {"what": said})
     if expecting and (given := _expected(heard, expecting)):
         return given
     sum_said = _sum(heard)
@@ -127,8 +131,6 @@ def _confirmed(name: str, match: re.Match[str], heard: Utterance) -> Intent | No
             return None
         case "recall" if heard.words[0] == "do" and "know" in heard.words:
             return None
-        case "say":
-            return Intent(name, {"what": _quoted(heard, spans["what"][0])})
         case "spell":
             return Intent(name, {"what": raw.get("what") or raw.get("that", "")})
     return Intent(name, raw)
@@ -141,13 +143,3 @@ def _items(heard: Utterance, start: int, end: int) -> str:
         re.sub(r"^(?:the|a|an|some|my|also|please)\s+", "", piece.strip(" .!?\"'"), flags=re.I) for piece in pieces
     )
     return ", ".join(piece for piece in cleaned if piece)
-
-
-def _quoted(heard: Utterance, start: int) -> str:
-    """Return the words to be said from word `start` on, with their case and punctuation."""
-    begin = heard.spans[start][0]
-    text = heard.text[begin:].strip()
-    opening = heard.text[:begin].rstrip()[-1:]
-    if opening in "\"'\u201c\u2018" and opening:
-        text = re.split("[\"\u201d\u2019]|'(?!\\w)", text)[0]
-    return text.strip()

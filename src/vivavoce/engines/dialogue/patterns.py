@@ -12,8 +12,6 @@ _ASK = (
 _POLITE = r"(?: (?:please|now|for me|then|thanks|thank you|okay|right now|just|again))*"
 """How it may end."""
 _LIST = r"(?:my |the |our |that )?(?:\w+ ){0,2}list\b"
-_SOUNDS_LIKE_LIST = r"(?:my |the |our |that )(?:\w+ )?(?:least|last|lest|lift|wrist|they|day)"
-"""Said of removing things, "the list" is what a recogniser heard as one of these."""
 _DEVICE = (
     r"(?:lights?|lamps?|bulbs?|fan|heater|heating|television|tv|radio|music|air conditioning|oven|coffee machine|"
     r"switch|plug)\b"
@@ -71,7 +69,6 @@ RULES = (
         "list_remove",
         rf"\b(?:remove|take|delete|cross|strike|scratch)\b (?P<what>.+?) (?:from|off|of|out of) (?:of )?{_LIST}",
     ),
-    _rule("list_remove", rf"{_ASK}(?:remove|delete|take) (?P<what>.+?) (?:from|off) {_SOUNDS_LIKE_LIST}{_POLITE}$"),
     _rule("list_add", rf"\b(?:add|put|write|note|place|at) (?P<what>.+?) (?:to|on|in|onto|into|do|too) {_LIST}"),
     _rule(
         "list_add",
@@ -194,13 +191,6 @@ RULES = (
     _rule("joke", r"\b(?:joke|riddle|something funny|make me laugh)\b"),
     _rule("sing", r"\b(?:sing|song|poem)\b"),
     _rule(
-        "say",
-        rf"{_ASK}(?:repeat after me|say after me|repeat(?: the (?:words?|following|sentence|phrase))?(?: exactly)?"
-        r"|say(?: the (?:words?|following|sentence|phrase))?(?: exactly)?"
-        r"|read(?: out)?(?: loud| aloud)?(?: the (?:words?|following|sentence|text|phrase)"
-        r"(?: (?:to me|exactly|aloud|out loud|word for word|verbatim))*)?(?: this)?(?: text| sentence)?) (?P<what>.+)$",
-    ),
-    _rule(
         "help",
         r"\bwhat (?:can|could|do) you (?:do|help|offer|know)\b",
         r"\bhow (?:can|could|do) you help\b",
@@ -236,7 +226,7 @@ _FILLERS = (
     r"(?:please|now|for me|then|thanks|thank you|okay|right now|just|again|sorry|well|oh|um|uh|i|am|do|is|it|that|not)"
 )
 _YES = (
-    r"(?:that is (?:right|correct|fine|true)|yes|us|yeah|yep|yup|yea|sure|okay|correct|right|absolutely|certainly"
+    r"(?:that is (?:right|correct|fine|true)|yes|yeah|yep|yup|yea|sure|okay|correct|right|absolutely|certainly"
     r"|of course|fine|go ahead|sounds good|alright|"
     r"all right|exactly|indeed|definitely|perfect|great|please do|i do|it is|please)"
 )

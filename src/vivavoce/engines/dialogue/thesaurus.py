@@ -132,3 +132,6 @@ CHANGES = stems("set update change turn adjust control switch put modify create 
 
 HOLLOW = stems("get do tool function fetch a the my for of to user call")
 """Words in names of functions that nobody says."""
+
+ANNOUNCING = stems("say announce announcement broadcast speak repeat echo intercom")
+"""Words in names of functions that are made for saying things."""
