@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -698,3 +700,17 @@ def test_an_utterance_that_was_already_understood_is_not_discarded_any_more() ->
 def test_reports_about_what_is_not_there_are_dropped(report: Any) -> None:
     play = Playbook()
     assert play.report(report) == NOTHING
+
+
+def test_a_session_is_freed_without_the_garbage_collector() -> None:
+    play = Playbook()
+    play.speak()
+    play.stop_speaking()
+    left = [weakref.ref(play.session), weakref.ref(play.session.conversation)]
+    gc.collect()
+    gc.disable()
+    try:
+        del play
+        assert [ref() for ref in left] == [None, None]
+    finally:
+        gc.enable()

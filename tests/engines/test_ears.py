@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -430,3 +432,39 @@ async def test_an_unchanged_text_is_told_once() -> None:
         await listener.result("b")
     told = [(r.text, r.stable) for r in listener.reports if isinstance(r, Overheard) and r.item_id == "b"]
     assert len(told) == len(set(told))
+
+
+class Owner:
+    """Has ears and is reported to by them, as a call is."""
+
+    def __init__(self, shared: SharedHearing) -> None:
+        self.listener = Listener()
+        self.ears = shared.open(self.take)
+
+    def take(self, report: Report) -> None:
+        self.listener(report)
+
+
+async def test_closed_ears_and_their_owner_are_freed_without_the_garbage_collector() -> None:
+    async with hearing(CountingAsr()) as shared:
+        owner = Owner(shared)
+        owner.ears.transcribe("a", 0, NO_WORDS)
+        at = speak(owner.ears, tone(200), 0, step=960, detect=True)
+        owner.ears.conclude("a", at)
+        await owner.listener.result("a")
+        owner.ears.close()
+        left = [weakref.ref(owner), weakref.ref(owner.ears)]
+        gc.collect()
+        gc.disable()
+        try:
+            del owner
+            # The threads may still hold what they did last.
+            other = Listener()
+            ears = shared.open(other)
+            ears.recognise("b", tone(200), PCM_24K, NO_WORDS)
+            speak(ears, tone(200), 0, step=960, detect=True)
+            await other.result("b")
+            await other.wait(lambda report: isinstance(report, Heard))
+            assert [ref() for ref in left] == [None, None]
+        finally:
+            gc.enable()

@@ -14,6 +14,7 @@ Tell it what happened and when, and do what it returns, in that order:
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import msgspec
 
@@ -89,7 +90,7 @@ class Session:
         self.settings = settings
         self.limits = limits
         self.conversation = Conversation(new_id("conv"), max_items=limits.items, max_audio_bytes=limits.audio_bytes)
-        self._make_id = new_id
+        self._new_id = _unused(new_id, self.conversation)
         self._expires_at = int(created_unix + limits.session_seconds)
         self._last_event = 0.0
         self._is_closed = False
@@ -97,30 +98,6 @@ class Session:
         self._answering = Answering(
             self.id, self.conversation, self._new_id, self._listening.is_pending, limits.parallel_responses
         )
-        self._handlers: dict[type, Callable[..., list[Effect]]] = {
-            ev.SessionUpdate: self._update,
-            ev.InputAudioBufferAppend: self._append,
-            ev.InputAudioBufferCommit: self._commit,
-            ev.InputAudioBufferClear: self._clear,
-            ev.OutputAudioBufferClear: self._clear_output,
-            ev.ConversationItemCreate: self._create_item,
-            ev.ConversationItemRetrieve: self._retrieve_item,
-            ev.ConversationItemDelete: self._delete_item,
-            ev.ConversationItemTruncate: self._truncate_item,
-            ev.ResponseCreate: self._create_response,
-            ev.ResponseCancel: self._cancel_response,
-            Heard: self._heard,
-            Overheard: self._overheard,
-            Transcribed: self._transcribed,
-            TranscriptionFailed: self._transcribed,
-            Deafened: self._deafened,
-            Said: self._replied,
-            Called: self._replied,
-            Argued: self._replied,
-            Answered: self._replied,
-            Broke: self._replied,
-            Played: self._played,
-        }
 
     # ---------------------------------------------------------------------------------------------- the contract
 
@@ -153,7 +130,7 @@ class Session:
             return []
         self._last_event = now
         try:
-            return self._handlers[type(event)](event, now)
+            return self._HANDLERS[type(event)](self, event, now)
         except ProtocolError as mistake:
             mistake.event_id = event.event_id
             return self._refuse(mistake)
@@ -169,7 +146,7 @@ class Session:
         """Take in what an engine or a leg reports; reports about what is over are ignored."""
         if self._is_closed:
             return []
-        return self._handlers[type(report)](report, now)
+        return self._HANDLERS[type(report)](self, report, now)
 
     def receive_time(self, now: float) -> list[Effect]:
         """Do what is due."""
@@ -350,6 +327,32 @@ class Session:
             return []
         return [Send(ev.ItemTruncated(self._event(), report.item_id, 0, report.audio_ms))]
 
+    _HANDLERS: ClassVar[dict[type, Callable[..., list[Effect]]]] = {
+        ev.SessionUpdate: _update,
+        ev.InputAudioBufferAppend: _append,
+        ev.InputAudioBufferCommit: _commit,
+        ev.InputAudioBufferClear: _clear,
+        ev.OutputAudioBufferClear: _clear_output,
+        ev.ConversationItemCreate: _create_item,
+        ev.ConversationItemRetrieve: _retrieve_item,
+        ev.ConversationItemDelete: _delete_item,
+        ev.ConversationItemTruncate: _truncate_item,
+        ev.ResponseCreate: _create_response,
+        ev.ResponseCancel: _cancel_response,
+        Heard: _heard,
+        Overheard: _overheard,
+        Transcribed: _transcribed,
+        TranscriptionFailed: _transcribed,
+        Deafened: _deafened,
+        Said: _replied,
+        Called: _replied,
+        Argued: _replied,
+        Answered: _replied,
+        Broke: _replied,
+        Played: _played,
+    }
+    """What takes in each event and report.  Of the class, so that a session has no reference to itself."""
+
     # ------------------------------------------------------------------------------------------------ internals
 
     def _in_format(self, item: Item) -> Item:
@@ -365,15 +368,20 @@ class Session:
         )  # fmt: skip
         return msgspec.structs.replace(item, content=content)
 
-    def _new_id(self, kind: str) -> str:
-        """Return a new id; a client may have given one of its items the id that would be next."""
-        new = self._make_id(kind)
-        while kind == "item" and new in self.conversation:
-            new = self._make_id(kind)
-        return new
-
     def _event(self) -> str:
-        return self._make_id("event")
+        return self._new_id("event")
 
     def _state(self) -> SessionState:
         return SessionState(self.id, self._expires_at, self.settings)
+
+
+def _unused(make_id: NewId, conversation: Conversation) -> NewId:
+    """Return `make_id`, but for ids of items that a client has already given to one of its own."""
+
+    def new_id(kind: str) -> str:
+        new = make_id(kind)
+        while kind == "item" and new in conversation:
+            new = make_id(kind)
+        return new
+
+    return new_id

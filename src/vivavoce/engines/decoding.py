@@ -213,6 +213,7 @@ class DecoderThread:
         while (job := self._jobs.get()) is not None:
             if not self._work.is_stopping:
                 job(self._work)
+            del job  # the session that it is about need not be kept until the next one
         self._work.drop()
 
 

@@ -156,6 +156,7 @@ class WebSocketLeg(asyncio.BufferedProtocol):
         self._timer.cancel()
         # The owner may keep the leg; a TLS transport would keep megabytes that its peer did not read.
         self._transport = _GONE
+        self._owner = None
         self._framing.release()
         self._lost(self)
 
