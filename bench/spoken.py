@@ -4,8 +4,8 @@
 
 The sentences of tests/data/utterances.tsv are spoken over the Realtime protocol by flite's voices, where flite is
 installed, and by the embedded one, which is espeak-ng's klatt4 as `alloy`; turns are found by the server.  Each voice
-holds one conversation of all sentences in order, so that lists, notes and timers make sense, and then says each
-sentence in a session of its own.  The server is started here, with a recogniser that was never told the sentences, or
+holds one conversation of all sentences in order, so that lists, notes and timers make sense, and says the first 32
+again in a session each.  The server is started here, with a recogniser that was never told the sentences, or
 is that of `--url`: a vivavoce with the embedded engines.
 
     turns       sentences that were one turn: one speech_started, one speech_stopped
@@ -69,7 +69,7 @@ BEFORE_MS, AFTER_MS = 300, 900
 CHUNK_MS = 40
 PEAK = 16_000
 PATIENCE_SECONDS = 30.0
-SAMPLE = ("u02", "u05", "u12", "u14", "u16", "u19", "u30")
+SAMPLE = ("u02", "u05", "u12", "u16", "u30")
 """Sentences whose answers are spoken by all voices."""
 
 
@@ -278,10 +278,11 @@ class Outcome(NamedTuple):
 async def measure(place: Place, voice: str) -> Outcome:
     said = sentences()
     speech = [levelled(pcm) for pcm in await spoken([text for _, text in said], "" if voice == EMBEDDED else voice)]
-    outcome = Outcome(voice, [Take(*each) for each in said], [Take(*each) for each in said])
+    singly = [Take(*each) for each in said if each[0] in GOLD]
+    outcome = Outcome(voice, [Take(*each) for each in said], singly)
     await asyncio.gather(
         converse(place, zip(outcome.together, speech, strict=True)),
-        say_singly(place, list(zip(outcome.singly, speech, strict=True))),
+        say_singly(place, list(zip(outcome.singly, speech, strict=False))),
     )
     return outcome
 
@@ -289,7 +290,8 @@ async def measure(place: Place, voice: str) -> Outcome:
 def levelled(pcm: bytes) -> bytes:
     """Return speech at an ordinary level."""
     samples = np.frombuffer(pcm, "<i2").astype(float)
-    return (samples * (PEAK / max(1.0, np.abs(samples).max()))).astype("<i2").tobytes()
+    samples *= PEAK / max(1.0, float(np.abs(samples).max()))
+    return bytes(samples.astype("<i2").tobytes())
 
 
 # -------------------------------------------------------------------------------------------------------- the answers
@@ -330,17 +332,19 @@ async def answers(place: Place, voice: str) -> list[tuple[str, bytes]]:
 def recognised(asr: SphinxAsr, voice: str, said: list[tuple[str, bytes]]) -> Echo:
     """Recognise answers, without and with their words as the vocabulary."""
     decoder = asr.open()
-    wrong = []
-    for vocabulary in (Vocabulary(), Vocabulary(texts=tuple(text for text, _ in said))):
-        errors = 0
+
+    def errors(vocabulary: Vocabulary) -> int:
+        wrong = 0
         for text, pcm in said:
             decoder.start(vocabulary)
             decoder.feed(bytes(32 * BEFORE_MS) + resample(pcm, RATE_HZ, 16_000) + bytes(32 * BEFORE_MS))
-            errors += word_errors(words(text), words(decoder.finish().text))
-        wrong.append(errors)
+            wrong += word_errors(words(text), words(decoder.finish().text))
+        return wrong
+
+    without, given = errors(Vocabulary()), errors(Vocabulary(texts=tuple(text for text, _ in said)))
     decoder.close()
     seconds = sum(len(pcm) for _, pcm in said) / 2 / RATE_HZ
-    return Echo(voice, sum(len(words(text)) for text, _ in said), *wrong, seconds)
+    return Echo(voice, sum(len(words(text)) for text, _ in said), without, given, seconds)
 
 
 async def echoes(place: Place, voices: Iterable[str]) -> list[Echo]:
@@ -355,72 +359,76 @@ def percent(part: float, whole: float) -> str:
     return shown(100 * part / whole, 1)
 
 
+def share(right: Iterable[bool]) -> str:
+    """Return how many of how many are right."""
+    known = list(right)
+    return f"{sum(known)}/{len(known)}"
+
+
 def row_of(outcome: Outcome) -> tuple[str, ...]:
-    columns = []
-    for takes in (outcome.together, outcome.singly):
-        known = [take for take in takes if take.name in GOLD]
-        columns.append(
-            (
-                f"{sum(take.is_one_turn for take in takes)}/{len(takes)}",
-                percent(sum(take.errors for take in takes), sum(len(words(take.said)) for take in takes)),
-                f"{sum(not take.errors for take in takes) * 100 / len(takes):.0f}",
-                f"{sum(take.is_understood for take in known)}/{len(known)}",
-                f"{sum(take.is_coherent for take in known)}/{len(known)}",
-                f"{sum(found(UNANSWERABLE, take.answer) for take in takes if take not in known)}/"
-                f"{len(takes) - len(known)}",
-            )
-        )
-    (turns, wer, exact, right, coherent, honest), (turns_1, _, _, right_1, _, _) = columns
+    together, singly = outcome.together, outcome.singly
+    commands = [take for take in together if take.name in GOLD]
+    others = [take for take in together if take.name not in GOLD]
     wer_design, right_design = DESIGN.get(outcome.voice, ("", ""))
-    name = f"espeak {outcome.voice}" if outcome.voice == EMBEDDED else f"flite {outcome.voice}"
-    return (name, turns, wer, exact, wer_design, right, coherent, honest, turns_1, right_1, right_design)
+    return (
+        f"espeak {outcome.voice}" if outcome.voice == EMBEDDED else f"flite {outcome.voice}",
+        share(take.is_one_turn for take in together),
+        percent(sum(take.errors for take in together), sum(len(words(take.said)) for take in together)),
+        f"{100 * sum(not take.errors for take in together) / len(together):.0f}",
+        wer_design,
+        share(take.is_understood for take in commands),
+        right_design,
+        share(take.is_coherent for take in commands),
+        share(found(UNANSWERABLE, take.answer) for take in others),
+        share(take.is_one_turn for take in singly),
+        share(take.is_understood for take in singly),
+    )
 
 
 def show(outcomes: list[Outcome], heard_again: list[Echo]) -> None:
-    head = ("voice", "turns", "WER %", "exact %", "design", "understood", "coherent", "honest")
-    head += ("turns, singly", "understood, singly", "design")
-    print(table("Spoken to the server and answered", head, [row_of(outcome) for outcome in outcomes]))
-    differing = sum(a.transcript != b.transcript for o in outcomes for a, b in zip(o.together, o.singly, strict=True))
+    head = ("voice", "turns", "WER %", "exact %", "design", "understood", "design", "coherent", "honest")
+    rows = [row_of(outcome) for outcome in outcomes]
+    print(table("Spoken to the server and answered", (*head, "turns singly", "understood singly"), rows))
+    # Where speech begins among the frames of the voice model decides the first 32 ms, and they some words.
+    differing = sum(a.transcript != b.transcript for o in outcomes for a, b in zip(o.together, o.singly, strict=False))
     print(f"transcripts that differ between the conversation and a session of their own: {differing}")
     rows = [
         (e.voice, shown(e.seconds), str(e.n_words), percent(e.without, e.n_words), percent(e.given, e.n_words))
         for e in heard_again
     ]
-    every = [sum(column) for column in zip(*((e.n_words, e.without, e.given) for e in heard_again), strict=True)]
-    rows.append(("all", "", str(every[0]), *(percent(wrong, every[0]) for wrong in every[1:])))
-    head = ("voice", "seconds", "words", "WER %", "with vocabulary")
-    print(table("Answers recognised again", head, rows))
+    n_words = sum(e.n_words for e in heard_again)
+    without, given = sum(e.without for e in heard_again), sum(e.given for e in heard_again)
+    rows.append(("all", "", str(n_words), percent(without, n_words), percent(given, n_words)))
+    print(table("Answers recognised again", ("voice", "seconds", "words", "WER %", "with vocabulary"), rows))
 
 
-def show_errors(outcomes: list[Outcome]) -> None:
-    for outcome in outcomes:
-        for take, alone in zip(outcome.together, outcome.singly, strict=True):
-            is_known = take.name in GOLD
-            wrong = [
-                *(("turns",) if not (take.is_one_turn and alone.is_one_turn) else ()),
-                *(("intent",) if is_known and not take.is_understood else ()),
-                *(("memory",) if is_known and take.is_understood and not take.is_coherent else ()),
-                *(("intent, singly",) if is_known and not alone.is_understood else ()),
+def show_errors(outcome: Outcome) -> None:
+    """Print what was not heard or understood as it was said: first in the conversation, then singly."""
+    for kind, takes in (("", outcome.together), (" singly", outcome.singly)):
+        for take in takes:
+            is_understood = take.name not in GOLD or take.is_understood
+            marks = [
+                *(() if take.is_one_turn else (f"{take.starts} starts, {take.stops} stops",)),
+                *(() if is_understood else ("not understood",)),
             ]
-            if take.errors or wrong:
-                marks = f" [{', '.join(wrong)}]" if wrong else ""
-                print(f"  {outcome.voice} {take.name}{marks}: {take.said} | {take.transcript} -> {take.answer}")
-            if alone.transcript != take.transcript:
-                print(f"  {outcome.voice} {take.name}, singly: {alone.transcript} -> {alone.answer}")
+            if take.errors or marks:
+                print(
+                    f"  {outcome.voice}{kind} {take.name} {', '.join(marks)}: {take.said} | {take.transcript}", end=""
+                )
+                print(f" -> {take.answer}")
 
 
 async def run(upstream: Upstream, voices: list[str], echoing: tuple[str, ...], pace: float, errors: bool) -> int:
     place = Place(upstream, pace, asyncio.Semaphore(AT_ONCE))
-    *outcomes, heard_again = await asyncio.gather(*(measure(place, voice) for voice in voices), echoes(place, echoing))
-    if errors:
-        show_errors(outcomes)
+    measuring = asyncio.gather(*(measure(place, voice) for voice in voices))
+    outcomes, heard_again = await asyncio.gather(measuring, echoes(place, echoing))
+    for outcome in outcomes if errors else ():
+        show_errors(outcome)
     show(outcomes, heard_again)
-    short = [
-        outcome.voice
-        for outcome in outcomes
-        if outcome.voice != EMBEDDED and sum(t.is_understood for t in outcome.together if t.name in GOLD) < TARGET
-    ]
-    print(f"target: {TARGET} understood for flite's voices: {'missed by ' + ', '.join(short) if short else 'met'}")
+    by_flite = [outcome for outcome in outcomes if outcome.voice != EMBEDDED]
+    short = [o.voice for o in by_flite if sum(t.is_understood for t in o.together if t.name in GOLD) < TARGET]
+    verdict = f"missed by {', '.join(short)}" if short else "met" if by_flite else "not measured"
+    print(f"target: {TARGET} understood for flite's voices: {verdict}")
     return 1 if short else 0
 
 

@@ -87,7 +87,6 @@ list_read | read me my list
 list_read | what's on my list?
 list_remove what=eggs | remove the eggs from the list
 list_remove what=milk | take milk off my list
-list_remove what=bread | remove the bread from my shopping least
 list_clear | clear my shopping list
 remember note=my car is parked on the third floor | please remember that my car is parked on the third floor
 remember note=my favorite color is blue | my favorite color is blue
@@ -128,7 +127,6 @@ bye | goodbye
 bye | see you later
 bye | good night
 yes | yes
-yes | us please
 yes | Yes, please.
 yes | okay sure
 yes | that's right
