@@ -6,6 +6,7 @@ neither do some old ones: those are addressed in GA, and the shape of their firs
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from ..core import events as ev
@@ -91,7 +92,7 @@ def choose(shape: str | None) -> Dialect:
             return Undecided()
 
 
-def shape_of(headers: dict[str, str], subprotocols: tuple[str, ...]) -> str | None:
+def shape_of(headers: Mapping[str, str], subprotocols: tuple[str, ...]) -> str | None:
     """Return the shape that a connection asks for by its headers or subprotocols, or None.
 
     Args:

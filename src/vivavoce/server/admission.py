@@ -20,11 +20,11 @@ import msgspec
 
 from ..config import Access
 from ..core.errors import ConfigError, VivavoceError
+from ..dialects.choose import shape_of
 
 __all__ = ["Admission", "Connection", "Refused", "Request", "check_exposure", "is_loopback"]
 
 KEY_SUBPROTOCOL = "openai-insecure-api-key."
-BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "api-key", "cookie", "sec-websocket-protocol"})
 _SECRET_PARAMETERS = frozenset({"api-key"})
 _RETRY_SECONDS = "5"
@@ -238,8 +238,5 @@ def _wrong_key(key: str) -> Refused:
 
 
 def _dialect_hint(request: Request) -> str:
-    tokens = [token.strip() for token in request.headers.get("openai-beta", "").split(",")]
     is_azure_preview = request.path.rstrip("/") == "/openai/realtime" and "api-version" in request.query
-    if "realtime=v1" in tokens or BETA_SUBPROTOCOL in request.subprotocols or is_azure_preview:
-        return "beta"
-    return ""
+    return "beta" if is_azure_preview else shape_of(request.headers, request.subprotocols) or ""
