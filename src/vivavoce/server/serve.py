@@ -36,6 +36,7 @@ __all__ = ["ServeError", "Switchboard", "serve"]
 # How long uvicorn waits for the closes that it asked for; longer than a leg takes to cut its peer off.
 _GRACE_SECONDS = 10
 _BACKLOG = 2048
+_OPEN_FILES = 65_536
 # Young garbage is looked through after this many new objects.  With 100 sessions at work Python's own 700 cost 9 %
 # of the time and pauses of 56 ms, these and the freezing 5 % and 15 ms; sessions that end free themselves anyway.
 _GC_THRESHOLDS = (50_000, 20, 100)
@@ -93,6 +94,7 @@ def serve(config: Config, build: Callable[[Config], Switchboard], tell: Callable
         EngineError: an engine cannot be loaded.
     """
     _set_up_logging(config.log_level)
+    _raise_file_limit()
     sockets = bind(config.listening)
     try:
         check_exposure((str(sock.getsockname()[0]) for sock in sockets), config.access)
@@ -103,6 +105,19 @@ def serve(config: Config, build: Callable[[Config], Switchboard], tell: Callable
         for sock in sockets:
             sock.close()
     return 0
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files as this user may have: each connection is one, and the usual limit is 1024."""
+    try:
+        import resource
+    except ImportError:  # there is no such limit on Windows
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # some systems allow less than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def bind(listening: Listening) -> list[socket.socket]:
