@@ -65,11 +65,6 @@ class Conversation:
         return not self.is_user_speaking and not owed and self.player.is_idle
 
     @property
-    def is_answering(self) -> bool:
-        """Whether an answer is being made or played."""
-        return bool(self._responses) or not self.player.is_idle
-
-    @property
     def played_ms(self) -> int:
         """How much was heard of the answer that plays; 0 when none does."""
         if self._playing is None or self.player.is_idle:

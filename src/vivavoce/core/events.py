@@ -24,7 +24,7 @@ class SessionUpdate(_Client, frozen=True, kw_only=True):
     """Change the settings: a deep partial merge."""
 
     session: dict[str, Any]
-    """A checked patch in GA spelling (`core.settings.check_session`)."""
+    """A checked change, keyed as `core.settings.SessionPatch` says."""
 
 
 class InputAudioBufferAppend(_Client, frozen=True, kw_only=True):
@@ -79,7 +79,7 @@ class ResponseCreate(_Client, frozen=True, kw_only=True):
     """Ask for an answer."""
 
     response: dict[str, Any]
-    """Checked overrides in GA spelling (`core.settings.check_response`), without the fields below."""
+    """Checked overrides, keyed as `core.settings.ResponsePatch` says."""
     conversation: str = "auto"
     """`auto` or `none`."""
     metadata: dict[str, str] | None = None
