@@ -8,14 +8,14 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ..config import Config, load
-from ..legs.line import Line, Shape
+from ..legs.line import Line, Shape, error_text
 from ..legs.upstream import Upstream, dial
-from .failure import Misuse
+from .failure import Failure, Misuse
 from .together import within
 
 if TYPE_CHECKING:
@@ -102,6 +102,22 @@ def _key(host: str, environ: Mapping[str, str]) -> str:
     if _is_openai(host):
         names.reverse()
     return next((environ[name] for name in names if environ.get(name, "").strip()), "")
+
+
+async def configure(line: Line, settings: dict[str, Any], timeout: float) -> None:
+    """Tell a session its settings, and return when they hold.
+
+    Raises:
+        Failure: the server does not accept them.
+        LineError: the line broke, or the server was silent for `timeout` seconds.
+    """
+    await line.send({"type": "session.update", "event_id": "settings", "session": settings})
+    while True:
+        event = await within(timeout, anext(line), "an answer to the settings")
+        if event["type"] == "error":
+            raise Failure(f"the server refuses the settings: {error_text(event)}")
+        if event["type"] == "session.updated":
+            return
 
 
 @asynccontextmanager

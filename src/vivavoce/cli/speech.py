@@ -17,6 +17,7 @@ import msgspec
 from ..core.errors import VivavoceError
 from ..legs.line import Line, LineError, error_text
 from .failure import Failure
+from .line import configure
 from .together import within
 
 RATE_HZ = 24_000
@@ -121,13 +122,7 @@ class Speaker:
             Failure: it does not accept it.
             LineError: the line broke.
         """
-        await self.line.send({"type": "session.update", "event_id": "settings", "session": self._manner.session})
-        while True:
-            event = await self._next("an answer to the settings")
-            if event["type"] == "error":
-                raise Failure(f"the server refuses the settings: {error_text(event)}")
-            if event["type"] == "session.updated":
-                break
+        await configure(self.line, self._manner.session, self._manner.timeout)
         told = ((self.line.session.get("audio") or {}).get("output") or {}).get("format")
         if isinstance(told, dict) and (told.get("type"), told.get("rate", RATE_HZ)) != ("audio/pcm", RATE_HZ):
             raise Failure(f"the server speaks {told.get('type')} at {told.get('rate')} Hz, not 24 kHz PCM")

@@ -13,11 +13,11 @@ from typing import Any, Protocol
 
 from ..legs.line import Line, error_text
 from .captions import Captions
-from .failure import Failure
 from .latency import Latencies
+from .line import configure
 from .player import FRAME_BYTES, FRAME_MS, Player
 from .speech import RATE_HZ, decoded
-from .together import together, within
+from .together import together
 
 
 class Source(Protocol):
@@ -78,13 +78,7 @@ class Conversation:
             Failure: it does not accept them.
             LineError: the line broke.
         """
-        await line.send({"type": "session.update", "event_id": "settings", "session": settings})
-        while True:
-            event = await within(timeout, anext(line), "an answer to the settings")
-            if event["type"] == "error":
-                raise Failure(f"the server refuses the settings: {error_text(event)}")
-            if event["type"] == "session.updated":
-                break
+        await configure(line, settings, timeout)
         detection = ((line.session.get("audio") or {}).get("input") or {}).get("turn_detection") or {}
         self._silence_ms = int(detection.get("silence_duration_ms") or 0)
 

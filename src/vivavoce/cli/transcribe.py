@@ -17,7 +17,7 @@ import msgspec
 from ..legs.line import Line, LineError, error_text
 from .captions import Captions
 from .failure import DONE, FAILED, Failure, Misuse, cause, complain, guarded
-from .line import OpenLine, Place, add_place_arguments, lines, place_of, transcription_model
+from .line import OpenLine, Place, add_place_arguments, configure, lines, place_of, transcription_model
 from .progress import clock
 from .segments import Segment, Segments
 from .together import together, within
@@ -147,19 +147,11 @@ class Listener:
             Failure: the server does not transcribe.
             LineError: the line broke.
         """
-        await within(self._timeout, self._configure(line), "an answer to the settings")
+        await configure(line, self._settings, self._timeout)
         await together(self._send_all(line), self._read_all(line), until_first=True)
         if self._captions:
             self._captions.clear()
         return [segment for segment in self._segments.all if segment.text or segment.problem]
-
-    async def _configure(self, line: Line) -> None:
-        await line.send({"type": "session.update", "event_id": "settings", "session": self._settings})
-        async for event in line:
-            if event["type"] == "error":
-                raise Failure(f"the server refuses the settings: {error_text(event)}")
-            if event["type"] == "session.updated":
-                return
 
     async def _send_all(self, line: Line) -> None:
         """Send the recording, and silence after it that ends its last words."""
