@@ -257,7 +257,7 @@ async def test_reading_aloud_of_nothing_is_silent() -> None:
         ("Ask for the user's name.", "What is your name?", "What is your name?"),
         ("Tell the user that the call is recorded", "The call is recorded.", "The call is recorded."),
         ("You are Ada. Greet the caller.", "Hello, I am Ada. How can I help you?",
-         "Hello, I am Ada. How can I help you? It is 2:30 PM."),
+         "Hello, I am Ada. It is 2:30 PM."),
         ("Begin by saying 'Welcome.' Then help the user.", "Welcome.", "Welcome. It is 2:30 PM."),
         ("What is 2 plus 2?", "That is 4.", "It is 2:30 PM."),
         ("Always answer with exactly 'Busy.'", "Busy.", "Busy."),

@@ -295,7 +295,7 @@ def test_small_talk_and_sums_are_never_given_to_a_function(said: str) -> None:
         ("pizza", "order a pizza", "Which size: small, medium or large?"),
         ("pizza", "where is my order", "What is the order number?"),
         ("bank", "what's my balance", "Which account: checking or savings?"),
-        ("calendar", "book a meeting", "For which day?"),
+        ("calendar", "book a meeting", "What should I call it?"),
     ],
 )
 def test_a_missing_argument_is_asked_for(app: str, said: str, question: str) -> None:

@@ -15,7 +15,7 @@ import msgspec
 from ...core.settings import Tool
 from .intents import Intent
 from .numbers import NUMBER_WORDS
-from .slots import plain_name, slots_of
+from .slots import plain_name, slots_of, stems
 from .thesaurus import ANNOUNCING, CHANGES, DEEDS, DOMAIN, HOLLOW, LOOKS_UP, LOOSE, MOMENTS, OWN, STOP, SYNONYMS, WEAK
 from .words import Utterance, hear, stem
 
@@ -138,6 +138,11 @@ def _covers(tool: Tool, intent: Intent) -> bool:
     if intent.name == "say":
         return bool(names & ANNOUNCING)
     return stem(intent.name) in names
+
+
+def looks_up(name: str) -> bool:
+    """Return whether a function is named as one that looks something up."""
+    return bool(stems(plain_name(name)) & LOOKS_UP)
 
 
 def suits(heard: Utterance, tool: Tool, intent: Intent) -> float:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import datetime, timedelta
+from typing import Any
 
 from ...core.effects import Prompt
 from ...core.items import (
@@ -18,12 +20,13 @@ from ...core.items import (
     OutputText,
 )
 from .acts import OFFER, Act
+from .choosing import looks_up
 from .directions import read_directions
 from .intents import Intent, understand
 from .memory import Memory
 from .outputs import tell
 from .replies import Occasion, reply
-from .tools import Call, Plan, Question, plan, resume
+from .tools import Call, Plan, Question, follow, plan, resume
 from .words import hear, sentences, terms
 
 _REMEMBERED = 400
@@ -58,6 +61,10 @@ _ON_REQUEST = frozenset(("calc", "convert", "time", "date", "joke", "story", "co
 """What instructions may ask for as if they were the user."""
 _IDLE = frozenset(("greet", "unknown", "empty", "yes", "no", "thanks"))
 """Messages that do not stand in the way of what instructions ask for."""
+_MAY_FOLLOW = frozenset(("unknown", "light", "thermostat", "weather"))
+"""Intents that may change what a function was called with last."""
+_LATELY = 6
+"""Items back to which "what about Paris" refers."""
 _POLITE = frozenset(("greet", "thanks", "bye", "yes", "no", "stop", "repeat", "empty", "identity", "name_set", "help"))
 """What is answered whatever the subject is limited to."""
 
@@ -144,14 +151,16 @@ class Conversation:
         greeting = " ".join(act.text for act in opening)
         if not greeting and (wanted := self._requested()) and understand(text).name in _IDLE:
             return self._dressed(self._reply(wanted, self._memory()))
+        question = self._question_before(len(self._items) - 1)
         planned = self._planned(len(self._items) - 1)
         calls = tuple(one for one in planned or () if isinstance(one, Call))
         if calls:
             return calls
         asked = [one.text for one in planned or () if isinstance(one, Question)]
         if asked:
-            said = asked[0]
-        elif planned is not None and self._question_before(len(self._items) - 1):
+            fact = self._fact(text) if _ASKS_FACT.match(hear(text).plain) else ""
+            said = f"{fact} {asked[0]}".strip() if question is not None else asked[0]
+        elif planned is not None and question is not None:
             said = "All right, I will leave it."
         elif greeting and understand(text).name in ("greet", "unknown", "empty") and not self._knows(text):
             said = ""
@@ -195,7 +204,28 @@ class Conversation:
             following = resume(question, text, self._tools, self._today.date())
             if following is not None:
                 return following
-        return plan(text, self._tools, self._today.date(), several=self._prompt.parallel_tool_calls) or None
+        planned = plan(text, self._tools, self._today.date(), several=self._prompt.parallel_tool_calls)
+        if self._is_answered_by_fact(text, planned):
+            # What was asked for before is still wanted.
+            return (question,) if question is not None else None
+        if not planned and understand(text).name in _MAY_FOLLOW and (again := self._following(index, text)):
+            return (again,)
+        return planned or None
+
+    def _is_answered_by_fact(self, text: str, planned: Plan) -> bool:
+        """Return whether a plain question is answered by the instructions, not by a function that looks up."""
+        if not _ASKS_FACT.match(hear(text).plain) or not self._fact(text):
+            return False
+        return not any(looks_up(one.name if isinstance(one, Call) else one.tool.name) for one in planned)
+
+    def _following(self, index: int, text: str) -> Call | None:
+        """Return the last call once more with what `text` changes of it."""
+        for item, _ in reversed(self._items[max(0, index - _LATELY) : index]):
+            if isinstance(item, FunctionCall):
+                tool = next((one for one in self._tools if one.name == item.name), None)
+                before = _arguments(item.arguments)
+                return follow(tool, before, text, self._today.date()) if tool and before is not None else None
+        return None
 
     def _question_before(self, index: int, depth: int = 0) -> Question | None:
         """Return the question for an argument that the message at `index` may answer."""
@@ -321,6 +351,11 @@ _ASKING = re.compile(
     r"(?:what|which|who|whom|where|when|how|why|if|is|are|do|does|did|can|could|will|would|have|has|tell me"
     r"|give me|explain|may)\b"
 )
+_ASKS_FACT = re.compile(
+    r"(?:(?:hello|hi|hey|please|so|and|okay|well|um|uh|excuse me|can you tell me|could you tell me|do you know)\b ?)*"
+    r"(?:what|which|who|where|when|how|is|are|do you|does|did|tell me)\b"
+)
+"""Questions that want to know rather than to have something done."""
 _OF_SOMEBODY = re.compile(r"\b(?:i|we|he|she|they|my|our|his|her|their|it|that|this|you)\b")
 _OF_THE_USER = re.compile(r"\bmy (?:\w+ )?(?:number|name|address|phone)\b", re.IGNORECASE)
 """What only the user can have told."""
@@ -335,6 +370,15 @@ def _is_question(text: str) -> bool:
         or bool(_ASKING.match(heard.plain))
         or (len(heard.words) <= _LONGEST_KEYWORDS and not _OF_SOMEBODY.search(heard.plain))
     )
+
+
+def _arguments(text: str) -> dict[str, Any] | None:
+    """Return the arguments of a call, None when they are no JSON object."""
+    try:
+        arguments = json.loads(text or "{}")
+    except ValueError:
+        return None
+    return arguments if isinstance(arguments, dict) else None
 
 
 def _is_by(item: Item, role: str) -> bool:

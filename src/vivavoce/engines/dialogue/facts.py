@@ -81,7 +81,7 @@ _HOLLOW = lexicon(
     "much many long far often when where who whom which please okay hello hi hey question ask wonder find out offer "
     "included include there available possible allow allowed bring exactly actually currently today now say mean "
     "called call anything something give explain information info thing things okay excuse does got the yes no"
-) | stems("include serve")
+) | stems("include serve take get go come work")
 _MOMENT = stems("time date today day now current year month week tomorrow hour")
 """What the clock and the calendar are asked for."""
 _ENOUGH = 0.5

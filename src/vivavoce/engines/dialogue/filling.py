@@ -16,6 +16,12 @@ _DEEPEST = 3
 """Objects within objects that are filled."""
 
 
+_NONE = re.compile(
+    r"(?:please )?(?:none|nothing|without(?: any(?:thing)?)?|plain|no \w+)(?: at all| please| thanks| thank you)*$"
+)
+"""An empty list, as it is said."""
+
+
 def fill(slots: Sequence[Slot], heard: Utterance, today: date, spent: frozenset[str] = frozenset()) -> Json:
     """Return the values that were said, by name.
 
@@ -39,7 +45,7 @@ def fill_one(slot: Slot, heard: Utterance, today: date) -> Any | None:
         case "boolean":
             return _yes_or_no(heard.plain)
         case "array":
-            return _array(material, slot)
+            return [] if _NONE.match(heard.plain) else _array(material, slot, direct=True)
         case "object":
             return _filled(material, slots_of(slot.schema), 1) or None
     return direct_text(material, slot)
@@ -72,7 +78,7 @@ def _value(material: Material, slot: Slot, depth: int, *, alone: bool) -> Any | 
     return text_of(material, slot, alone=alone)
 
 
-def _array(material: Material, slot: Slot) -> list[Any] | None:
+def _array(material: Material, slot: Slot, *, direct: bool = False) -> list[Any] | None:
     items = slot.schema.get("items")
     inner = Slot(slot.name, items if isinstance(items, dict) else {})
     if choices := inner.choices or slot.choices:
@@ -83,7 +89,7 @@ def _array(material: Material, slot: Slot) -> list[Any] | None:
         case "object":
             entry = _filled(material, slots_of(inner.schema), _DEEPEST)
             return [entry] if entry else None
-    return items_of(material, slot) or None
+    return items_of(material, slot, direct=direct) or None
 
 
 def _certainty(slot: Slot) -> int:
@@ -91,6 +97,8 @@ def _certainty(slot: Slot) -> int:
     if slot.choices:
         return 0
     if slot.kind == "string":
+        if slot.topic == "text" and not slot.required and not slot.is_message:
+            return 8  # what has to be known takes its words first
         by_look = {"email": 1, "day": 2, "moment": 2, "time": 3, "identifier": 4, "street": 4, "kind": 5, "person": 7}
         return by_look.get(slot.topic, 9 if slot.is_message else 6)
     return {"boolean": 1, "integer": 4, "number": 4, "object": 6}.get(slot.kind, 8)

@@ -6,10 +6,10 @@ import re
 
 from .material import Material, Span
 from .moments import iso_day
-from .numbers import digits
+from .numbers import digits, number_at
 from .slots import Slot, stems
 from .sums import notation
-from .words import lexicon, stem
+from .words import hear, lexicon, stem
 
 _BOUNDARIES = lexicon("in at for to on with and from by of about because saying that is are under into near using via")
 """Words that a name or a place does not go on behind."""
@@ -18,8 +18,12 @@ _NO_VALUE = lexicon(
 )
 _ARTICLES = lexicon("the my a an our some your")
 _TRAILING = _NO_VALUE | lexicon("please now thanks like into from about by called named near")
+_SOMEBODY = lexicon("i we he she they you my your")
+_LONGEST_NAME = 5
+"""Words of a name or a place."""
 _FRAME = lexicon(
     "please can could would will you i want need like to the a an my me for of with and hey hello hi okay so is are do "
+    "turn switch "
     "does tell give get show find look up search add put set make what who where when how which us let some have "
     "just in "
     "on at about that it its be today tomorrow tonight now"
@@ -70,12 +74,32 @@ def direct_text(material: Material, slot: Slot) -> str | None:
     if slot.topic in _BY_LOOK and (text := _BY_LOOK[slot.topic](material, slot)):
         return text
     text = _TAIL.sub("", _LEAD.sub("", material.heard.text.strip())).strip()
+    if slot.topic in ("place", "person"):
+        if len(text.split()) > _LONGEST_NAME:
+            return _behind_preposition(material, slot)
+        moments = [span for span in (material.day_span(), material.time_span()) if span]
+        if any(text.lower() == material.heard.raw(*span).lower() for span in moments):
+            return None
+    if slot.topic in ("day", "time") and not _may_be_moment(material, slot, text):
+        return None
     return _cased(slot, text) or None
 
 
-def items_of(material: Material, slot: Slot) -> list[str]:
-    """Return the entries of a list."""
-    text = _subject(material, slot) or _behind_preposition(material, slot) or _rest(material, slot) or ""
+def _may_be_moment(material: Material, slot: Slot, text: str) -> bool:
+    """Return whether a day or a time may be meant by words that look like neither."""
+    if (material.time_span() if slot.topic == "day" else material.day_span()) is not None:
+        return False
+    words = hear(text).words
+    has_number = any(number_at(words, at, loose=True) for at in range(len(words)))
+    return has_number or (len(words) <= _LONGEST_NAME and not _SOMEBODY.intersection(words))
+
+
+def items_of(material: Material, slot: Slot, *, direct: bool = False) -> list[str]:
+    """Return the entries of a list; `direct` of an utterance that is nothing but these."""
+    if direct:
+        text = direct_text(material, slot) or ""
+    else:
+        text = _subject(material, slot) or _behind_preposition(material, slot) or _rest(material, slot) or ""
     pieces = re.split(r"\s*(?:,|\band\b|&)\s*", text)
     return [one for one in (re.sub(r"^(?:the|a|an|some) ", "", piece.strip(), flags=re.I) for piece in pieces) if one]
 
@@ -186,7 +210,7 @@ def _behind_preposition(material: Material, slot: Slot) -> str | None:
         lead = tuple(preposition.split())
         for at in range(len(words) - len(lead)):
             start = at + len(lead)
-            if words[at:start] != lead:
+            if words[at:start] != lead or (slot.topic == "person" and _names_nobody(slot, words, at)):
                 continue
             if not slot.is_message:
                 while start < len(words) - 1 and words[start] in _ARTICLES:
@@ -196,6 +220,16 @@ def _behind_preposition(material: Material, slot: Slot) -> str | None:
                 material.take((at, end))
                 return _cased(slot, material.heard.raw(start, end))
     return None
+
+
+def _names_nobody(slot: Slot, words: tuple[str, ...], at: int) -> bool:
+    """Return whether a preposition leads to a deed or a thing: "I want to see", "an appointment for a check-up"."""
+    if words[at] == "to" and at and words[at - 1] in _WANTING:
+        return True
+    return words[at] == "for" and words[at + 1] in _ARTICLES and stem("name") in slot.named
+
+
+_WANTING = lexicon("like want need love going have wish try")
 
 
 def _is_value(material: Material, slot: Slot, start: int, end: int) -> bool:
@@ -250,7 +284,11 @@ def _rest(material: Material, slot: Slot) -> str | None:
             end -= 1
         best = max(best, (start, end), key=lambda run: run[1] - run[0])
         at = max(at, start + 1)
-    if best[0] >= best[1]:
+    # Words that leave nothing over, or that no name goes on for, are no value but what somebody said.
+    is_all = best == (0, len(words)) and len(words) > 1
+    is_long = slot.topic in ("place", "person", "kind") and best[1] - best[0] > _LONGEST_NAME
+    is_thing = slot.topic == "person" and bool(_ARTICLES.intersection(words[slice(*best)]))
+    if best[0] >= best[1] or is_all or is_long or is_thing:
         return None
     material.take(best)
     return _cased(slot, material.heard.raw(*best)) or None

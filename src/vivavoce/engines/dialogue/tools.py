@@ -18,8 +18,8 @@ from .choosing import alike, choose, profile, suits
 from .filling import fill, fill_one
 from .intents import DONE_ASKING, understand
 from .material import Material
-from .moments import join
-from .slots import Slot, plain_name, slots_of
+from .questions import question_for
+from .slots import Slot, slots_of
 from .words import Utterance, hear, lexicon, stem
 
 
@@ -156,42 +156,8 @@ def _with_defaults(slots: list[Slot], arguments: dict[str, Any]) -> dict[str, An
 def _missing(tool: Tool, slots: list[Slot], arguments: dict[str, Any]) -> Question | None:
     for slot in slots:
         if slot.required and slot.name not in arguments and "default" not in slot.schema and "const" not in slot.schema:
-            return Question(tool, arguments, slot, _question(tool, slot))
+            return Question(tool, arguments, slot, question_for(tool.name, slot, slots))
     return None
-
-
-def _question(tool: Tool, slot: Slot) -> str:
-    """Return the question for an argument."""
-    name = re.sub(r" (?:id|name)$", "", plain_name(slot.name)) if slot.kind == "string" else plain_name(slot.name)
-    if slot.choices:
-        choices = [plain_name(str(choice)) for choice in slot.choices]
-        return f"Which {name}: {join(choices, 'or')}?" if len(choices) <= 5 else f"Which {name}?"
-    words = set(name.split())
-    if slot.kind == "boolean":
-        return f"Should it be {name.removeprefix('is ')}, yes or no?"
-    if slot.kind in ("integer", "number"):
-        low, high = slot.schema.get("minimum"), slot.schema.get("maximum")
-        limits = f", from {low} to {high}" if low is not None and high is not None else ""
-        if words & {"quantity", "count"}:
-            return f"How many{limits}?"
-        return f"How many {name}{limits}?" if name.endswith("s") else f"What {name}{limits}?"
-    if words & {"date", "day"}:
-        return "For which day?"
-    if words & {"time", "when", "datetime"}:
-        return "At what time?"
-    if words & {"message", "text", "body", "content"}:
-        return "What should it say?"
-    if words & {"title", "subject", "label"}:
-        return "What should I call it?"
-    if words & {"recipient", "contact", "person", "to"}:
-        return "To whom?"
-    if words & {"query", "search", "topic", "term", "keyword", "keywords"}:
-        verb = plain_name(tool.name).split(" ")[0]
-        known = verb if verb in ("play", "translate", "search", "find", "order", "buy", "book") else "look"
-        return f"What should I {known}{' for' if known in ('search', 'look') else ''}?"
-    if words & {"number", "email", "address", "name", "reason"} or slot.kind == "array":
-        return f"What is the {name}?" if slot.kind != "array" else f"Which {name}?"
-    return f"Which {name}?"
 
 
 def resume(question: Question, text: str, tools: Sequence[Tool], today: date) -> Plan | None:
@@ -201,9 +167,10 @@ def resume(question: Question, text: str, tools: Sequence[Tool], today: date) ->
     """
     intent = understand(text)
     heard = hear(text)
-    if intent.name in ("stop", "no") and question.slot.kind != "boolean":
+    if intent.name in ("stop", "no") and question.slot.kind != "boolean" and not _is_none(question.slot, heard):
         return ()
-    if intent.name in DONE_ASKING | {"empty", "thanks", "greet"} and question.slot.kind != "boolean":
+    is_over = intent.name in DONE_ASKING | {"empty", "thanks", "greet"} and question.slot.kind != "boolean"
+    if is_over and not _is_none(question.slot, heard):
         return None
     slots = slots_of(question.tool.parameters)
     value = fill_one(question.slot, heard, today)
@@ -211,25 +178,84 @@ def resume(question: Question, text: str, tools: Sequence[Tool], today: date) ->
     is_other = (
         bool(other) and (other[0].name if isinstance(other[0], Call) else other[0].tool.name) != question.tool.name
     )
-    is_free_text = question.slot.kind == "string" and not question.slot.choices
-    if is_free_text and (
-        is_other or intent.name in ("calc", "time", "date", "timer_set", "timer_left", "name_get", "joke", "recall")
-    ):
+    if _is_of_something_else(question.slot, heard, intent.name, is_other):
         return None
+    sure = [slot for slot in slots if slot.choices or slot.kind != "string" or slot.topic in _MOMENTS]
+    found = fill(sure, heard, today, _spent(question.tool))
     if value is None or value == "":
-        return None if is_other or intent.name not in ("unknown", "yes", "number_note") else (_again(question),)
-    found = fill([slot for slot in slots if slot.choices or slot.kind != "string"], heard, today, _spent(question.tool))
+        if is_other or intent.name not in ("unknown", "yes", "number_note", "greet", "name_set"):
+            return None
+        found.pop(question.slot.name, None)
+        return (_again(question, found),)
     arguments = {**found, **question.arguments, question.slot.name: value}
     arguments = {slot.name: arguments[slot.name] for slot in slots if slot.name in arguments}
     following = _missing(question.tool, slots, arguments)
     return (following,) if following else (Call(question.tool.name, _with_defaults(slots, arguments)),)
 
 
-def _again(question: Question) -> Question:
-    text = (
-        question.text if question.text.startswith("Sorry") else f"Sorry, {question.text[:1].lower()}{question.text[1:]}"
-    )
-    return Question(question.tool, question.arguments, question.slot, text)
+def _is_none(slot: Slot, heard: Utterance) -> bool:
+    """Return whether "nothing" is the answer rather than a refusal to give one."""
+    return slot.kind == "array" and "nothing" in heard.words
+
+
+_OTHER_WISHES = frozenset(
+    ("calc", "convert", "time", "date", "timer_left", "name_get", "joke", "story", "recall", "say", "identity", "spell")
+)
+"""Intents whose words are not taken for the value of free text."""
+_MOMENTS = ("day", "time", "moment")
+_NOT_A_MOMENT = frozenset(("joke", "story", "say", "identity", "spell", "name_get", "weather"))
+
+
+def _is_of_something_else(slot: Slot, heard: Utterance, intent: str, is_other: bool) -> bool:
+    """Return whether what follows a question is no answer to it."""
+    if slot.kind == "array":
+        return _ASKS.match(heard.plain) is not None and not is_other
+    if slot.kind != "string" or slot.choices:
+        return False
+    if slot.topic in _MOMENTS:
+        # "Seven o'clock" may be what another function is about, but so asked it is the value.
+        return _ASKS.match(heard.plain) is not None or intent in _NOT_A_MOMENT
+    if slot.is_message and not _ASKS.match(heard.plain):
+        return False
+    return is_other or intent in _OTHER_WISHES
+
+
+_ASKS = re.compile(r"(?:what|which|who|where|when|how|why|is|are|do|does|did|can|could|will|tell me)\b")
+
+
+_FOLLOWS = re.compile(
+    r"^(?:(?:okay|now|please|well|so) )*(?:(?:and|also|what about|how about|and what about|same for|the same for)\b"
+    r"(?: (?:and|now|also|then|please|what about|how about|the same))*|(?P<it>(?:(?:can|could) you )?(?:now )?"
+    r"(?:turn|switch|make|set|put|dim|change|open|close|lock|unlock) (?:it|that|them|those)\b))"
+)
+_LONGEST_FOLLOWING = 8
+"""Words of "and in the bedroom"; more is a wish of its own."""
+
+
+def follow(tool: Tool, before: dict[str, Any], text: str, today: date) -> Call | None:
+    """Return the call of `tool` once more with what `text` changes, None when it changes nothing.
+
+    So "what about Paris" and "turn it off" are understood after a call with the arguments `before`.
+    """
+    heard = hear(text)
+    match = _FOLLOWS.match(heard.plain)
+    if not match or not heard.plain[match.end() :].strip() or len(heard.words) > _LONGEST_FOLLOWING:
+        return None
+    slots = slots_of(tool.parameters)
+    rest = hear(heard.raw(heard.word_at(match.end("it") if match["it"] else match.end()), len(heard.words)))
+    found = fill(slots, rest, today, _spent(tool))
+    free = next((slot for slot in slots if slot.required and slot.is_free_text and not slot.is_message), None)
+    if not found and free is not None and not match["it"] and len(rest.words) <= 3:
+        value = fill_one(free, rest, today)
+        found = {free.name: value} if value else {}
+    return Call(tool.name, {**before, **found}) if found else None
+
+
+def _again(question: Question, found: dict[str, Any]) -> Question:
+    """Return the same question once more, with what was learned beside the answer to it."""
+    text = question.text
+    text = text if text.startswith("Sorry") else f"Sorry, {text[:1].lower()}{text[1:]}"
+    return Question(question.tool, {**found, **question.arguments}, question.slot, text)
 
 
 def _forced(text: str, tools: Sequence[Tool], today: date, force: str) -> Call:
