@@ -7,7 +7,6 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -149,17 +148,9 @@ async def local_lines(place: Place, *, hears: bool) -> AsyncIterator[OpenLine]:
         EngineError: an engine cannot be loaded.
         LineError: that takes too long.
     """
-    from ..engines.registry import Choice, build
+    from ..engines.registry import configured
 
-    chosen = place.config.engines
-    choice = Choice(
-        decoders=chosen.decoders,
-        cache_dir=place.config.cache_dir,
-        llm_url=chosen.llm.url,
-        llm_model=chosen.llm.model,
-        llm_key=chosen.llm.api_key.value,
-    )
-    engines = build(choice, lambda: datetime.now().astimezone())
+    engines = configured(place.config)
     try:
         await within(_LOAD_SECONDS, engines.ready() if hears else engines.brain.ready(), "the engines to be loaded")
         yield lambda: _open_local(place, engines)

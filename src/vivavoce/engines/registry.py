@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from ..config import Config
 from .api import Brain, Hearing
 
 
@@ -47,6 +48,19 @@ class Engines:
     async def close(self) -> None:
         """Free everything."""
         await asyncio.gather(self.hearing.close(), self.brain.close())
+
+
+def configured(config: Config) -> Engines:
+    """Return the engines that an operator's settings ask for, not yet ready."""
+    chosen = config.engines
+    choice = Choice(
+        decoders=chosen.decoders,
+        cache_dir=config.cache_dir,
+        llm_url=chosen.llm.url,
+        llm_model=chosen.llm.model,
+        llm_key=chosen.llm.api_key.value,
+    )
+    return build(choice, lambda: datetime.now().astimezone())
 
 
 def build(choice: Choice, clock: Callable[[], datetime]) -> Engines:

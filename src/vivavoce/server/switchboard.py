@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from datetime import datetime
 from pathlib import Path
 
 from ..config import Config
@@ -14,8 +13,7 @@ from ..core.errors import ConfigError, ProtocolError
 from ..core.session import Limits
 from ..core.settings import Settings
 from ..dialects.choose import choose
-from ..engines.registry import Choice, Engines
-from ..engines.registry import build as build_engines
+from ..engines.registry import Engines, configured
 from ..legs import Leg, LegOwner
 from .admission import Connection
 from .call import Call, Terms
@@ -126,16 +124,7 @@ def build(config: Config) -> Switchboard:
     Raises:
         ConfigError: the folder for journals cannot be written to.
     """
-    chosen = config.engines
-    choice = Choice(
-        decoders=chosen.decoders,
-        cache_dir=config.cache_dir,
-        llm_url=chosen.llm.url,
-        llm_model=chosen.llm.model,
-        llm_key=chosen.llm.api_key.value,
-    )
-    engines = build_engines(choice, lambda: datetime.now().astimezone())
-    return Switchboard(engines, config.session, _journal_folder(config.journal))
+    return Switchboard(configured(config), config.session, _journal_folder(config.journal))
 
 
 def _journal_folder(name: str) -> Path | None:
