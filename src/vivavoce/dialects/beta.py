@@ -237,13 +237,14 @@ SPELLING = spelling.Spelling(
         ev.TextDone: "response.text.done",
         ev.TranscriptDelta: "response.audio_transcript.delta",
         ev.TranscriptDone: "response.audio_transcript.done",
+        ev.AudioDelta: "response.audio.delta",
         ev.AudioDone: "response.audio.done",
     },
     item=_render_item,
     session=render_session,
     response=render_response,
 )
-
+_AUDIO_DELTA = SPELLING.names[ev.AudioDelta].encode()
 
 _FLAT_PATHS = {
     "session.audio.input.turn_detection": "session.turn_detection",
@@ -281,7 +282,7 @@ class Beta:
     def encode(self, event: ev.ServerEvent) -> list[bytes]:
         """Return the frames of an event: one, or none where the shape has no word for it."""
         if type(event) is ev.AudioDelta:
-            return [codec.encode_audio(event, b"response.audio.delta")]
+            return [codec.encode_audio(event, _AUDIO_DELTA)]
         if type(event) not in SPELLING.names or (isinstance(event, ev.RateLimits) and not event.is_early):
             return []
         if isinstance(event, ev.Error) and event.param:

@@ -337,12 +337,14 @@ SPELLING = spelling.Spelling(
         ev.TextDone: "response.output_text.done",
         ev.TranscriptDelta: "response.output_audio_transcript.delta",
         ev.TranscriptDone: "response.output_audio_transcript.done",
+        ev.AudioDelta: "response.output_audio.delta",
         ev.AudioDone: "response.output_audio.done",
     },
     item=_render_item,
     session=render_session,
     response=render_response,
 )
+_AUDIO_DELTA = SPELLING.names[ev.AudioDelta].encode()
 
 
 class Ga:
@@ -361,7 +363,7 @@ class Ga:
     def encode(self, event: ev.ServerEvent) -> list[bytes]:
         """Return the frames of an event: one, or none where the shape has no word for it."""
         if type(event) is ev.AudioDelta:
-            return [codec.encode_audio(event, b"response.output_audio.delta")]
+            return [codec.encode_audio(event, _AUDIO_DELTA)]
         if type(event) not in SPELLING.names or (isinstance(event, ev.RateLimits) and event.is_early):
             return []
         return [codec.encode(spelling.message(event, SPELLING))]

@@ -1,31 +1,25 @@
 """The beta shape as a client meets it: GA events are written in it, and its events are read as GA ones.
 
 Works on the JSON objects themselves, unlike `vivavoce.dialects`, which serves clients of either shape from typed
-events.  What the beta shape cannot say is left out.  Called by `legs.line` alone.
+events and whose names it takes.  What the beta shape cannot say is left out.  Called by `legs.line` alone.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from ..dialects import beta, ga
+
 _Json = dict[str, Any]
 
 _FROM_BETA_NAMES = {
-    "response.audio.delta": "response.output_audio.delta",
-    "response.audio.done": "response.output_audio.done",
-    "response.audio_transcript.delta": "response.output_audio_transcript.delta",
-    "response.audio_transcript.done": "response.output_audio_transcript.done",
-    "response.text.delta": "response.output_text.delta",
-    "response.text.done": "response.output_text.done",
+    beta.SPELLING.names[event]: name for event, name in ga.SPELLING.names.items() if event in beta.SPELLING.names
+} | {
     "transcription_session.created": "session.created",
     "transcription_session.updated": "session.updated",
 }
-_TO_BETA_FORMATS = {"audio/pcm": "pcm16", "audio/pcmu": "g711_ulaw", "audio/pcma": "g711_alaw"}
-_FROM_BETA_FORMATS: dict[str, _Json] = {
-    "pcm16": {"type": "audio/pcm", "rate": 24_000},
-    "g711_ulaw": {"type": "audio/pcmu"},
-    "g711_alaw": {"type": "audio/pcma"},
-}
+_FROM_BETA_FORMATS = {name: ga.render_format(known) for name, known in beta.FORMATS.items()}
+_TO_BETA_FORMATS = {known["type"]: name for name, known in _FROM_BETA_FORMATS.items()}
 _SAME = ("instructions", "tools", "tool_choice", "tracing", "prompt", "include", "temperature", "model")
 _INPUT_FIELDS = {
     "transcription": "input_audio_transcription",
@@ -55,14 +49,14 @@ class BetaSpelling:
 
     def incoming(self, event: _Json) -> list[_Json]:
         """Return a beta server event as the GA events that say the same."""
+        if event["type"] == "conversation.item.created":
+            return self._created(event)
         kind = _FROM_BETA_NAMES.get(event["type"], event["type"])
         event = {**event, "type": kind}
         if kind in ("session.created", "session.updated"):
             event["session"] = _nested_session(event["session"])
         elif kind in ("response.created", "response.done"):
             event["response"] = _nested_response(event["response"])
-        elif kind == "conversation.item.created":
-            return self._created(event)
         elif kind == "response.output_item.done":
             return self._output_done(event)
         elif "item" in event:
