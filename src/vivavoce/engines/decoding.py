@@ -52,6 +52,8 @@ class Utterance:
         """False once nobody waits for the result any more."""
         self.is_over = False
         """Whether its last audio was given."""
+        self.given_bytes = 0
+        """Audio that it was given so far."""
         self.thread: DecoderThread | None = None
         self.waiting: list[Callable[[_Work], None]] = []
         """What is to be done as soon as a decoder is free."""
@@ -100,10 +102,12 @@ class Decoders:
 
     def feed(self, utterance: Utterance, pcm: bytes) -> None:
         """Give the utterance more audio."""
+        utterance.given_bytes += len(pcm)
         self._put(utterance, methodcaller("feed", pcm))
 
     def read(self, utterance: Utterance, audio: bytes, format: AudioFormat) -> None:  # noqa: A002
         """Give the utterance all its audio at once, in a session's format."""
+        utterance.given_bytes += len(audio)
         self._put(utterance, methodcaller("read", audio, format))
 
     def finish(self, utterance: Utterance) -> None:

@@ -19,13 +19,13 @@ from ..core.errors import EngineError
 from ..core.formats import TICKS_PER_SECOND, AudioFormat
 from ..core.reports import Deafened, Heard, Overheard, Report, Transcribed, TranscriptionFailed
 from .api import Asr, TurnModel, Vad
-from .canal import RATE_HZ, TICKS, Canal, Piece, Strand
+from .canal import TICKS, Canal, Piece, Strand
 from .decoding import Decoders, Utterance
 
 KEPT_TICKS = 6 * TICKS_PER_SECOND
 """How far back an utterance may begin: the longest prefix padding (5 s), and the frames that decide a start."""
-WAITING_BYTES = 10 * 60 * RATE_HZ * 2
-"""Audio of one utterance that may wait for a decoder: ten minutes."""
+WAITING_BYTES = 32 * 1024 * 1024
+"""Audio of one session that may wait for decoders: 17 minutes of speech, 11 of recordings at 24 kHz."""
 
 
 class _Open:
@@ -37,7 +37,6 @@ class _Open:
         """Tick up to which the decoder was given audio."""
         self.end: int | None = None
         """Tick at which it ends; None while it is not known."""
-        self.bytes = 0
 
 
 class SessionEars:
@@ -101,6 +100,7 @@ class SessionEars:
         self._decoders.begin(utterance)
         self._decoders.read(utterance, audio, format)
         self._decoders.finish(utterance)
+        self._check_waiting(utterance)
 
     def close(self) -> None:
         """Stop; no report follows."""
@@ -142,13 +142,7 @@ class SessionEars:
         for item_id, opened in tuple(self._open.items()):
             limit = self._settled if opened.end is None else min(opened.end, self._track_end)
             self._feed_to(opened, limit)
-            if opened.bytes > WAITING_BYTES and opened.utterance.thread is None:
-                failure = TranscriptionFailed(
-                    item_id, "recogniser_busy", "Too much audio waited for a free recogniser."
-                )
-                self.discard(item_id)
-                self._report(failure)
-            elif opened.end is not None and opened.fed_to >= opened.end:
+            if self._check_waiting(opened.utterance) and opened.end is not None and opened.fed_to >= opened.end:
                 self._end(item_id)
 
     def _feed_to(self, opened: _Open, limit: int) -> None:
@@ -159,10 +153,23 @@ class SessionEars:
                 continue
             first = max(0, opened.fed_to - piece.start) // TICKS
             last = (min(piece.end, limit) - piece.start) // TICKS
-            pcm = piece.pcm[2 * first : 2 * last]
-            opened.bytes += len(pcm)
-            self._decoders.feed(opened.utterance, pcm)
+            self._decoders.feed(opened.utterance, piece.pcm[2 * first : 2 * last])
         opened.fed_to = limit
+
+    def _check_waiting(self, utterance: Utterance) -> bool:
+        """Return whether an utterance may go on; one that waits behind too much other audio is given up."""
+        if utterance.thread is not None:
+            return True
+        waiting = (*(opened.utterance for opened in self._open.values()), *self._others.values())
+        if sum(other.given_bytes for other in waiting if other.thread is None) <= WAITING_BYTES:
+            return True
+        self.discard(utterance.item_id)
+        failure = TranscriptionFailed(
+            utterance.item_id, "recogniser_busy", "Too much audio waited for a free recogniser."
+        )
+        # Later, because the session may be in the middle of a step.
+        asyncio.get_running_loop().call_soon(lambda: self._report(failure))
+        return False
 
     def _end(self, item_id: str) -> None:
         """Let an utterance's decoder finish."""
