@@ -287,7 +287,13 @@ OPTIONS: tuple[Option, ...] = (
         _whole(65536, 1024 * MIB),
         "most uncommitted audio of a session (default 48 MiB)",
     ),
-    Option("VIVAVOCE_MAX_ITEMS", "--max-items", "session.items", _whole(1, 1_000_000), "most items of a conversation"),
+    Option(
+        "VIVAVOCE_MAX_ITEMS",
+        "--max-items",
+        "session.items",
+        _whole(1, 1_000_000),
+        "most items of a conversation (default 10000)",
+    ),
     Option(
         "VIVAVOCE_MAX_QUEUE_BYTES",
         "--max-queue-bytes",
@@ -295,7 +301,13 @@ OPTIONS: tuple[Option, ...] = (
         _whole(65536, 1024 * MIB),
         "most bytes queued to a slow client (default 8 MiB)",
     ),
-    Option("VIVAVOCE_DECODERS", "--decoders", "engines.decoders", _whole(0, 1024), "utterances recognised at a time"),
+    Option(
+        "VIVAVOCE_DECODERS",
+        "--decoders",
+        "engines.decoders",
+        _whole(0, 1024),
+        "utterances recognised at a time (default four a core)",
+    ),
     Option("VIVAVOCE_LLM_URL", "--llm-url", "engines.llm.url", _http_url, "chat endpoint that answers"),
     Option(
         "VIVAVOCE_LLM_MODEL",

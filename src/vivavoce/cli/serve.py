@@ -14,16 +14,17 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add a flag for every setting that may stand on a command line."""
     parser.epilog = (
-        "Every flag is also an environment variable, such as VIVAVOCE_PORT for --port. Keys are given by "
+        "Every flag is also an environment variable, named in brackets. Keys are given by "
         "VIVAVOCE_API_KEYS and VIVAVOCE_LLM_API_KEY alone, because command lines can be read by others."
     )
     for option in OPTIONS:
         if not option.flag:
             continue
+        told = f"{option.help} [{option.env}]"
         if option.is_switch:
-            parser.add_argument(option.flag, dest=option.flag, action="store_const", const="1", help=option.help)
+            parser.add_argument(option.flag, dest=option.flag, action="store_const", const="1", help=told)
         else:
-            parser.add_argument(option.flag, dest=option.flag, metavar=option.metavar, help=option.help)
+            parser.add_argument(option.flag, dest=option.flag, metavar=option.metavar, help=told)
 
 
 def run(arguments: argparse.Namespace) -> int:
