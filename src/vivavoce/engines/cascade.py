@@ -16,7 +16,7 @@ from ..core.errors import EngineError
 from ..core.reports import Answered, Argued, BrainReport, Called, Said
 from .api import CallArgued, CallBegan, Llm, Stopped, Thought, Tts, Wrote
 from .clauses import Clause, ClauseCutter
-from .voiceover import Voiceover, closing
+from .voiceover import Voiceover
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ class Cascade:
             EngineError: the model or the synthesiser failed.
         """
         script = _Script(prompt, self._tts)
-        async with closing(self._llm.answer(prompt)) as thoughts, aclosing(_read_ahead(thoughts)) as ahead:
+        async with aclosing(self._llm.answer(prompt)) as thoughts, aclosing(_read_ahead(thoughts)) as ahead:
             async for thought in ahead:
                 async with aclosing(script.perform(thought)) as reports:
                     async for report in reports:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TypeVar
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from ..audio.g711 import pcm_to_alaw, pcm_to_ulaw
 from ..audio.resample import Resampler
@@ -19,8 +18,6 @@ from ..core.items import WordMark
 from ..core.reports import Said
 from .api import Tts
 from .clauses import Clause
-
-T = TypeVar("T")
 
 _PIECES_MS = (20, 60, 120)
 """Lengths of the first pieces of a message: the first is small so that it leaves at once."""
@@ -68,7 +65,7 @@ class Voiceover:
         self._pause(clause.pause_ms)
         words = _Words(clause, start_ms=self._made_ms, characters=self._characters)
         speech = self._tts.speak(clause.spoken, self._prompt.voice, self._prompt.speed)
-        async with closing(speech) as pieces:
+        async with aclosing(speech) as pieces:
             async for piece in pieces:
                 words.hear(piece.words)
                 self._tail = (self._tail + piece.pcm)[-_TAIL_MS * self._tts.rate_hz // 1000 * 2 :]
@@ -182,14 +179,3 @@ def _quiet_ms(pcm: bytes, rate_hz: int) -> int:
             break
         quiet += 1
     return quiet
-
-
-@asynccontextmanager
-async def closing(iterator: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
-    """Close an iterator of unknown kind at the end of the block, if it can be closed."""
-    try:
-        yield iterator
-    finally:
-        close = getattr(iterator, "aclose", None)
-        if close is not None:
-            await close()
