@@ -121,7 +121,7 @@ def _raise_file_limit() -> None:
 
 
 def bind(listening: Listening) -> list[socket.socket]:
-    """Return sockets that listen on every address of the host, all on one port.
+    """Return sockets that listen on every address of the host that this machine has, all on one port.
 
     Raises:
         ServeError: the address is taken, not of this machine, or not to be had.
@@ -131,22 +131,44 @@ def bind(listening: Listening) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     try:
         infos = socket.getaddrinfo(host, listening.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, kind, protocol, _, address in dict.fromkeys(infos):
-            sock = socket.socket(family, kind, protocol)
-            sockets.append(sock)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                # Otherwise `::` takes the port of IPv4 too, which has a socket of its own where it is wanted.
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            port = sockets[0].getsockname()[1] if listening.port == 0 and len(sockets) > 1 else listening.port
-            sock.bind((address[0], port, *address[2:]))
-            sock.listen(_BACKLOG)
-            sock.setblocking(False)
+        absent: OSError | None = None
+        for family, _, _, _, address in dict.fromkeys(infos):
+            port = sockets[0].getsockname()[1] if sockets else listening.port
+            try:
+                sockets.append(_bound(socket.AddressFamily(family), (address[0], port, *address[2:])))
+            except OSError as error:
+                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    raise
+                # A name may stand for an address of IPv6 where the system has none.
+                absent = error
+        if absent is not None and not sockets:
+            raise absent
     except OSError as error:
         for sock in sockets:
             sock.close()
         raise ServeError(_bind_failure(where, error)) from error
     return sockets
+
+
+def _bound(family: socket.AddressFamily, address: tuple[Any, ...]) -> socket.socket:
+    """Return a socket that listens on one address.
+
+    Raises:
+        OSError: it cannot.
+    """
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            # Otherwise `::` takes the port of IPv4 too, which has a socket of its own where it is wanted.
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+        sock.listen(_BACKLOG)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def _bind_failure(where: str, error: OSError) -> str:
