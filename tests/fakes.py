@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from vivavoce.legs.line import Line, LineError, Shape
@@ -187,3 +187,29 @@ class FakeServer:
     def types(self) -> list[str]:
         """The types of everything received, in order."""
         return [event["type"] for event in self.received]
+
+
+class FakeHearing:
+    """Takes any sound for speech, and ends a turn after 500 ms of silence."""
+
+    def __init__(self) -> None:
+        self._heard_ms = 0
+        self._quiet_ms = 0
+        self._item: Json | None = None
+
+    def turns(self, session: FakeSession, append: Json) -> Iterator[Json]:
+        """Hear an append, tell the session's client what is heard, and yield the item of each turn that ends in it."""
+        pcm = base64.b64decode(append["audio"])
+        for at in range(0, len(pcm), 480):
+            loud = any(pcm[at : at + 480])
+            self._heard_ms += 10
+            self._quiet_ms = 0 if loud else self._quiet_ms + 10
+            if loud and self._item is None:
+                self._item = {"item_id": session.id("item")}
+                started = {"audio_start_ms": self._heard_ms - 10, **self._item}
+                session.send({"type": "input_audio_buffer.speech_started", **started})
+            if self._item is not None and self._quiet_ms == 500:
+                item, self._item = self._item, None
+                session.send({"type": "input_audio_buffer.speech_stopped", "audio_end_ms": self._heard_ms, **item})
+                session.send({"type": "input_audio_buffer.committed", **item})
+                yield item

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fakes import FakeServer, FakeSession, Json
+from fakes import FakeHearing, FakeServer, FakeSession, Json
 from vivavoce.audio.wav import WavWriter, read_wav
 from vivavoce.cli import talk
 from vivavoce.cli.line import OpenLine, Place
@@ -28,9 +28,7 @@ class Concierge:
 
     def __init__(self) -> None:
         self.turns = 0
-        self.heard_ms = 0
-        self.quiet_ms = 0
-        self.item: str | None = None
+        self.hearing = FakeHearing()
         self.settings: Json = {}
         self.truncated: list[Json] = []
         self.fails = False
@@ -43,30 +41,19 @@ class Concierge:
                 told = {"id": "sess_1", "audio": {"input": {"turn_detection": detection}}}
                 session.send({"type": "session.updated", "session": told})
             case "input_audio_buffer.append":
-                pcm = base64.b64decode(event["audio"])
-                for at in range(0, len(pcm), 480):  # 10 ms
-                    self.hear(session, any(pcm[at : at + 480]))
+                for item in self.hearing.turns(session, event):
+                    self.understand(session, item)
             case "conversation.item.truncate":
                 self.truncated.append(event)
             case _:
                 return False
         return True
 
-    def hear(self, session: FakeSession, loud: bool) -> None:
-        self.heard_ms += 10
-        self.quiet_ms = 0 if loud else self.quiet_ms + 10
-        if loud and self.item is None:
-            self.item = session.id("item")
-            started = {"audio_start_ms": self.heard_ms - 10, "item_id": self.item}
-            session.send({"type": "input_audio_buffer.speech_started", **started})
-        if self.item is not None and self.quiet_ms == 500:
-            item, self.item = {"item_id": self.item}, None
-            session.send({"type": "input_audio_buffer.speech_stopped", "audio_end_ms": self.heard_ms, **item})
-            session.send({"type": "input_audio_buffer.committed", **item})
-            transcript = f"question {self.turns + 1}"
-            name = "conversation.item.input_audio_transcription.completed"
-            session.send({"type": name, "transcript": transcript, **item})
-            self.answer(session)
+    def understand(self, session: FakeSession, item: Json) -> None:
+        transcript = f"question {self.turns + 1}"
+        name = "conversation.item.input_audio_transcription.completed"
+        session.send({"type": name, "transcript": transcript, **item})
+        self.answer(session)
 
     def answer(self, session: FakeSession) -> None:
         self.turns += 1

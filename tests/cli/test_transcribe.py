@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import argparse
-import base64
 import io
 import json
 from collections.abc import AsyncIterator
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes import FakeServer, FakeSession, Json
+from fakes import FakeHearing, FakeServer, FakeSession, Json
 from vivavoce.audio.wav import WavWriter
 from vivavoce.cli import transcribe
 from vivavoce.cli.line import OpenLine, Place
@@ -24,41 +23,28 @@ class Stenographer:
 
     def __init__(self, *words: str) -> None:
         self.words = list(words)
-        self.heard_ms = 0
-        self.quiet_ms = 0
-        self.item: str | None = None
+        self.hearing = FakeHearing()
         self.settings: Json = {}
 
     def __call__(self, session: FakeSession, event: Json) -> bool:
         if event["type"] == "session.update":
             self.settings = event["session"]
-            self.heard_ms = 0
+            self.hearing = FakeHearing()
         if event["type"] != "input_audio_buffer.append":
             return False
-        pcm = base64.b64decode(event["audio"])
-        for at in range(0, len(pcm), 480):  # 10 ms
-            self.hear(session, any(pcm[at : at + 480]))
+        for item in self.hearing.turns(session, event):
+            self.understand(session, item)
         return True
 
-    def hear(self, session: FakeSession, loud: bool) -> None:
-        self.heard_ms += 10
-        self.quiet_ms = 0 if loud else self.quiet_ms + 10
-        if loud and self.item is None:
-            self.item = session.id("item")
-            started = {"audio_start_ms": self.heard_ms - 10, "item_id": self.item}
-            session.send({"type": "input_audio_buffer.speech_started", **started})
-        if self.item is not None and self.quiet_ms == 500:
-            item, self.item = {"item_id": self.item}, None
-            session.send({"type": "input_audio_buffer.speech_stopped", "audio_end_ms": self.heard_ms, **item})
-            session.send({"type": "input_audio_buffer.committed", **item})
-            word = self.words.pop(0)
-            name = "conversation.item.input_audio_transcription"
-            if word == "?":
-                session.send({"type": f"{name}.failed", "error": {"message": "too noisy"}, **item})
-                return
-            session.send({"type": f"{name}.delta", "delta": word[:2], **item})
-            logprobs = [{"token": word, "logprob": -0.105}]
-            session.send({"type": f"{name}.completed", "transcript": word, "logprobs": logprobs, **item})
+    def understand(self, session: FakeSession, item: Json) -> None:
+        word = self.words.pop(0)
+        name = "conversation.item.input_audio_transcription"
+        if word == "?":
+            session.send({"type": f"{name}.failed", "error": {"message": "too noisy"}, **item})
+            return
+        session.send({"type": f"{name}.delta", "delta": word[:2], **item})
+        logprobs = [{"token": word, "logprob": -0.105}]
+        session.send({"type": f"{name}.completed", "transcript": word, "logprobs": logprobs, **item})
 
 
 class Desk:
