@@ -112,6 +112,9 @@ def _thank(match: re.Match[str], name: str) -> Act | None:
 
 
 def _ask(match: re.Match[str], name: str) -> Act | None:
+    # "Ask me questions" is what the session is for rather than something to be said at once.
+    if re.match(r" *(?:me\b|(?:\w+ ){0,3}questions\b)", match["text"], re.IGNORECASE):
+        return None
     return Act(_question(match["text"].strip()))
 
 

@@ -16,7 +16,21 @@ from ...core.settings import Tool
 from .intents import Intent
 from .numbers import NUMBER_WORDS
 from .slots import plain_name, slots_of, stems
-from .thesaurus import ANNOUNCING, CHANGES, DEEDS, DOMAIN, HOLLOW, LOOKS_UP, LOOSE, MOMENTS, OWN, STOP, SYNONYMS, WEAK
+from .thesaurus import (
+    ACTS,
+    ANNOUNCING,
+    CHANGES,
+    DEEDS,
+    DOMAIN,
+    HOLLOW,
+    LOOKS_UP,
+    LOOSE,
+    MOMENTS,
+    OWN,
+    STOP,
+    SYNONYMS,
+    WEAK,
+)
 from .words import Utterance, hear, stem
 
 _SOCIAL = frozenset(
@@ -115,6 +129,8 @@ def choose(heard: Utterance, tools: Sequence[Tool], intent: Intent) -> Tool | No
         return None
     if intent.name in _NEVER or _is_told(heard, tool):
         return None
+    if _only_asks(heard, tool):
+        return None
     own = OWN.get(intent.name)
     is_given_away = not own or bool(own & profile(tool).names)
     # Its own work is given away only for nearly all of what was said, and never for a sum or a question of time.
@@ -128,6 +144,17 @@ def _is_told(heard: Utterance, tool: Tool) -> bool:
     if _OTHERS.match(heard.plain):
         return True
     return bool(_LIKING.match(heard.plain)) and not OWN["remember"] & profile(tool).names
+
+
+_WONDERS = re.compile(r"(?:when|where|who|which|how (?:much|many|long|far)|what (?!about)|did i|do i have)\b")
+
+
+def _only_asks(heard: Utterance, tool: Tool) -> bool:
+    """Return whether something is asked about what a function would do: "when is my appointment" books none."""
+    names = [stem(word) for word in plain_name(tool.name).split()]
+    if not names or names[0] not in ACTS or not _WONDERS.match(heard.plain):
+        return False
+    return not alike(names[0]).intersection(stem(word) for word in heard.words)
 
 
 def _covers(tool: Tool, intent: Intent) -> bool:
@@ -184,7 +211,11 @@ def _names_deed(tool: Tool, said: Sequence[str]) -> bool:
     """Return whether what a function does was named, if it is something that is not done by the way."""
     names = plain_name(tool.name).split()
     deed = stem(names[0]) if names else ""
-    return deed not in DEEDS or "agent" in names or bool(alike(deed).intersection(said))
+    # Who asks for an operator need not say "transfer".
+    return deed not in DEEDS or not _PEOPLE.isdisjoint(names) or bool(alike(deed).intersection(said))
+
+
+_PEOPLE = frozenset(("agent", "human", "operator", "representative", "support"))
 
 
 def _carries(word: str) -> bool:

@@ -63,6 +63,8 @@ _IDLE = frozenset(("greet", "unknown", "empty", "yes", "no", "thanks"))
 """Messages that do not stand in the way of what instructions ask for."""
 _MAY_FOLLOW = frozenset(("unknown", "light", "thermostat", "weather"))
 """Intents that may change what a function was called with last."""
+_NOT_LOOKED_UP = "I am sorry, I cannot look that up."
+"""Said of bookings where the functions only make them."""
 _LATELY = 6
 """Items back to which "what about Paris" refers."""
 _POLITE = frozenset(("greet", "thanks", "bye", "yes", "no", "stop", "repeat", "empty", "identity", "name_set", "help"))
@@ -290,6 +292,8 @@ class Conversation:
             known = memory.recall(text) if intent.name == "recall" else None
             if known is None:
                 return fact
+        if intent.name == "book" and self._tools:
+            return _NOT_LOOKED_UP
         return self._reply(_with_question(intent, text), memory)
 
     def _reply(self, intent: Intent, memory: Memory, at: float | None = None) -> str:

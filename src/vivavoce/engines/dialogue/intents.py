@@ -29,6 +29,8 @@ class Intent(msgspec.Struct, frozen=True):
 _ITEMS = re.compile(r"\s*(?:,|\band\b|\bplus\b|&)\s*")
 _LONGEST = 400
 """Characters of a message that are understood: nobody says more in one breath, and patterns take their time."""
+_GUESSES = frozenset(("unknown", "calc", "number_note", "remember", "feeling", "date", "name_set", "weather"))
+"""What an answer to a question of the quiz may look like."""
 DONE_ASKING = frozenset(("stop", "no", "bye", "repeat", "help"))
 """Intents that are never the answer to a question."""
 
@@ -92,6 +94,8 @@ def _expected(heard: Utterance, expecting: str) -> Intent | None:
             return Intent("timer_set", {"seconds": str(round(float(found[0].value) * 60))})
         case "list_add" if other.name in ("unknown", "remember"):
             return Intent("list_add", {"what": _items(heard, 0, len(heard.words))})
+        case "quiz" if other.name in _GUESSES:
+            return Intent("quiz_answer", {"what": heard.text})
         case "name_set" if other.name == "unknown" and len(heard.words) <= 4:
             skip = {"it", "is", "i", "am", "this", "name", "the", "just", "well", "um", "uh"}
             names = [i for i, word in enumerate(heard.words) if word not in skip and word.isalpha()]
@@ -113,7 +117,11 @@ def _confirmed(name: str, match: re.Match[str], heard: Utterance) -> Intent | No
             if re.search(r"\b(?:alarm|remind me|wake me)\b", heard.plain):
                 return Intent("alarm")
             return Intent(name, {"seconds": str(seconds)} if seconds is not None else {})
-        case "list_add" | "list_remove":
+        case "list_add" if re.fullmatch(
+            r"(?:(?:an?|another|\w+|\w+ \w+) )(?:second|minute|hour)s?", raw.get("what", "")
+        ):
+            return Intent("timer_add", {"seconds": str(duration(heard.words) or 0)})
+        case "list_add" | "list_remove" | "list_has":
             return Intent(name, {"what": _items(heard, *spans["what"])})
         case "name_set":
             return Intent(name, {"name": " ".join(filter(None, (raw.get("name"), raw.get("last"))))})
@@ -126,11 +134,15 @@ def _confirmed(name: str, match: re.Match[str], heard: Utterance) -> Intent | No
             note = raw.get("note") or raw.get("whole") or raw.get("owned", "")
             figures = digits(heard.words)
             slots = {"note": note.strip().rstrip(".!")}
+            if re.search(r"\b(?:remind me|remember|not forget|note) to\b", heard.plain):
+                slots["deed"] = "yes"
             return Intent(name, slots | ({"digits": figures} if len(figures) >= 3 else {}))
         case "thanks" if len(heard.words) > 4 and heard.words[0] in ("how", "what", "where", "when", "who"):
             return None
         case "recall" if heard.words[0] == "do" and "know" in heard.words:
             return None
+        case "feeling":
+            return Intent(name, raw | {"said": match[0]})
         case "spell":
             return Intent(name, {"what": raw.get("what") or raw.get("that", "")})
     return Intent(name, raw)

@@ -54,6 +54,13 @@ class Memory:
     expecting: str = ""
     """The intent whose missing value was just asked for; empty when nothing was."""
 
+    quizzed: int = 0
+    """How many questions of the quiz were asked."""
+    judged: int = 0
+    """How many of them were answered."""
+    guessed: int = 0
+    """How many of them were answered rightly."""
+
     def recall(self, question: str) -> Note | None:
         """Return the newest note that answers `question`."""
         wanted = terms(hear(question).words)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from .saying import LANGUAGES
+
 _ASK = (
     r"^(?:(?:please|okay|hey|well|so|and|now|um|uh|can you|could you|would you|will you|i want you to|"
     r"i would like you to|just) )*"
@@ -41,6 +43,9 @@ RULES = (
         rf"{_ASK}(?:repeat|repeat (?:that|it|this|yourself)|pardon|pardon me|come again|excuse me|sorry what|again)"
         rf"(?: (?:more slowly|slowly|slower|once more|one more time|that|me))*{_POLITE}$",
         rf"{_ASK}repeat that(?: (?!(?:i|you|we|he|she|they|it|the|a|this|my)\b)\w+){{1,3}}$",
+        rf"{_ASK}(?:repeat|say) what you (?:just )?said{_POLITE}$",
+        rf"{_ASK}repeat (?:the|your) (?:last |previous )?(?:questions?|answer|sentence|options|choices|instructions"
+        rf"|message|numbers?|part|bit){_POLITE}$",
         r"\b(?:what did you (?:just )?say|did not (?:catch|hear|get) (?:that|you|it)|can not hear you|one more time)\b",
     ),
     _rule(
@@ -59,6 +64,36 @@ RULES = (
         r"^(?:an? )?(?:\w+ ){1,3}timer(?: please)?$",
         r"^timer (?:for|of)\b",
         r"\b(?:wake me|remind me) in\b",
+    ),
+    _rule("timer_left", r"^is (?:it|(?:the|my) timer) (?:done|over|finished|up|ready)(?: yet)?$"),
+    _rule(
+        "quiz_score", r"\b(?:what is|tell me|how is) (?:my|the) score\b", r"^(?:my )?score$", r"\bhow many .*\bright\b$"
+    ),
+    _rule(
+        "quiz",
+        rf"{_ASK}ask me (?:(?:a|an|another|some|more|few|the|next|any|\w+) )*(?:questions?|one)\b",
+        r"\b(?:quiz me|test my knowledge|next question|another question|more questions)\b",
+        r"\b(?:start|play|begin|do|have) (?:(?:a|the|with|another|our|some) )*(?:quiz|trivia)\b",
+    ),
+    _rule(
+        "language",
+        rf"\b(?:do|can|could) you (?:\w+ )?(?:speak|understand|talk|know) {LANGUAGES}\b",
+        rf"^(?:please |can you |could you |how do you |how do i )*(?:speak|talk|answer|say|translate)\b.*"
+        rf"\b(?:in |to |into )?{LANGUAGES}(?: please)?$",
+    ),
+    _rule(
+        "human",
+        r"\b(?:talk|speak|transfer|connect|put|get)\b.*\b(?:human|agent|operator|representative|real person|manager)\b",
+        r"^(?:operator|agent|human|representative|real person)(?: please)?$",
+    ),
+    _rule(
+        "list_has",
+        rf"^(?:is|are|do i have|have i got|did i (?:add|put)) (?:there )?(?:the |any )?(?P<what>.+?) (?:already )?"
+        rf"(?:on|to|in) {_LIST}",
+    ),
+    _rule("list_read", rf"\bhow many\b.*\b(?:on|in) {_LIST}", r"^(?:and )?what else(?: is (?:on it|there))?$"),
+    _rule(
+        "list_remove", rf"{_ASK}(?:remove|delete|cross off|take off) (?:the )?(?P<what>(?!timer|alarm)[a-z]+){_POLITE}$"
     ),
     _rule(
         "list_clear",
@@ -169,6 +204,17 @@ RULES = (
         r"\bwhat did i\b",
         r"\b(?:what|where) is (?:my|the|our|that|this|a) (?:\w+ )?(?:number|code|note|car|order)\b",
     ),
+    _rule("recall", rf"{_ASK}(?:repeat|tell me|say) what i (?:just )?(?:said|say|told you)\b"),
+    _rule(
+        "feeling",
+        r"^(?:(?:and|well|so|today|oh) )*i (?:am|feel|am feeling) (?:(?:not|so|very|really|a|bit|a little|too|quite) )*"
+        r"(?:(?P<bad>sad|tired|angry|sick|ill|bored|lonely|upset|unhappy|stressed|scared|frustrated|hungry)"
+        r"|(?P<good>happy|fine|good|great|well|excited|glad|okay))\b",
+        r"\b(?P<worse>(?:this|that|you|it) (?:is|are) (?:\w+ )?(?:terrible|stupid|useless|awful|annoying|horrible|bad"
+        r"|dumb))\b",
+        r"\b(?P<praise>(?:you are|this is|that is|that was) (?:\w+ )?(?:funny|nice|smart|awesome|amazing|clever"
+        r"|the best|wonderful|cool|cute)|i (?:love|like) you)\b",
+    ),
     _rule("remember", rf"\b{_MIND}(?: (?:that|of|to|down|about|this))*(?P<note> .+)$"),
     _rule(
         "number_note",
@@ -215,7 +261,8 @@ RULES = (
         "greet",
         r"^(?:(?:well|oh|um|uh|and) )*(?:hello|hi|hey|howdy|greetings|hiya|good (?:morning|afternoon|evening|day)"
         r"|yo|welcome)\b",
-        r"\b(?:how are you|how do you do|how is it going|how are things|nice to meet you|what is up|are you there)\b",
+        r"\b(?P<well>how are you|how do you do|how is it going|how are things|what is up)\b",
+        r"\b(?:nice to meet you|are you there)\b",
         r"\b(?:can you hear me|hello)\b",
     ),
     _rule("light", rf"{_ASK}(?:turn|switch) (?:on|off) (?:the|my|our|all|every)\b"),

@@ -40,6 +40,7 @@ _ENTRY = re.compile(
     r"(?: (?:to|on|in|into|onto|from) (?:my|the|our) (?:\w+ ){0,2}?"
     r"(?:calendar|lists?|diary|agenda|schedule|tasks|todos?|cart|basket)\b.*)?(?: please)?$"
 )
+_MARKED = re.compile(r"\b(?:mark|set|check) (?P<what>.+?) (?:as|is|off) ?(?:done|completed?|finished|ready)?$")
 _STREET = re.compile(
     r"\b\d+\w?(?: [\w'.-]+){0,4}? (?:street|st|road|rd|avenue|ave|lane|ln|drive|dr|boulevard|blvd|way|square|place"
     r"|court)\b"
@@ -191,7 +192,8 @@ def _expression(material: Material, slot: Slot) -> str | None:
 
 def _subject(material: Material, slot: Slot) -> str | None:
     """Return what an entry is about: the words between "schedule a" and the moment or the list."""
-    match = _ENTRY.search(material.heard.plain) if slot.named & _SUBJECTS else None
+    plain = material.heard.plain
+    match = (_MARKED.search(plain) or _ENTRY.search(plain)) if slot.named & _SUBJECTS else None
     if not match:
         return None
     start, end = material.heard.word_at(match.start("what")), material.heard.word_at(match.end("what"))

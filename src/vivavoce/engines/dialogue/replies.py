@@ -13,6 +13,7 @@ from zlib import crc32
 
 import msgspec
 
+from . import quiz
 from .intents import Intent
 from .memory import Memory, Note, Timer, sentence
 from .moments import join, say_date, say_duration, say_time
@@ -50,6 +51,8 @@ _SIMPLE = {
     "thermostat": "I cannot change the temperature: no thermostat is connected to me.",
     "book": "I cannot make or change bookings: no booking system is connected to me.",
     "alarm": "I cannot wake or remind you, but I can run a timer and tell you how much is left.",
+    "language": "I am sorry, I only know English.",
+    "human": "I am sorry, nobody is connected to me whom I could put you through to.",
     "sing": "I cannot sing, but I can tell you a story or a joke.",
     "yes": "All right.",
     "no": "Okay.",
@@ -85,6 +88,8 @@ def _unknown(intent: Intent, memory: Memory, occasion: Occasion) -> str:
 
 def _greet(intent: Intent, memory: Memory, occasion: Occasion) -> str:
     name = f" {memory.name}" if memory.name else ""
+    if "well" in intent.slots:
+        return f"I am fine, thank you{',' if name else ''}{name}. How can I help you?"
     introduction = f" This is {occasion.name}." if occasion.name and not memory.last_said else ""
     return f"Hello{name}.{introduction} How can I help you?"
 
@@ -124,6 +129,16 @@ def _timer_set(intent: Intent, memory: Memory, occasion: Occasion) -> str:
         return "For how long should I set the timer?"
     memory.timers.append(Timer(occasion.now + seconds, seconds))
     return f"Your timer for {say_duration(seconds)} is running. I cannot ring, so ask me how much is left."
+
+
+def _timer_add(intent: Intent, memory: Memory, occasion: Occasion) -> str:
+    running = memory.running(occasion.now)
+    if not running:
+        return "There is no timer running."
+    seconds, first = int(intent.slots["seconds"]), running[0]
+    memory.timers.remove(first)
+    memory.timers.append(Timer(first.ends + seconds, first.seconds + seconds))
+    return memory.tell_timers(occasion.now)
 
 
 def _timer_cancel(intent: Intent, memory: Memory, occasion: Occasion) -> str:
@@ -171,6 +186,12 @@ def _list_read(intent: Intent, memory: Memory, occasion: Occasion) -> str:
     return f"On your list you have {join(memory.things)}." if memory.things else "Your list is empty."
 
 
+def _list_has(intent: Intent, memory: Memory, occasion: Occasion) -> str:
+    wanted = intent.slots["what"].lower()
+    found = [thing for thing in memory.things if _alike(thing, wanted)]
+    return f"Yes, {found[0]} is on your list." if found else f"No, {wanted} is not on your list."
+
+
 def _list_clear(intent: Intent, memory: Memory, occasion: Occasion) -> str:
     memory.things.clear()
     return "Your list is empty now."
@@ -182,6 +203,8 @@ def _remember(intent: Intent, memory: Memory, occasion: Occasion) -> str:
         memory.expecting = "remember"
         return "What should I remember?"
     memory.notes.append(note)
+    if "deed" in intent.slots:
+        return f"I noted: {note.text}."
     return f"I will remember that {note.told}."
 
 
@@ -237,6 +260,26 @@ def _count(intent: Intent, memory: Memory, occasion: Occasion) -> str:
     return ", ".join(str(number) for number in range(begin, end + step, step)) + "."
 
 
+def _quiz(intent: Intent, memory: Memory, occasion: Occasion) -> str:
+    return quiz.ask(memory)
+
+
+def _quiz_answer(intent: Intent, memory: Memory, occasion: Occasion) -> str:
+    return quiz.judge(memory, intent.slots["what"])
+
+
+def _quiz_score(intent: Intent, memory: Memory, occasion: Occasion) -> str:
+    return quiz.score(memory)
+
+
+def _feeling(intent: Intent, memory: Memory, occasion: Occasion) -> str:
+    if "praise" in intent.slots:
+        return "Thank you."
+    if "good" in intent.slots and "not" not in intent.slots.get("said", ""):
+        return "I am glad to hear that."
+    return "I am sorry about that." if "worse" in intent.slots else "I am sorry to hear that."
+
+
 def _coin(intent: Intent, memory: Memory, occasion: Occasion) -> str:
     return ("It is heads.", "It is tails.")[occasion.chance(2)]
 
@@ -278,5 +321,7 @@ _REPLIES: dict[str, Reply] = {
     "calc": _answer, "convert": _answer, "list_add": _list_add, "list_remove": _list_remove, "list_read": _list_read,
     "list_clear": _list_clear, "remember": _remember, "number_note": _number_note, "recall": _recall,
     "forget": _forget, "repeat": _repeat, "say": _say, "spell": _spell, "count": _count, "coin": _coin,
+    "quiz": _quiz, "quiz_answer": _quiz_answer, "quiz_score": _quiz_score, "list_has": _list_has,
+    "timer_add": _timer_add, "feeling": _feeling,
     "dice": _dice, "random": _random, "story": _story, "joke": _joke, "help": _help, "thanks": _thanks, "bye": _bye,
 }  # fmt: skip

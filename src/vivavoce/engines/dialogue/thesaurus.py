@@ -63,6 +63,7 @@ recipe cook
 medicine prescription refill
 alarm wake
 dim brightness bright
+block lost stolen
 ticket issue problem complaint broken
 """.strip().splitlines()
 )
@@ -132,6 +133,9 @@ CHANGES = stems("set update change turn adjust control switch put modify create 
 
 HOLLOW = stems("get do tool function fetch a the my for of to user call")
 """Words in names of functions that nobody says."""
+
+ACTS = stems("book order schedule make reserve send create add cancel delete remove transfer pay block buy submit")
+"""First words of names of functions that do what cannot be meant by a question about it."""
 
 ANNOUNCING = stems("say announce announcement broadcast speak repeat echo intercom")
 """Words in names of functions that are made for saying things."""
