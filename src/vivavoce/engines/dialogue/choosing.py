@@ -25,10 +25,12 @@ from .thesaurus import (
     HOLLOW,
     LOOKS_UP,
     LOOSE,
+    MAKES,
     MOMENTS,
     OWN,
     STOP,
     SYNONYMS,
+    UNDOES,
     WEAK,
 )
 from .words import Utterance, hear, stem
@@ -149,11 +151,22 @@ def _is_told(heard: Utterance, tool: Tool) -> bool:
 _WONDERS = re.compile(r"(?:when|where|who|which|how (?:much|many|long|far)|what (?!about)|did i|do i have)\b")
 
 
+_PAST = re.compile(r"\b(?:did|have) i\b(?! to\b)")
+
+
 def _only_asks(heard: Utterance, tool: Tool) -> bool:
-    """Return whether something is asked about what a function would do: "when is my appointment" books none."""
+    """Return whether a function would do what is only asked about or not wanted.
+
+    "When is my appointment" books none, and "stop the timer" sets none.
+    """
     names = [stem(word) for word in plain_name(tool.name).split()]
+    said = {stem(word) for word in heard.words[:4]}
+    if names and names[0] in MAKES and said & UNDOES and not said & alike(names[0]):
+        return True
     if not names or names[0] not in ACTS or not _WONDERS.match(heard.plain):
         return False
+    if _PAST.search(heard.plain):
+        return True
     return not alike(names[0]).intersection(stem(word) for word in heard.words)
 
 
@@ -197,6 +210,8 @@ def _score(heard: Utterance, tool: Tool, intent: Intent) -> tuple[float, float]:
         score += importance * weight
         strong = strong or (importance == 1.0 and weight >= 0.8 and is_telling)
     domain = DOMAIN.get(intent.name, frozenset()) | OWN.get(intent.name, frozenset())
+    if intent.name in ("list_add", "list_remove", "list_clear") and not about.names & CHANGES:
+        domain = frozenset()  # a function that reads a list changes none
     if domain & about.names and intent.name not in LOOSE:
         score, strong, whole, part = score + 1.0, True, whole + 1.0, part + 1.0
     named = {other for one in said for other in alike(one)} & about.names

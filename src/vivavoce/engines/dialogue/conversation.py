@@ -63,8 +63,10 @@ _IDLE = frozenset(("greet", "unknown", "empty", "yes", "no", "thanks"))
 """Messages that do not stand in the way of what instructions ask for."""
 _MAY_FOLLOW = frozenset(("unknown", "light", "thermostat", "weather"))
 """Intents that may change what a function was called with last."""
-_NOT_LOOKED_UP = "I am sorry, I cannot look that up."
-"""Said of bookings where the functions only make them."""
+_NOT_LOOKED_UP = "I am sorry, I cannot help with that."
+"""Said of bookings and timers where the functions only make them."""
+_KEPT_ELSEWHERE = {"book": "book", "timer_left": "timer", "timer_cancel": "timer"}
+"""Intents with the word that shows a function to be in charge of their subject."""
 _LATELY = 6
 """Items back to which "what about Paris" refers."""
 _POLITE = frozenset(("greet", "thanks", "bye", "yes", "no", "stop", "repeat", "empty", "identity", "name_set", "help"))
@@ -202,14 +204,15 @@ class Conversation:
             return None
         text = self._heard(self._items[index][0])
         question = self._question_before(index, depth)
+        if question is not None and self._is_answered_by_fact(text, ()):
+            return (question,)  # what was asked for before is still wanted
         if question is not None:
             following = resume(question, text, self._tools, self._today.date())
             if following is not None:
                 return following
         planned = plan(text, self._tools, self._today.date(), several=self._prompt.parallel_tool_calls)
         if self._is_answered_by_fact(text, planned):
-            # What was asked for before is still wanted.
-            return (question,) if question is not None else None
+            return None
         if not planned and understand(text).name in _MAY_FOLLOW and (again := self._following(index, text)):
             return (again,)
         return planned or None
@@ -292,9 +295,13 @@ class Conversation:
             known = memory.recall(text) if intent.name == "recall" else None
             if known is None:
                 return fact
-        if intent.name == "book" and self._tools:
+        if intent.name in _KEPT_ELSEWHERE and not memory.timers and self._keeps(_KEPT_ELSEWHERE[intent.name]):
             return _NOT_LOOKED_UP
         return self._reply(_with_question(intent, text), memory)
+
+    def _keeps(self, word: str) -> bool:
+        """Return whether a function is about something, so that the engine's own is not what is meant."""
+        return any(word in f"{tool.name} {tool.description}".lower() for tool in self._tools)
 
     def _reply(self, intent: Intent, memory: Memory, at: float | None = None) -> str:
         now = self._prompt.now if at is None else at

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from .moments import WEEKDAYS
 from .slots import stems
-from .words import hear, lexicon, terms
+from .words import hear, lexicon, stem, terms
 
 _ALIKE = tuple(
     stems(line)
@@ -82,7 +83,7 @@ _HOLLOW = lexicon(
     "included include there available possible allow allowed bring exactly actually currently today now say mean "
     "called call anything something give explain information info thing things okay excuse does got the yes no"
 ) | stems("include serve take get go come work")
-_MOMENT = stems("time date today day now current year month week tomorrow hour")
+_MOMENT = stems("time date today day now current year month week tomorrow hour weekend").union(map(stem, WEEKDAYS))
 """What the clock and the calendar are asked for."""
 _ENOUGH = 0.5
 """The share of a question's subject that a fact has to know."""

@@ -57,8 +57,39 @@ def understand(text: str, expecting: str = "") -> Intent:
     for name, pattern in RULES:
         match = pattern.search(plain)
         if match and (intent := _confirmed(name, match, heard)):
-            return intent
+            return _behind(heard, intent)
     return Intent("unknown", {"heard": text.strip()})
+
+
+_FRONT = re.compile(
+    r"(?:(?:hello|hi|hey|good (?:morning|afternoon|evening)|howdy|greetings)(?: there| everyone| again)?\b ?)+"
+)
+_BACK = re.compile(r" (?:and )?(?:thanks|thank you)(?: (?:very much|so much|a lot|in advance|bye|goodbye))*$")
+
+
+def core(heard: Utterance) -> str:
+    """Return what was said without a greeting before it and thanks behind it; everything when that is little more."""
+    front, back = _FRONT.match(heard.plain), _BACK.search(heard.plain)
+    start = heard.word_at(front.end()) if front else 0
+    end = heard.word_at(back.start() + 1) if back else len(heard.words)
+    return heard.raw(start, end) + _mark(heard.text) if end - start >= _FEWEST else heard.text
+
+
+_FEWEST = 3
+"""Words of a wish beside a greeting or thanks."""
+
+
+def _mark(text: str) -> str:
+    last = text.rstrip()[-1:]
+    return last if last in ("?", "!", ".") else ""
+
+
+def _behind(heard: Utterance, intent: Intent) -> Intent:
+    """Return the intent of what stands behind a greeting or before thanks, if there is one."""
+    if intent.name not in ("greet", "thanks") or (rest := core(heard)) == heard.text:
+        return intent
+    inner = understand(rest)
+    return intent if inner.name in ("unknown", "empty", "yes", "no") else inner
 
 
 def _short(plain: str) -> str:
@@ -117,6 +148,8 @@ def _confirmed(name: str, match: re.Match[str], heard: Utterance) -> Intent | No
             if re.search(r"\b(?:alarm|remind me|wake me)\b", heard.plain):
                 return Intent("alarm")
             return Intent(name, {"seconds": str(seconds)} if seconds is not None else {})
+        case "date" if day := next((word for word in ("tomorrow", "yesterday") if word in heard.words), ""):
+            return Intent(name, {"day": day})
         case "list_add" if re.fullmatch(
             r"(?:(?:an?|another|\w+|\w+ \w+) )(?:second|minute|hour)s?", raw.get("what", "")
         ):

@@ -108,6 +108,9 @@ class Material:
 
     def choice(self, allowed: Sequence[Any]) -> Any | None:
         """Return the allowed value that is mentioned or misheard, None when there is none."""
+        exact = [value for value in allowed if self.heard.find(tuple(plain_name(str(value)).split())) >= 0]
+        # "Check my savings" names savings, although "check" is a form of "checking".
+        allowed = exact or allowed
         for value in sorted(allowed, key=lambda one: -len(str(one))):  # "living room" before "room"
             if span := self._mention(plain_name(str(value))):
                 self.take(span)
@@ -185,6 +188,11 @@ class Material:
     def has_number_at(self, word: int) -> bool:
         """Return whether a number begins at a word."""
         return number_at(self.words, word) is not None
+
+    def is_amount(self, word: int) -> bool:
+        """Return whether a number with a unit, as "eight minutes", begins at a word."""
+        number = number_at(self.words, word)
+        return number is not None and number.end < len(self.stems) and self.stems[number.end] in _UNITS
 
     def _one_of_it(self, slot: Slot) -> int | None:
         """Read "a pizza" as one pizza where a quantity is wanted."""

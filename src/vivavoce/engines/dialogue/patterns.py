@@ -46,6 +46,7 @@ RULES = (
         rf"{_ASK}(?:repeat|say) what you (?:just )?said{_POLITE}$",
         rf"{_ASK}repeat (?:the|your) (?:last |previous )?(?:questions?|answer|sentence|options|choices|instructions"
         rf"|message|numbers?|part|bit){_POLITE}$",
+        r"^(?:what|huh|sorry|what was that|hm|eh)$",
         r"\b(?:what did you (?:just )?say|did not (?:catch|hear|get) (?:that|you|it)|can not hear you|one more time)\b",
     ),
     _rule(
@@ -65,6 +66,7 @@ RULES = (
         r"^timer (?:for|of)\b",
         r"\b(?:wake me|remind me) in\b",
     ),
+    _rule("timer_left", r"^how (?:long|much longer|much more time|much time)(?: now| more| to go| still| is it)?$"),
     _rule("timer_left", r"^is (?:it|(?:the|my) timer) (?:done|over|finished|up|ready)(?: yet)?$"),
     _rule(
         "quiz_score", r"\b(?:what is|tell me|how is) (?:my|the) score\b", r"^(?:my )?score$", r"\bhow many .*\bright\b$"
@@ -128,6 +130,7 @@ RULES = (
     _rule(
         "identity",
         r"\b(?:what is your name|who are you|what are you|your name|who (?:made|built|created) you|what model)\b",
+        r"\b(?:about yourself|how old are you|where are you from|where do you (?:live|come from)|what are you doing)\b",
         r"\bare you (?:a |an |the )?(?:robot|human|real|person|machine|ai|bot|computer|assistant|chat ?gpt|gpt"
         r"|open ?ai|"
         r"(?:large )?language model|alive)\b",

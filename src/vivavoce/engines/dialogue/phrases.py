@@ -23,7 +23,7 @@ _LONGEST_NAME = 5
 """Words of a name or a place."""
 _FRAME = lexicon(
     "please can could would will you i want need like to the a an my me for of with and hey hello hi okay so is are do "
-    "turn switch "
+    "turn switch outside inside cold hot warm sunny windy nice like here there "
     "does tell give get show find look up search add put set make what who where when how which us let some have "
     "just in "
     "on at about that it its be today tomorrow tonight now"
@@ -228,16 +228,23 @@ def _names_nobody(slot: Slot, words: tuple[str, ...], at: int) -> bool:
     """Return whether a preposition leads to a deed or a thing: "I want to see", "an appointment for a check-up"."""
     if words[at] == "to" and at and words[at - 1] in _WANTING:
         return True
+    if words[at] == "for" and words[at + 1] in _OCCASIONS:
+        return True
     return words[at] == "for" and words[at + 1] in _ARTICLES and stem("name") in slot.named
 
 
+_OCCASIONS = lexicon("breakfast brunch lunch dinner supper tonight today tomorrow")
 _WANTING = lexicon("like want need love going have wish try")
 
 
 def _is_value(material: Material, slot: Slot, start: int, end: int) -> bool:
     if start >= end or not material.is_free(start, end) or material.begins_moment(start):
         return False
-    named = set(material.stems[start:end])
+    named = {
+        one
+        for one, word in zip(material.stems[start:end], material.words[start:end], strict=True)
+        if word not in _ARTICLES
+    }
     if named <= material.spent or (named <= slot.words and named & material.spent):
         return False
     if slot.is_message:
@@ -262,6 +269,8 @@ def _end_of_phrase(material: Material, start: int, *, greedy: bool) -> int:
             "please",
         )
         if end > start and not greedy and (is_boundary or material.begins_moment(end) or material.ends_before(end)):
+            break
+        if end > start and not greedy and material.is_amount(end):
             break
         end += 1
     is_stopped = end < len(words) and not material.is_free(end, end + 1)

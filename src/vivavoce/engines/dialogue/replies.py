@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from zlib import crc32
 
 import msgspec
@@ -119,7 +119,10 @@ def _time(intent: Intent, memory: Memory, occasion: Occasion) -> str:
 
 
 def _date(intent: Intent, memory: Memory, occasion: Occasion) -> str:
-    return f"Today is {say_date(occasion.today)}."
+    day = intent.slots.get("day", "today")
+    shift = {"tomorrow": 1, "yesterday": -1}.get(day, 0)
+    verb = "was" if shift < 0 else "is"
+    return f"{day.capitalize()} {verb} {say_date(occasion.today.date() + timedelta(shift))}."
 
 
 def _timer_set(intent: Intent, memory: Memory, occasion: Occasion) -> str:

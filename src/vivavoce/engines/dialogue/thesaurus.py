@@ -101,7 +101,7 @@ OWN = {
         "timer_set": "timer alarm countdown reminder",
         "timer_left": "timer alarm countdown",
         "timer_cancel": "timer alarm countdown",
-        "list_add": "list shopping grocery cart todo basket",
+        "list_add": "list shopping grocery cart todo basket task",
         "list_read": "list shopping grocery cart todo task",
         "list_remove": "list item shopping cart todo task",
         "list_clear": "list shopping cart todo",
@@ -134,8 +134,14 @@ CHANGES = stems("set update change turn adjust control switch put modify create 
 HOLLOW = stems("get do tool function fetch a the my for of to user call")
 """Words in names of functions that nobody says."""
 
+MAKES = stems("set add create start book order make schedule play reserve buy complete")
+"""First words of names of functions that undo nothing."""
+
 ACTS = stems("book order schedule make reserve send create add cancel delete remove transfer pay block buy submit")
 """First words of names of functions that do what cannot be meant by a question about it."""
+
+UNDOES = stems("stop cancel delete remove undo clear end")
+"""Words of wishes that something be not done, or be undone."""
 
 ANNOUNCING = stems("say announce announcement broadcast speak repeat echo intercom")
 """Words in names of functions that are made for saying things."""

@@ -16,7 +16,7 @@ import msgspec
 from ...core.settings import Tool
 from .choosing import alike, choose, profile, suits
 from .filling import fill, fill_one
-from .intents import DONE_ASKING, understand
+from .intents import DONE_ASKING, core, understand
 from .material import Material
 from .questions import question_for
 from .slots import Slot, slots_of
@@ -81,6 +81,7 @@ def plan(text: str, tools: Sequence[Tool], today: date, *, several: bool, force:
 
 
 def _single(text: str, tools: Sequence[Tool], today: date, several: bool) -> Plan:
+    text = core(hear(text))
     heard = hear(text)
     intent = understand(text)
     tool = choose(heard, tools, intent)
