@@ -89,6 +89,8 @@ class Conversation:
             if not (isinstance(item, Message) and item.role == "system")
         ]
         choice = prompt.tool_choice
+        self._plans: dict[int, Plan | None] = {}
+        """What the functions have to do with each message that was looked at, by its index."""
         self._force = ""
         self._tools = prompt.tools if choice != "none" else ()
         if self._tools and choice == "required":
@@ -202,6 +204,11 @@ class Conversation:
         """Return what the functions have to do with the user's message at `index`; None for nothing."""
         if not self._tools:
             return None
+        if index not in self._plans:
+            self._plans[index] = self._plan(index, depth)
+        return self._plans[index]
+
+    def _plan(self, index: int, depth: int) -> Plan | None:
         text = self._heard(self._items[index][0])
         question = self._question_before(index, depth)
         if question is not None and self._is_answered_by_fact(text, ()):
@@ -245,7 +252,9 @@ class Conversation:
         ):
             return None
         said = _text(asked).strip()
-        planned = self._planned(index - 2, depth + 1) if said else None
+        # What ends as a statement, even interrupted, asks for nothing.
+        is_asking = bool(said) and ("?" in said or not said.endswith((".", "!")))
+        planned = self._planned(index - 2, depth + 1) if is_asking else None
         question = next((one for one in planned or () if isinstance(one, Question)), None)
         # The answer may have been interrupted, so the beginning of the question is enough.
         return question if question and (question.text in said or question.text.startswith(said)) else None

@@ -7,6 +7,7 @@ A table of patterns over plain words, the most telling first.  It knows nothing 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -35,6 +36,7 @@ DONE_ASKING = frozenset(("stop", "no", "bye", "repeat", "help"))
 """Intents that are never the answer to a question."""
 
 
+@lru_cache(maxsize=1024)
 def understand(text: str, expecting: str = "") -> Intent:
     """Return what `text` means; `expecting` names the intent whose missing value was just asked for.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -15,11 +16,13 @@ _DEEPEST = 8
 """References within references that are followed."""
 
 
+@lru_cache(maxsize=4096)
 def stems(words: str) -> frozenset[str]:
     """Return the stems of the words of a text."""
     return frozenset(stem(word) for word in words.split())
 
 
+@lru_cache(maxsize=4096)
 def plain_name(name: str) -> str:
     """Return a name such as `partySize` or `party_size` in words."""
     return re.sub(r"[_\W]+|(?<=[a-z0-9])(?=[A-Z])", " ", name).strip().lower()
