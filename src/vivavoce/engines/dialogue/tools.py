@@ -285,4 +285,5 @@ def _guess(slot: Slot, text: str) -> Any:
             return []
         case "object":
             return {}
-    return text.strip()
+    # What was said is a query or a note, but never a place, a name or a time.
+    return text.strip() if slot.is_message or slot.topic in ("text", "") else ""
