@@ -25,6 +25,8 @@ class Server:
         self.port = 0
 
     def __enter__(self) -> Self:
+        if sys.platform != "linux":
+            sys.exit("what a server costs is read from /proc, which this system does not have")
         pin = None if self._cores is None else lambda cores=self._cores: os.sched_setaffinity(0, cores)
         self._complaints = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
