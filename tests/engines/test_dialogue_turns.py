@@ -330,3 +330,12 @@ SENTENCES = (
 def test_no_argument_is_ever_all_that_was_said(said: str) -> None:
     (answer,) = played([said], "", (WEATHER, LIGHT, TABLE, PIZZA, *DOCTOR, *BANK))
     assert said not in answer or answer.startswith("I heard")
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["ask me a ", "repeat after me ", "say ", "i am not ", "and what about ", "hello ", "turn it off ", "is 12 "],
+)
+def test_words_said_over_and_over_are_answered(words: str) -> None:
+    (answer,) = played([words * 300], HOTEL, (WEATHER, LIGHT, TABLE, PIZZA, *DOCTOR, *BANK, *TASKS))
+    assert answer

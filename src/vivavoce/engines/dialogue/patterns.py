@@ -73,7 +73,7 @@ RULES = (
     ),
     _rule(
         "quiz",
-        rf"{_ASK}ask me (?:(?:a|an|another|some|more|few|the|next|any|\w+) )*(?:questions?|one)\b",
+        rf"{_ASK}ask me (?:\w+ ){{0,4}}(?:questions?|one)\b",
         r"\b(?:quiz me|test my knowledge|next question|another question|more questions)\b",
         r"\b(?:start|play|begin|do|have) (?:(?:a|the|with|another|our|some) )*(?:quiz|trivia)\b",
     ),
