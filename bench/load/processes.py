@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,6 +15,8 @@ from types import TracebackType
 from typing import Self
 
 FOLDER = Path(__file__).parent
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
 
 
 class Server:
@@ -27,14 +31,13 @@ class Server:
     def __enter__(self) -> Self:
         if sys.platform != "linux":
             sys.exit("what a server costs is read from /proc, which this system does not have")
-        pin = None if self._cores is None else lambda cores=self._cores: os.sched_setaffinity(0, cores)
         self._complaints = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             self._command,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
             text=True,
-            preexec_fn=pin,
+            preexec_fn=self._settle,
         )
         assert self._process.stdout is not None
         for line in self._process.stdout:
@@ -44,6 +47,12 @@ class Server:
         self._process.wait()
         self._complaints.seek(0)
         sys.exit(f"{' '.join(self._command)} did not start:\n{self._complaints.read().decode()[-2000:]}")
+
+    def _settle(self) -> None:
+        """Run in the child before its program: keep to the cores, and end when the benchmark is killed."""
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if self._cores is not None:
+            os.sched_setaffinity(0, self._cores)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
