@@ -85,7 +85,7 @@ class Gold(NamedTuple):
 
 NO_WEATHER, NO_BOOKING = "cannot look up the weather", "cannot make or change bookings"
 GOLD = {
-    "u01": Gold("greet", "hello"),
+    "u01": Gold("greet", "^(hello|i am fine)"),
     "u02": Gold("name_set", "nice to meet you", "robert"),
     "u03": Gold("time", "^it is"),
     "u04": Gold("date", "^today is"),
