@@ -132,14 +132,6 @@ def _response_fields(value: Any, path: str) -> ResponsePatch:
     return {_SETTINGS.get(key, key): element for key, element in found.items()}
 
 
-def _update(value: dict[str, Any]) -> ev.ClientEvent:
-    if "session" not in value:
-        raise s.missing("session")
-    check = s.fields({"type": s.text, "event_id": common.optional_ident, "session": session_patch})
-    found = check(value, "")
-    return ev.SessionUpdate(event_id=found.get("event_id"), session=found["session"])
-
-
 def _create(value: dict[str, Any]) -> ev.ClientEvent:
     check = s.fields({"type": s.text, "event_id": common.optional_ident, "response": s.nullable(_response_fields)})
     found = check(value, "")
@@ -155,7 +147,7 @@ def _transcription_update(value: dict[str, Any]) -> ev.ClientEvent:
 
 
 READERS: dict[str, codec.Reader] = {
-    "session.update": _update,
+    "session.update": ga.update_reader(session_patch),
     "transcription_session.update": _transcription_update,
     **codec.READERS,
     "response.create": _create,

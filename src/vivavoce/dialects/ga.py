@@ -190,12 +190,9 @@ _RESPONSE = s.fields(
 )
 
 
-def _update(value: dict[str, Any]) -> ev.ClientEvent:
-    if "session" not in value:
-        raise s.missing("session")
-    check = s.fields({"type": s.text, "event_id": common.optional_ident, "session": session_patch})
-    found = check(value, "")
-    return ev.SessionUpdate(event_id=found.get("event_id"), session=found["session"])
+def update_reader(patch: s.Check) -> codec.Reader:
+    """Return the reader of `session.update`, whose `session` is checked by `patch`."""
+    return codec.reader({"session": patch}, ("session",), ev.SessionUpdate)
 
 
 def _create(value: dict[str, Any]) -> ev.ClientEvent:
@@ -234,7 +231,7 @@ def response_create(event_id: str | None, fields: ResponsePatch) -> ev.ResponseC
 
 
 READERS: dict[str, codec.Reader] = {
-    "session.update": _update,
+    "session.update": update_reader(session_patch),
     **codec.READERS,
     "response.create": _create,
 }

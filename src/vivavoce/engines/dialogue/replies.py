@@ -42,7 +42,6 @@ class Occasion(msgspec.Struct, frozen=True):
 
 Reply = Callable[[Intent, Memory, Occasion], str]
 
-_NO_SOURCE = "I have no {what} here, so I cannot tell."
 _SIMPLE = {
     "empty": "Sorry, I did not catch that.",
     "stop": "Okay.",
