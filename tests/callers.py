@@ -11,8 +11,8 @@ from typing import Any
 
 from vivavoce.core.effects import Prompt, Vocabulary
 from vivavoce.core.formats import AudioFormat
+from vivavoce.core.limits import DEFAULT_LIMITS, Limits
 from vivavoce.core.reports import BrainReport, Report
-from vivavoce.core.session import DEFAULT_LIMITS, Limits
 from vivavoce.core.settings import Settings
 from vivavoce.dialects.choose import choose
 from vivavoce.server.call import Call, Terms

@@ -20,7 +20,8 @@ from vivavoce.core import events as ev
 from vivavoce.core import reports as rp
 from vivavoce.core.errors import ProtocolError
 from vivavoce.core.items import FunctionCall, FunctionCallOutput, Item, Message
-from vivavoce.core.session import DEFAULT_LIMITS, Limits, Session
+from vivavoce.core.limits import DEFAULT_LIMITS, Limits
+from vivavoce.core.session import Session
 from vivavoce.core.settings import Settings
 from vivavoce.dialects.choose import choose
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from vivavoce.core import effects as ef
 from vivavoce.core import reports as rp
-from vivavoce.core.session import Limits, Session
+from vivavoce.core.limits import Limits
+from vivavoce.core.session import Session
 from vivavoce.core.settings import Settings
 from vivavoce.dialects.choose import Dialect, choose
 from vivavoce.server.ids import Ids

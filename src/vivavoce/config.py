@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from .core.errors import ConfigError
-from .core.session import Limits as SessionLimits
+from .core.limits import Limits as SessionLimits
 
 __all__ = [
     "OPTIONS",

@@ -12,7 +12,7 @@ from vivavoce.core import events as ev
 from vivavoce.core import reports as rp
 from vivavoce.core.formats import PCMA
 from vivavoce.core.items import InputText, Message
-from vivavoce.core.session import Limits
+from vivavoce.core.limits import Limits
 
 
 def create(play: Playbook, **response: Any) -> list[str]:

@@ -14,7 +14,7 @@ from vivavoce.core import events as ev
 from vivavoce.core import reports as rp
 from vivavoce.core.errors import ProtocolError
 from vivavoce.core.items import WordMark
-from vivavoce.core.session import Limits
+from vivavoce.core.limits import Limits
 
 WHISPER = {"audio": {"input": {"transcription": {"model": "whisper-1"}}}}
 MANUAL = {"audio": {"input": {"turn_detection": None}}}

@@ -15,7 +15,8 @@ from playbook import FRAME_TICKS
 from vivavoce.core import effects as ef
 from vivavoce.core import reports as rp
 from vivavoce.core.errors import ProtocolError
-from vivavoce.core.session import Limits, Session
+from vivavoce.core.limits import Limits
+from vivavoce.core.session import Session
 from vivavoce.core.settings import Settings
 from vivavoce.dialects import codec
 from vivavoce.dialects.choose import Dialect, choose

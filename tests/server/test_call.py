@@ -16,7 +16,7 @@ from vivavoce.core import reports as rp
 from vivavoce.core.effects import Vocabulary
 from vivavoce.core.errors import EngineError
 from vivavoce.core.formats import PCM_24K
-from vivavoce.core.session import Limits
+from vivavoce.core.limits import Limits
 from vivavoce.server.journal import replay
 
 FRAME = 1536

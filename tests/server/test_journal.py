@@ -15,7 +15,8 @@ import samples
 from callers import Desk, settle
 from vivavoce.core import reports as rp
 from vivavoce.core.effects import Effect
-from vivavoce.core.session import Limits, Session
+from vivavoce.core.limits import Limits
+from vivavoce.core.session import Session
 from vivavoce.core.settings import SemanticVad, Settings, Tool, Transcription
 from vivavoce.dialects.choose import choose
 from vivavoce.server.ids import Ids

@@ -24,6 +24,7 @@ from .conversation import Conversation, duplicate
 from .effects import Close, Effect, Expect, Send
 from .errors import ProtocolError
 from .items import FunctionCall, InputAudio, Item, ItemReference, Message
+from .limits import DEFAULT_LIMITS, Limits
 from .listening import Listening
 from .reports import (
     Answered,
@@ -40,31 +41,10 @@ from .reports import (
     TranscriptionFailed,
 )
 from .response import NewId, without_audio
+from .service import DEFAULT_SERVICE, Service
 from .settings import Settings, merge
 from .states import SessionState
 from .vocabulary import vocabulary_of
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """What one session may take."""
-
-    session_seconds: float = 3600.0
-    """Age at which the session ends."""
-    idle_seconds: float = 0.0
-    """Time without any client event after which it ends; 0 for never."""
-    buffer_bytes: int = 48 * 1024 * 1024
-    """Uncommitted audio: a little over 16 minutes at 24 kHz."""
-    items: int = 10_000
-    """Items in the conversation."""
-    audio_bytes: int = 64 * 1024 * 1024
-    """Audio kept with the items so that it can be retrieved; the oldest is let go first."""
-    parallel_responses: int = 16
-    """Responses under way at once, out of band ones included."""
-    retrieve_bytes: int = 720 * 1024
-    """Audio of one item that is still sent on retrieval: clients refuse frames over 1 MiB."""
-
-
-DEFAULT_LIMITS = Limits()
 
 
 class Session:
@@ -77,6 +57,7 @@ class Session:
         new_id: NewId,
         created_unix: float,
         limits: Limits = DEFAULT_LIMITS,
+        service: Service = DEFAULT_SERVICE,
     ) -> None:
         """Make a session that has not started.
 
@@ -85,10 +66,12 @@ class Session:
             new_id: makes an id of a kind: `event`, `item`, `resp`, `sess`, `conv` or `call`.
             created_unix: unix seconds of session time 0.
             limits: what it may take.
+            service: what the server offers.
         """
         self.id = new_id("sess")
         self.settings = settings
         self.limits = limits
+        self.service = service
         self.conversation = Conversation(new_id("conv"), max_items=limits.items, max_audio_bytes=limits.audio_bytes)
         self._new_id = _unused(new_id, self.conversation)
         self._expires_at = int(created_unix + limits.session_seconds)

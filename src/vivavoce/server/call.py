@@ -32,8 +32,9 @@ from ..core.effects import (
     Transcribe,
 )
 from ..core.errors import EngineError
+from ..core.limits import Limits
 from ..core.reports import Answered, Broke, Report
-from ..core.session import Limits, Session
+from ..core.session import Session
 from ..core.settings import Settings
 from ..dialects.choose import Dialect
 from ..engines.api import Brain, Hearing

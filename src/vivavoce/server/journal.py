@@ -21,8 +21,9 @@ from .. import __version__
 from ..core import reports
 from ..core.effects import Effect, Send
 from ..core.errors import ProtocolError, VivavoceError
+from ..core.limits import Limits
 from ..core.reports import Report
-from ..core.session import Limits, Session
+from ..core.session import Session
 from ..core.settings import Settings
 from ..dialects import codec
 from ..dialects.choose import Dialect, choose

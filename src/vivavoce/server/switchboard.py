@@ -10,7 +10,7 @@ from pathlib import Path
 from ..config import Config
 from ..core import events as ev
 from ..core.errors import ConfigError, ProtocolError
-from ..core.session import Limits
+from ..core.limits import Limits
 from ..core.settings import Settings
 from ..dialects.choose import choose
 from ..engines.registry import Engines, configured
