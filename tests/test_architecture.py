@@ -21,7 +21,8 @@ ARROWS = {
     "engines": {"engines", "audio", "core", "config"},
     "legs": {"legs", "audio", "dialects", "core", "config"},
     "server": {"server", "legs", "engines", "dialects", "audio", "core", "config"},
-    "cli": {"cli", "server", "legs", "engines", "dialects", "audio", "core", "config"},
+    "check": {"check", "legs", "audio", "core"},
+    "cli": {"cli", "check", "server", "legs", "engines", "dialects", "audio", "core", "config"},
     "config": {"core"},
 }
 """What each folder, or module beside the folders, may import of this package; `config` for its frozen settings."""
@@ -42,7 +43,10 @@ FILES = {"audio/wav.py": {"os", "pathlib"}}
 EVERYWHERE = {"msgspec", "numpy", "pybase64"}
 """Third-party libraries that are part of the language here: values, arrays and base64."""
 
-SEVERAL = {"uvicorn": {"server/hybrid.py", "server/serve.py"}}
+SEVERAL = {
+    "uvicorn": {"server/hybrid.py", "server/serve.py"},
+    "websockets": {"check/network.py", "legs/upstream.py"},
+}
 """Third-party libraries that may be named in more than one file, and where.  All others: in exactly one."""
 
 PROGRAMS = {"engines/espeak_child.py"}
