@@ -68,6 +68,7 @@ def test_a_response_takes_the_sessions_settings_except_for_its_own() -> None:
     settings = Settings(instructions="x", voice="ash", speed=1.2, temperature=0.7)
     found = for_response(settings, {"instructions": "y", "max_output_tokens": 5})
     assert found == ResponseSettings(
-        output_modalities=("audio",), instructions="y", tools=(), tool_choice="auto", parallel_tool_calls=None,
+        output_modalities=("audio",), instructions="y", tools=(), mcp_servers=(), tool_choice="auto",
+        parallel_tool_calls=None, reasoning=None,
         max_output_tokens=5, output_format=settings.output_format, voice="ash", speed=1.2, temperature=0.7,
     )  # fmt: skip

@@ -99,7 +99,6 @@ SEMANTIC = {"type": "semantic_vad", "eagerness": "low", "create_response": False
         ("output_audio_format", "g711_alaw", "output_format", PCMA),
         ("input_audio_transcription", None, "transcription", None),
         ("input_audio_noise_reduction", None, "noise_reduction", None),
-        ("input_audio_noise_reduction", {"type": "far_field"}, "noise_reduction", "far_field"),
         ("turn_detection", None, "turn_detection", None),
         ("tools", [FUNCTION], "tools", (Tool("f", "d", {"type": "object"}),)),
         ("tool_choice", "required", "tool_choice", "required"),
@@ -123,6 +122,13 @@ def test_each_field_means_the_same_there_and_back(field: str, value: Any, settin
 def test_modalities_are_read_in_any_order_and_audio_alone_too() -> None:
     for given in (["text", "audio"], ["audio"]):
         assert patch(modalities=given) == {"output_modalities": ("audio",)}
+
+
+def test_noise_reduction_is_there_and_back_and_keeps_its_strength() -> None:
+    play = Playbook(shape="beta")
+    play.update(input_audio_noise_reduction={"type": "far_field", "strength": 0.5})
+    play.update(input_audio_noise_reduction={"type": "near_field"})
+    assert play.messages()[0]["session"]["input_audio_noise_reduction"] == {"type": "near_field", "strength": 0.5}
 
 
 def test_transcription_is_there_and_back() -> None:

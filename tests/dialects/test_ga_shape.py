@@ -22,7 +22,7 @@ from vivavoce.core.items import (
     OutputAudio,
     OutputText,
 )
-from vivavoce.core.settings import SemanticVad, ServerVad, Settings, Tool, Transcription, for_response
+from vivavoce.core.settings import NoiseReduction, SemanticVad, ServerVad, Settings, Tool, Transcription, for_response
 from vivavoce.core.states import LogProb, ResponseState, SessionState, StatusDetails, Usage
 from vivavoce.dialects.ga import Ga
 
@@ -131,7 +131,7 @@ def test_what_a_client_reads_it_can_send_back() -> None:
         ),
         (
             {"audio": {"input": {"noise_reduction": {"type": "near_field", "strength": 0.5}}}},
-            {"noise_reduction": "near_field"},
+            {"noise_reduction": {"type": "near_field", "strength": 0.5}},
         ),
         ({"audio": {"input": {"noise_reduction": None}}}, {"noise_reduction": None}),
         ({"audio": {"input": {"turn_detection": None}}}, {"turn_detection": None}),
@@ -234,7 +234,7 @@ def test_settings_are_shown_as_they_are() -> None:
         include=("item.input_audio_transcription.logprobs",),
         input_format=AudioFormat(rate=8000),
         transcription=Transcription("m", "de", ("de", "en"), "names", ("kept", "secret"), "low"),
-        noise_reduction="far_field",
+        noise_reduction=NoiseReduction("far_field"),
         turn_detection=SemanticVad("low", create_response=False),
         output_format=PCMU,
         temperature=0.7,
@@ -283,7 +283,8 @@ def test_a_response_is_asked_for_with_all_it_may_have() -> None:
         event_id="e",
         response={
             "output_modalities": ("text",), "instructions": "x", "tools": (Tool("f"),), "tool_choice": "required",
-            "parallel_tool_calls": True, "max_output_tokens": 9, "output_format": PCMU, "voice": "ash",
+            "parallel_tool_calls": True, "reasoning": {"effort": "low"}, "max_output_tokens": 9,
+            "output_format": PCMU, "voice": "ash",
         },
         conversation="none",
         metadata={"k": "v"},

@@ -17,6 +17,7 @@ from .conversation import Conversation, Entry
 from .effects import Abandon, Answer, ClearPlayout, Discard, Effect, Prompt, Recognise, Send
 from .errors import ProtocolError
 from .items import InputAudio, Item, ItemReference, Message
+from .playing import Playing
 from .reports import Answered, Argued, Broke, Called, Said, Spent, Transcribed, TranscriptionFailed
 from .response import NewId, Response
 from .settings import Settings, Tool, for_response
@@ -68,6 +69,8 @@ class Answering:
         self._replies: dict[str, _Reply] = {}
         self._main: str | None = None
         """The id of the response that belongs to the conversation."""
+        self.playing = Playing()
+        """What the client plays of the conversation."""
         self._owes_reply = False
         """Whether a turn ended while a response was under way, and is to be answered after it."""
 
@@ -145,6 +148,7 @@ class Answering:
         self._owes_reply = self._owes_reply and not is_main
         out: list[Effect] = [Abandon(response_id)]
         if is_main:
+            self.playing.stop(now)
             out.append(ClearPlayout())
         return out + self._finish(
             response_id, "cancelled", StatusDetails("cancelled", "client_cancelled"), settings, now
@@ -153,6 +157,7 @@ class Answering:
     def interrupt(self, settings: Settings, now: float) -> list[Effect]:
         """End the conversation's response because the user speaks, and stop what is still being played."""
         self._owes_reply = False
+        self.playing.stop(now)
         if self._main is None:
             return [ClearPlayout()]
         out: list[Effect] = [Abandon(self._main), ClearPlayout()]
@@ -227,6 +232,11 @@ class Answering:
                 details = StatusDetails("failed", None, "server_error", report.code, report.message)
                 return self._finish(response.id, "failed", details, settings, now)
         out: list[Effect] = [Send(event) for event in events]
+        if response.id == self._main:
+            for event in events:
+                if isinstance(event, ev.AudioDelta):
+                    ms = len(event.delta) // response.settings.output_format.bytes_per_ms
+                    self.playing.add(event.item_id, ms, now)
         if response.is_over_limit:
             details = StatusDetails("incomplete", "max_output_tokens")
             out.append(Abandon(response.id))
@@ -285,6 +295,7 @@ class Answering:
             output_format=chosen.output_format,
             temperature=chosen.temperature,
             max_output_tokens=chosen.max_output_tokens,
+            reasoning_effort=(chosen.reasoning or {}).get("effort"),
         )
         reply.asked = of_prompt(prompt)
         return [Answer(prompt)]

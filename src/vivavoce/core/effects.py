@@ -12,7 +12,7 @@ import msgspec
 from .events import ServerEvent
 from .formats import PCM_24K, AudioFormat
 from .items import Item
-from .settings import Tool
+from .settings import McpServer, Tool
 
 
 class Vocabulary(msgspec.Struct, frozen=True):
@@ -53,6 +53,14 @@ class Prompt(msgspec.Struct, frozen=True):
     temperature: float = 0.8
     max_output_tokens: int | None = None
     """None when unlimited."""
+    reasoning_effort: str | None = None
+    """`minimal` to `xhigh`; None for the model's own choice."""
+    verbatim: str = ""
+    """Where given, the answer is this text, and no language model is asked."""
+    translate_to: str = ""
+    """ISO 639-1 code: the answer is the last user message in that language, and nothing else."""
+    language: str = ""
+    """ISO 639-1 code of the language to speak in; empty for the synthesiser's own."""
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -71,6 +79,15 @@ class Listen(msgspec.Struct, frozen=True):
     """Tick of the first sample."""
     detect: bool
     """Whether voice activity is wanted."""
+
+
+class Denoise(msgspec.Struct, frozen=True):
+    """From here on, clean the audio that is recognised."""
+
+    mode: str | None
+    """`near_field`, `far_field`, or None to leave it as it is."""
+    strength: float
+    """From 0, which changes nothing, to 1."""
 
 
 class Transcribe(msgspec.Struct, frozen=True):
@@ -123,6 +140,43 @@ class Abandon(msgspec.Struct, frozen=True):
     response_id: str
 
 
+class Duck(msgspec.Struct, frozen=True):
+    """Play on at a low volume, on legs that play audio themselves: the user makes a sound."""
+
+
+class Restore(msgspec.Struct, frozen=True):
+    """Play at full volume again."""
+
+
+class ListTools(msgspec.Struct, frozen=True):
+    """Ask a remote MCP server for its tools; answer with `ToolsListed` or `ToolsUnavailable`."""
+
+    item_id: str
+    server: McpServer
+
+
+class CallTool(msgspec.Struct, frozen=True):
+    """Call a remote tool; answer with `ToolReturned` or `ToolFailed`."""
+
+    item_id: str
+    server: McpServer
+    name: str
+    arguments: str
+    """A JSON object as text."""
+
+
+class DropTool(msgspec.Struct, frozen=True):
+    """Stop waiting for a remote server; whatever still comes for this item is ignored."""
+
+    item_id: str
+
+
+class Charge(msgspec.Struct, frozen=True):
+    """Something was used that costs money."""
+
+    usd: float
+
+
 class ClearPlayout(msgspec.Struct, frozen=True):
     """Stop playing, on legs that play audio themselves."""
 
@@ -135,4 +189,23 @@ class Close(msgspec.Struct, frozen=True):
     reason: str
 
 
-Effect = Send | Listen | Transcribe | Conclude | Discard | Recognise | Expect | Answer | Abandon | ClearPlayout | Close
+Effect = (
+    Send
+    | Listen
+    | Denoise
+    | Transcribe
+    | Conclude
+    | Discard
+    | Recognise
+    | Expect
+    | Answer
+    | Abandon
+    | Duck
+    | Restore
+    | ClearPlayout
+    | ListTools
+    | CallTool
+    | DropTool
+    | Charge
+    | Close
+)

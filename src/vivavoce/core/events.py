@@ -6,108 +6,11 @@ A dialect reads `ClientEvent`s and writes `ServerEvent`s; nothing here knows JSO
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
-from .items import Item, ItemReference, Part
+from .client_events import *  # noqa: F403 - one name for all events
+from .items import Item, Part
 from .states import LogProb, ResponseState, SessionState
-
-# --------------------------------------------------------------------------------------------------- client events
-
-
-class _Client(msgspec.Struct, frozen=True, kw_only=True):
-    event_id: str | None = None
-
-
-class SessionUpdate(_Client, frozen=True, kw_only=True):
-    """Change the settings: a deep partial merge."""
-
-    session: dict[str, Any]
-    """A checked change, keyed as `core.settings.SessionPatch` says."""
-
-
-class InputAudioBufferAppend(_Client, frozen=True, kw_only=True):
-    """More audio from the user."""
-
-    audio: bytes
-    """In the session's input format."""
-
-
-class InputAudioBufferCommit(_Client, frozen=True, kw_only=True):
-    """The buffered audio is the user's message."""
-
-
-class InputAudioBufferClear(_Client, frozen=True, kw_only=True):
-    """Forget the buffered audio."""
-
-
-class OutputAudioBufferClear(_Client, frozen=True, kw_only=True):
-    """Stop playing: for legs whose audio the server plays."""
-
-
-class ConversationItemCreate(_Client, frozen=True, kw_only=True):
-    """Insert an item."""
-
-    item: Item
-    """With an empty id when the client gave none."""
-    previous_item_id: str | None = None
-    """None appends, `root` puts it first, otherwise the item to insert after."""
-
-
-class ConversationItemRetrieve(_Client, frozen=True, kw_only=True):
-    """Ask for an item with its audio."""
-
-    item_id: str
-
-
-class ConversationItemDelete(_Client, frozen=True, kw_only=True):
-    """Remove an item."""
-
-    item_id: str
-
-
-class ConversationItemTruncate(_Client, frozen=True, kw_only=True):
-    """Tell how much of a spoken message was heard."""
-
-    item_id: str
-    content_index: int
-    audio_end_ms: int
-
-
-class ResponseCreate(_Client, frozen=True, kw_only=True):
-    """Ask for an answer."""
-
-    response: dict[str, Any]
-    """Checked overrides, keyed as `core.settings.ResponsePatch` says."""
-    conversation: str = "auto"
-    """`auto` or `none`."""
-    metadata: dict[str, str] | None = None
-    input: tuple[Item | ItemReference, ...] | None = None
-    """Context that replaces the conversation; None to use the conversation."""
-
-
-class ResponseCancel(_Client, frozen=True, kw_only=True):
-    """Stop an answer."""
-
-    response_id: str | None = None
-
-
-ClientEvent = (
-    SessionUpdate
-    | InputAudioBufferAppend
-    | InputAudioBufferCommit
-    | InputAudioBufferClear
-    | OutputAudioBufferClear
-    | ConversationItemCreate
-    | ConversationItemRetrieve
-    | ConversationItemDelete
-    | ConversationItemTruncate
-    | ResponseCreate
-    | ResponseCancel
-)
-
-# --------------------------------------------------------------------------------------------------- server events
 
 
 class _Server(msgspec.Struct, frozen=True):
@@ -196,6 +99,19 @@ class TranscriptionCompleted(_Server, frozen=True):
     logprobs: tuple[LogProb, ...] | None = None
 
 
+class TranscriptionSegment(_Server, frozen=True):
+    """A stretch of what the user said, with its place in time and its speaker."""
+
+    item_id: str
+    content_index: int
+    id: str
+    text: str
+    speaker: str
+    start: float
+    """Seconds from the start of the item's audio."""
+    end: float
+
+
 class TranscriptionFailedEvent(_Server, frozen=True):
     """What the user said could not be recognised."""
 
@@ -227,6 +143,27 @@ class SpeechStopped(_Server, frozen=True):
     """The user stopped speaking."""
 
     audio_end_ms: int
+    item_id: str
+
+
+class TimeoutTriggered(_Server, frozen=True):
+    """Nothing was said for so long after an answer that the server speaks again."""
+
+    audio_start_ms: int
+    audio_end_ms: int
+    item_id: str
+
+
+class OutputDucked(_Server, frozen=True):
+    """The user makes a sound: the client may lower its volume.  An extension, told to clients that ask for it."""
+
+    item_id: str
+    """The assistant's message that is being played."""
+
+
+class OutputRestored(_Server, frozen=True):
+    """That sound was no interruption: the client may raise its volume again.  An extension like `OutputDucked`."""
+
     item_id: str
 
 
@@ -376,6 +313,63 @@ class ArgumentsDone(_Server, frozen=True):
     arguments: str
 
 
+class McpArgumentsDelta(_Server, frozen=True):
+    """More of the arguments of a remote tool's call."""
+
+    response_id: str
+    item_id: str
+    output_index: int
+    delta: str
+
+
+class McpArgumentsDone(_Server, frozen=True):
+    """The arguments of a remote tool's call are complete."""
+
+    response_id: str
+    item_id: str
+    output_index: int
+    arguments: str
+
+
+class McpCallInProgress(_Server, frozen=True):
+    """A remote tool is being called."""
+
+    item_id: str
+    output_index: int
+
+
+class McpCallCompleted(_Server, frozen=True):
+    """A remote tool returned."""
+
+    item_id: str
+    output_index: int
+
+
+class McpCallFailed(_Server, frozen=True):
+    """A remote tool could not be called, or failed."""
+
+    item_id: str
+    output_index: int
+
+
+class McpListToolsInProgress(_Server, frozen=True):
+    """A remote server is asked for its tools."""
+
+    item_id: str
+
+
+class McpListToolsCompleted(_Server, frozen=True):
+    """A remote server's tools are known."""
+
+    item_id: str
+
+
+class McpListToolsFailed(_Server, frozen=True):
+    """A remote server's tools cannot be had."""
+
+    item_id: str
+
+
 class RateLimits(_Server, frozen=True):
     """What the client may still use; generous and constant here."""
 
@@ -397,11 +391,15 @@ ServerEvent = (
     | ItemTruncated
     | TranscriptionDelta
     | TranscriptionCompleted
+    | TranscriptionSegment
     | TranscriptionFailedEvent
     | BufferCommitted
     | BufferCleared
     | SpeechStarted
     | SpeechStopped
+    | TimeoutTriggered
+    | OutputDucked
+    | OutputRestored
     | OutputBufferStarted
     | OutputBufferStopped
     | OutputBufferCleared
@@ -419,5 +417,13 @@ ServerEvent = (
     | AudioDone
     | ArgumentsDelta
     | ArgumentsDone
+    | McpArgumentsDelta
+    | McpArgumentsDone
+    | McpCallInProgress
+    | McpCallCompleted
+    | McpCallFailed
+    | McpListToolsInProgress
+    | McpListToolsCompleted
+    | McpListToolsFailed
     | RateLimits
 )

@@ -5,7 +5,7 @@ All are frozen; a changed item is a new one.  Spelled as in the GA protocol; the
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -109,7 +109,75 @@ class FunctionCallOutput(msgspec.Struct, frozen=True, tag_field="type", tag="fun
     status: ItemStatus = "completed"
 
 
-Item = Message | FunctionCall | FunctionCallOutput
+class McpTool(msgspec.Struct, frozen=True):
+    """A tool of a remote MCP server, as the server describes it."""
+
+    name: str
+    input_schema: dict[str, Any] = {}
+    """JSON schema of the arguments."""
+    description: str = ""
+    annotations: dict[str, Any] | None = None
+
+
+class McpListTools(msgspec.Struct, frozen=True, tag_field="type", tag="mcp_list_tools"):
+    """The tools that a remote MCP server was found to have."""
+
+    id: str
+    server_label: str
+    tools: tuple[McpTool, ...] = ()
+    status: ItemStatus = "completed"
+    """Not on the wire."""
+
+
+class McpFault(msgspec.Struct, frozen=True):
+    """Why a call of a remote tool failed."""
+
+    type: str
+    """`protocol_error`, `tool_execution_error` or `http_error`."""
+    message: str
+    code: int | None = None
+    """That of JSON-RPC or HTTP; None for an error of the tool's own."""
+
+
+class McpCall(msgspec.Struct, frozen=True, tag_field="type", tag="mcp_call"):
+    """A call of a remote tool, with what came of it."""
+
+    id: str
+    server_label: str
+    name: str
+    arguments: str = ""
+    approval_request_id: str | None = None
+    output: str | None = None
+    """What the tool returned; None until it did."""
+    error: McpFault | None = None
+    status: ItemStatus = "completed"
+    """Not on the wire."""
+
+
+class McpApprovalRequest(msgspec.Struct, frozen=True, tag_field="type", tag="mcp_approval_request"):
+    """The brain's wish to call a remote tool, which the application has to approve."""
+
+    id: str
+    server_label: str
+    name: str
+    arguments: str = ""
+    status: ItemStatus = "completed"
+    """Not on the wire."""
+
+
+class McpApprovalResponse(msgspec.Struct, frozen=True, tag_field="type", tag="mcp_approval_response"):
+    """The application's decision on an approval request."""
+
+    id: str
+    approval_request_id: str
+    approve: bool
+    reason: str | None = None
+    status: ItemStatus = "completed"
+    """Not on the wire."""
+
+
+McpItem = McpListTools | McpCall | McpApprovalRequest | McpApprovalResponse
+Item = Message | FunctionCall | FunctionCallOutput | McpItem
 
 
 class ItemReference(msgspec.Struct, frozen=True, tag_field="type", tag="item_reference"):

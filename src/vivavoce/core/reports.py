@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from .items import WordMark
+from .items import McpFault, McpTool, WordMark
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -132,6 +132,41 @@ class Played(msgspec.Struct, frozen=True):
     audio_ms: int
 
 
+class ToolsListed(msgspec.Struct, frozen=True):
+    """A remote MCP server has these tools."""
+
+    item_id: str
+    tools: tuple[McpTool, ...]
+
+
+class ToolsUnavailable(msgspec.Struct, frozen=True):
+    """A remote MCP server's tools cannot be had."""
+
+    item_id: str
+    fault: McpFault
+
+
+class ToolReturned(msgspec.Struct, frozen=True):
+    """A remote tool returned."""
+
+    item_id: str
+    output: str
+
+
+class ToolFailed(msgspec.Struct, frozen=True):
+    """A remote tool could not be called, or failed."""
+
+    item_id: str
+    fault: McpFault
+
+
+class Exhausted(msgspec.Struct, frozen=True):
+    """The budget of the key that opened the session is used up."""
+
+    message: str
+    """One sentence for the developer of the client."""
+
+
 Report = (
     Heard
     | Overheard
@@ -144,5 +179,10 @@ Report = (
     | Answered
     | Broke
     | Played
+    | ToolsListed
+    | ToolsUnavailable
+    | ToolReturned
+    | ToolFailed
+    | Exhausted
 )
 BrainReport = Said | Called | Argued | Answered | Broke

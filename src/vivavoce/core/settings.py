@@ -21,6 +21,43 @@ class Tool(msgspec.Struct, frozen=True):
     """JSON schema of the arguments."""
 
 
+class ToolFilter(msgspec.Struct, frozen=True):
+    """Chooses some of a server's tools."""
+
+    names: tuple[str, ...] | None = None
+    """Their names; None for any name."""
+    read_only: bool | None = None
+    """Whether they have to be marked as changing nothing; None for either."""
+
+
+class McpServer(msgspec.Struct, frozen=True):
+    """A remote MCP server whose tools the brain may call."""
+
+    label: str
+    """What the application calls it; unique in a session."""
+    url: str
+    description: str = ""
+    authorization: str = ""
+    """A bearer token, never shown or written down."""
+    headers: dict[str, str] = {}
+    """Sent with each request, never shown or written down."""
+    allowed: ToolFilter | None = None
+    """The tools that may be used; None for all."""
+    always_ask: ToolFilter | None = None
+    """Tools whose calls the application has to approve."""
+    never_ask: ToolFilter | None = None
+    """Tools whose calls it has not to; whatever is in neither is asked for."""
+
+
+class NoiseReduction(msgspec.Struct, frozen=True):
+    """The user's audio is cleaned before it is recognised."""
+
+    type: str = "near_field"
+    """`near_field` for headsets, `far_field` for rooms."""
+    strength: float = 1.0
+    """From 0, which changes nothing, to 1."""
+
+
 class Transcription(msgspec.Struct, frozen=True):
     """The client wants to be told what the user says."""
 
@@ -47,6 +84,8 @@ class ServerVad(msgspec.Struct, frozen=True, tag_field="type", tag="server_vad")
     """Whether the end of a turn is answered."""
     interrupt_response: bool = True
     """Whether the user's speech ends an answer."""
+    interruption_mode: str | None = None
+    """`vad` or `adaptive` (`core.service.Service`); None for the operator's choice.  An extension."""
 
 
 class SemanticVad(msgspec.Struct, frozen=True, tag_field="type", tag="semantic_vad"):
@@ -56,6 +95,7 @@ class SemanticVad(msgspec.Struct, frozen=True, tag_field="type", tag="semantic_v
     """`low`, `medium`, `high` or `auto`: how long an unfinished turn is waited for."""
     create_response: bool = True
     interrupt_response: bool = True
+    interruption_mode: str | None = None
 
 
 TurnDetection = ServerVad | SemanticVad
@@ -64,10 +104,13 @@ TurnDetection = ServerVad | SemanticVad
 class Settings(msgspec.Struct, frozen=True):
     """Everything a session can be told, with the values it has when it was told nothing."""
 
+    kind: str = "realtime"
+    """`realtime` or `transcription`; never changes in a session."""
     model: str = "vivavoce"
     output_modalities: tuple[str, ...] = ("audio",)
     instructions: str = ""
     tools: tuple[Tool, ...] = ()
+    mcp_servers: tuple[McpServer, ...] = ()
     tool_choice: str | dict[str, Any] = "auto"
     parallel_tool_calls: bool | None = None
     reasoning: dict[str, Any] | None = None
@@ -79,8 +122,7 @@ class Settings(msgspec.Struct, frozen=True):
     include: tuple[str, ...] | None = None
     input_format: AudioFormat = PCM_24K
     transcription: Transcription | None = None
-    noise_reduction: str | None = None
-    """`near_field`, `far_field` or None."""
+    noise_reduction: NoiseReduction | None = None
     turn_detection: TurnDetection | None = ServerVad()
     output_format: AudioFormat = PCM_24K
     voice: str = "alloy"
@@ -95,8 +137,10 @@ class ResponseSettings(msgspec.Struct, frozen=True):
     output_modalities: tuple[str, ...]
     instructions: str
     tools: tuple[Tool, ...]
+    mcp_servers: tuple[McpServer, ...]
     tool_choice: str | dict[str, Any]
     parallel_tool_calls: bool | None
+    reasoning: dict[str, Any] | None
     max_output_tokens: int | None
     output_format: AudioFormat
     voice: str
@@ -107,7 +151,8 @@ class ResponseSettings(msgspec.Struct, frozen=True):
 SessionPatch = dict[str, Any]
 """A checked change of settings, keyed by the fields of `Settings`.
 
-Values are as in `Settings`, except that `transcription` and `turn_detection` may be dicts of the fields to change."""
+Values are as in `Settings`, except that `transcription`, `noise_reduction` and `turn_detection` may be dicts of the
+fields to change."""
 
 ResponsePatch = dict[str, Any]
 """Checked overrides for one response, keyed by the fields of `ResponseSettings`."""
@@ -118,6 +163,8 @@ def merge(settings: Settings, patch: SessionPatch) -> Settings:
     changes = dict(patch)
     if isinstance(transcription := changes.get("transcription"), dict):
         changes["transcription"] = msgspec.structs.replace(settings.transcription or Transcription(), **transcription)
+    if isinstance(reduction := changes.get("noise_reduction"), dict):
+        changes["noise_reduction"] = msgspec.structs.replace(settings.noise_reduction or NoiseReduction(), **reduction)
     if isinstance(detection := changes.get("turn_detection"), dict):
         changes["turn_detection"] = _merge_detection(settings.turn_detection, detection)
     return msgspec.structs.replace(settings, **changes)

@@ -9,7 +9,21 @@ from __future__ import annotations
 import msgspec
 
 from .effects import Prompt
-from .items import FunctionCall, FunctionCallOutput, InputAudio, InputImage, InputText, Item, OutputAudio, OutputText
+from .items import (
+    FunctionCall,
+    FunctionCallOutput,
+    InputAudio,
+    InputImage,
+    InputText,
+    Item,
+    McpApprovalRequest,
+    McpApprovalResponse,
+    McpCall,
+    McpListTools,
+    Message,
+    OutputAudio,
+    OutputText,
+)
 from .reports import Spent
 from .states import Usage
 
@@ -31,10 +45,15 @@ def output_audio_tokens(audio_ms: int) -> int:
 
 def _item_tokens(item: Item) -> tuple[int, int, int]:
     """Return an item's text, audio and image tokens as input."""
-    if isinstance(item, FunctionCall):
-        return text_tokens(item.name + item.arguments), 0, 0
-    if isinstance(item, FunctionCallOutput):
-        return text_tokens(item.output), 0, 0
+    match item:
+        case FunctionCall() | McpApprovalRequest():
+            return text_tokens(item.name + item.arguments), 0, 0
+        case FunctionCallOutput():
+            return text_tokens(item.output), 0, 0
+        case McpCall():
+            return text_tokens(item.name + item.arguments) + text_tokens(item.output or ""), 0, 0
+        case McpListTools() | McpApprovalResponse():
+            return 0, 0, 0
     text = audio = image = 0
     for part in item.content:
         match part:
@@ -66,7 +85,7 @@ def with_output(asked: Usage, output: tuple[Item, ...], spent: Spent | None) -> 
     for item in output:
         item_text, item_audio, _ = _item_tokens(item)
         written, spoken = written + item_text, spoken + item_audio
-        if not isinstance(item, FunctionCall | FunctionCallOutput):
+        if isinstance(item, Message):
             written += sum(text_tokens(p.transcript) for p in item.content if isinstance(p, OutputAudio))
     usage = msgspec.structs.replace(asked, output_text_tokens=written, output_audio_tokens=spoken)
     if spent is None:

@@ -50,6 +50,7 @@ _DETECTION = s.fields(
         "eagerness": s.nullable(s.choice("low", "medium", "high", "auto")),
         "create_response": s.nullable(s.boolean),
         "interrupt_response": s.nullable(s.boolean),
+        "interruption_mode": s.nullable(s.choice("vad", "adaptive")),
     }
 )
 
@@ -107,8 +108,6 @@ def session_patch(value: Any, path: str = "session") -> SessionPatch:
     for key in ga.READ_ONLY:
         found.pop(key, None)
     patch = {_SETTINGS.get(key, key): element for key, element in found.items()}
-    if patch.get("noise_reduction") is not None:
-        patch["noise_reduction"] = patch["noise_reduction"]["type"]
     if patch.get("turn_detection") == {}:
         patch["turn_detection"] = None
     return patch
@@ -182,7 +181,7 @@ def render_session(state: SessionState) -> dict[str, Any]:
         "input_audio_format": render_format(found.input_format),
         "output_audio_format": render_format(found.output_format),
         "input_audio_transcription": ga.render_transcription(found.transcription),
-        "input_audio_noise_reduction": None if found.noise_reduction is None else {"type": found.noise_reduction},
+        "input_audio_noise_reduction": ga.render_noise_reduction(found.noise_reduction),
         "turn_detection": detection,
         "tools": [common.render_tool(tool) for tool in found.tools],
         "tool_choice": found.tool_choice if isinstance(found.tool_choice, str) else dict(found.tool_choice),

@@ -10,7 +10,7 @@ from ..core import events as ev
 from ..core.errors import ProtocolError
 from ..core.formats import AudioFormat
 from ..core.items import Item
-from ..core.settings import ResponsePatch, ServerVad, SessionPatch, Transcription, TurnDetection
+from ..core.settings import NoiseReduction, ResponsePatch, ServerVad, SessionPatch, Transcription, TurnDetection
 from ..core.states import ResponseState, SessionState
 from . import codec, common, spelling
 from . import schema as s
@@ -36,6 +36,7 @@ _SHARED_VAD: dict[str, s.Check] = {
     "type": s.choice("server_vad", "semantic_vad"),
     "create_response": s.boolean,
     "interrupt_response": s.boolean,
+    "interruption_mode": s.nullable(s.choice("vad", "adaptive")),
 }
 _SERVER_VAD: dict[str, s.Check] = {
     "threshold": s.number(0.0, 1.0),
@@ -71,9 +72,18 @@ transcription = s.nullable(
         }
     )
 )
-noise_reduction = s.nullable(
-    s.fields({"type": s.choice("near_field", "far_field"), "strength": s.nullable(s.number(0.0, 1.0))}, ("type",))
+_NOISE_REDUCTION = s.fields(
+    {"type": s.choice("near_field", "far_field"), "strength": s.nullable(s.number(0.0, 1.0))}, ("type",)
 )
+
+
+def noise_reduction(value: Any, path: str) -> dict[str, Any] | None:
+    """Accept null or an object; a strength that is not told stays as it was."""
+    if value is None:
+        return None
+    return {key: element for key, element in _NOISE_REDUCTION(value, path).items() if element is not None}
+
+
 include = s.nullable(s.array(s.choice("item.input_audio_transcription.logprobs")))
 
 
@@ -151,8 +161,6 @@ def session_patch(value: Any, path: str = "session") -> SessionPatch:
     audio = found.pop("audio", {})
     for side, names in (("input", _INPUT_FIELDS), ("output", _OUTPUT_FIELDS)):
         found |= {names[key]: element for key, element in audio.get(side, {}).items()}
-    if found.get("noise_reduction") is not None:
-        found["noise_reduction"] = found["noise_reduction"]["type"]
     return dict(found)
 
 
@@ -219,8 +227,7 @@ def _without_nulls(value: Any) -> Any:
 
 def response_create(event_id: str | None, fields: ResponsePatch) -> ev.ResponseCreate:
     """Return the event of checked fields."""
-    for unused in ("prompt", "reasoning"):
-        fields.pop(unused, None)
+    fields.pop("prompt", None)
     return ev.ResponseCreate(
         event_id=event_id,
         conversation=fields.pop("conversation", "auto"),
@@ -256,12 +263,23 @@ def render_transcription(found: Transcription | None) -> dict[str, Any] | None:
     return out
 
 
+def render_noise_reduction(found: NoiseReduction | None) -> dict[str, Any] | None:
+    """Return how the user's audio is cleaned; full strength, which is the default, goes without saying."""
+    if found is None:
+        return None
+    return {"type": found.type} if found.strength == 1.0 else {"type": found.type, "strength": found.strength}
+
+
 def render_detection(found: TurnDetection | None) -> dict[str, Any] | None:
     """Return a turn detection with all its fields."""
     if found is None:
         return None
     kind = "server_vad" if isinstance(found, ServerVad) else "semantic_vad"
-    return {"type": kind, **msgspec.structs.asdict(found)}
+    out = {"type": kind, **msgspec.structs.asdict(found)}
+    if found.interruption_mode is None:
+        # Typed clients refuse fields that they do not know; whoever sets this one knows it.
+        del out["interruption_mode"]
+    return out
 
 
 def render_session(state: SessionState) -> dict[str, Any]:
@@ -285,7 +303,7 @@ def render_session(state: SessionState) -> dict[str, Any]:
             "input": {
                 "format": render_format(found.input_format),
                 "transcription": render_transcription(found.transcription),
-                "noise_reduction": None if found.noise_reduction is None else {"type": found.noise_reduction},
+                "noise_reduction": render_noise_reduction(found.noise_reduction),
                 "turn_detection": render_detection(found.turn_detection),
             },
             "output": {

@@ -34,6 +34,7 @@ from ..core.effects import (
 from ..core.errors import EngineError
 from ..core.limits import Limits
 from ..core.reports import Answered, Broke, Report
+from ..core.service import DEFAULT_SERVICE, Service
 from ..core.session import Session
 from ..core.settings import Settings
 from ..dialects.choose import Dialect
@@ -54,6 +55,7 @@ class Terms(msgspec.Struct, frozen=True):
     """The dialect that the connection asked for, for the journal."""
     journal: Path | None = None
     """Folder in which the session is written down; None for nowhere."""
+    service: Service = DEFAULT_SERVICE
 
 
 class Call:
@@ -89,13 +91,15 @@ class Call:
         self._brain = brain
         self._clock = now
         self._began = now()
-        self._session = Session(terms.settings, new_id=ids, created_unix=unix_now, limits=terms.limits)
+        self._session = Session(
+            terms.settings, new_id=ids, created_unix=unix_now, limits=terms.limits, service=terms.service
+        )
         self._backlog: list[bytes] | None = []
         """Messages that came before the session began; None once it has."""
         self._pumps: dict[str, asyncio.Task[None]] = {}
         self._ended = asyncio.Event()
         self._bug: BaseException | None = None
-        head = Head(__version__, FORMAT, ids.seed, unix_now, terms.shape, terms.settings, terms.limits)
+        head = Head(__version__, FORMAT, ids.seed, unix_now, terms.shape, terms.settings, terms.limits, terms.service)
         self._journal = _opened(terms.journal, self._session.id, head)
         self._ears = hearing.open(self._receive_report)
 

@@ -23,13 +23,14 @@ from ..core.effects import Effect, Send
 from ..core.errors import ProtocolError, VivavoceError
 from ..core.limits import Limits
 from ..core.reports import Report
+from ..core.service import DEFAULT_SERVICE, Service
 from ..core.session import Session
 from ..core.settings import Settings
 from ..dialects import codec
 from ..dialects.choose import Dialect, choose
 from .ids import Ids
 
-FORMAT = 1
+FORMAT = 2
 _REPORTS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
@@ -44,6 +45,11 @@ _REPORTS: dict[str, type[Any]] = {
         reports.Answered,
         reports.Broke,
         reports.Played,
+        reports.ToolsListed,
+        reports.ToolsUnavailable,
+        reports.ToolReturned,
+        reports.ToolFailed,
+        reports.Exhausted,
     )
 }
 
@@ -95,6 +101,7 @@ class Head(msgspec.Struct, frozen=True):
     """Dialect asked for by the connection, None where it gave no sign."""
     settings: Settings
     limits: Limits
+    service: Service = DEFAULT_SERVICE
 
 
 class JournalError(VivavoceError):
@@ -178,8 +185,7 @@ def _summaries(outcome: list[Effect] | Exception) -> list[dict[str, Any]]:
 
 def summary(effect: Effect) -> dict[str, Any]:
     """Return an effect as journals show it: its name and fields, bytes by length and checksum."""
-    fields: dict[str, Any] = _plain(msgspec.structs.asdict(effect))
-    return {"effect": type(effect).__name__} | fields
+    return {"effect": type(effect).__name__} | _fields(effect)
 
 
 def _plain(value: Any) -> Any:
@@ -187,13 +193,22 @@ def _plain(value: Any) -> Any:
         case bytes():
             return {"bytes": len(value), "crc32": zlib.crc32(value)}
         case msgspec.Struct():
-            return {"is": type(value).__name__} | _plain(msgspec.structs.asdict(value))
+            return {"is": type(value).__name__} | _fields(value)
         case dict():
             return {key: _plain(element) for key, element in value.items()}
         case list() | tuple():
             return [_plain(element) for element in value]
         case _:
             return value
+
+
+def _fields(value: msgspec.Struct) -> dict[str, Any]:
+    """Return a value's fields but for those that are as always, so that a field that is new tells no two runs apart."""
+    return {
+        field.name: _plain(getattr(value, field.name))
+        for field in msgspec.structs.fields(value)
+        if getattr(value, field.name) != field.default
+    }
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -232,7 +247,13 @@ def replay(path: Path) -> Replayed:
     if head.format != FORMAT:
         raise JournalError(f"{path} has journal format {head.format}; vivavoce {__version__} reads {FORMAT}")
     dialect = choose(head.shape)
-    session = Session(head.settings, new_id=Ids(head.seed), created_unix=head.created_unix, limits=head.limits)
+    session = Session(
+        head.settings,
+        new_id=Ids(head.seed),
+        created_unix=head.created_unix,
+        limits=head.limits,
+        service=head.service,
+    )
     inputs = effects = 0
     for number, line in lines:
         try:

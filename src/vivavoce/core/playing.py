@@ -1,0 +1,69 @@
+"""What a client is playing, as far as it can be told: audio plays as it comes, one piece after the other.
+
+A client on a WebSocket never says what it played.  What it was sent begins to play when it arrives, or when what came
+before has ended; a client that is told to stop stops at once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import msgspec
+
+KEPT = 64
+"""Stretches that are remembered: those of the last answers, which alone may still be asked for."""
+
+
+class _Stretch(msgspec.Struct):
+    """Audio of one item that plays without a break."""
+
+    item_id: str
+    begins_at: float
+    """Session time in seconds."""
+    ms: int
+
+    @property
+    def ends_at(self) -> float:
+        return self.begins_at + self.ms / 1000
+
+
+class Playing:
+    """The playback of one session's conversation."""
+
+    def __init__(self) -> None:
+        self._stretches: deque[_Stretch] = deque(maxlen=KEPT)
+
+    @property
+    def ends_at(self) -> float:
+        """Session time at which everything that was sent has been played; 0 when nothing ever was."""
+        return self._stretches[-1].ends_at if self._stretches else 0.0
+
+    def remaining_ms(self, now: float) -> int:
+        """Return how much is still to be played."""
+        return max(0, round((self.ends_at - now) * 1000))
+
+    def item_at(self, now: float) -> str | None:
+        """Return the id of the item that is playing, None in silence."""
+        return next((s.item_id for s in self._stretches if s.begins_at <= now < s.ends_at), None)
+
+    def heard_ms(self, item_id: str, now: float) -> int:
+        """Return how much of an item has been played by now."""
+        mine = (stretch for stretch in self._stretches if stretch.item_id == item_id)
+        return sum(min(stretch.ms, max(0, round((now - stretch.begins_at) * 1000))) for stretch in mine)
+
+    def add(self, item_id: str, ms: int, now: float) -> None:
+        """Learn that audio of an item was sent."""
+        last = self._stretches[-1] if self._stretches else None
+        if last is None or last.ends_at <= now:
+            self._stretches.append(_Stretch(item_id, now, ms))
+        elif last.item_id == item_id:
+            last.ms += ms
+        else:
+            self._stretches.append(_Stretch(item_id, last.ends_at, ms))
+
+    def stop(self, now: float) -> None:
+        """Learn that the client plays nothing more of what it was sent."""
+        while self._stretches and self._stretches[-1].begins_at >= now:
+            self._stretches.pop()
+        if self._stretches and (last := self._stretches[-1]).ends_at > now:
+            last.ms = round((now - last.begins_at) * 1000)

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from vivavoce.core.playing import Playing
+
+
+def test_nothing_plays_before_anything_was_sent() -> None:
+    playing = Playing()
+    assert (playing.item_at(0.0), playing.remaining_ms(0.0), playing.heard_ms("a", 0.0)) == (None, 0, 0)
+
+
+def test_audio_plays_from_when_it_was_sent() -> None:
+    playing = Playing()
+    playing.add("a", 1000, 5.0)
+    assert playing.ends_at == 6.0
+    assert (playing.item_at(4.9), playing.item_at(5.5), playing.item_at(6.0)) == (None, "a", None)
+    assert (playing.heard_ms("a", 5.25), playing.heard_ms("a", 9.0)) == (250, 1000)
+    assert playing.remaining_ms(5.25) == 750
+
+
+def test_audio_that_comes_early_waits_its_turn() -> None:
+    playing = Playing()
+    playing.add("a", 1000, 0.0)
+    playing.add("a", 1000, 0.1)
+    playing.add("b", 500, 0.2)
+    assert playing.ends_at == 2.5
+    assert (playing.heard_ms("a", 1.5), playing.heard_ms("b", 1.5), playing.heard_ms("b", 2.25)) == (1500, 0, 250)
+
+
+def test_audio_that_comes_late_leaves_a_gap() -> None:
+    playing = Playing()
+    playing.add("a", 100, 0.0)
+    playing.add("a", 100, 1.0)
+    assert playing.item_at(0.5) is None
+    assert (playing.heard_ms("a", 0.5), playing.heard_ms("a", 1.05), playing.heard_ms("a", 2.0)) == (100, 150, 200)
+
+
+def test_what_is_stopped_was_heard_no_further() -> None:
+    playing = Playing()
+    playing.add("a", 1000, 0.0)
+    playing.add("b", 1000, 0.0)
+    playing.stop(0.4)
+    assert (playing.heard_ms("a", 9.0), playing.heard_ms("b", 9.0), playing.ends_at) == (400, 0, 0.4)
+    playing.add("c", 100, 0.5)
+    assert playing.item_at(0.55) == "c"
