@@ -13,6 +13,7 @@ from vivavoce.core.effects import Prompt, Vocabulary
 from vivavoce.core.formats import AudioFormat
 from vivavoce.core.limits import DEFAULT_LIMITS, Limits
 from vivavoce.core.reports import BrainReport, Report
+from vivavoce.core.service import Abilities
 from vivavoce.core.settings import Settings
 from vivavoce.dialects.choose import choose
 from vivavoce.server.call import Call, Terms
@@ -76,6 +77,9 @@ class StringEars:
     def listen(self, audio: bytes, format: AudioFormat, at: int, detect: bool) -> None:  # noqa: A002
         self.told.append(("listen", audio, format, at, detect))
 
+    def denoise(self, mode: str | None, strength: float) -> None:
+        self.told.append(("denoise", mode, strength))
+
     def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary) -> None:
         self.told.append(("transcribe", item_id, start, vocabulary))
 
@@ -101,6 +105,10 @@ class StringBrain:
         self.prompts: list[Prompt] = []
         self.queues: dict[str, asyncio.Queue[BrainReport | Exception | None]] = {}
         self.closed: list[str] = []
+
+    @property
+    def abilities(self) -> Abilities:
+        return Abilities()
 
     async def answer(self, prompt: Prompt) -> AsyncGenerator[BrainReport, None]:
         self.prompts.append(prompt)

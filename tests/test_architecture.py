@@ -23,7 +23,8 @@ ARROWS = {
     "server": {"server", "legs", "engines", "dialects", "audio", "core", "config"},
     "check": {"check", "legs", "audio", "core"},
     "cli": {"cli", "check", "server", "legs", "engines", "dialects", "audio", "core", "config"},
-    "config": {"core"},
+    "config": {"core", "options"},
+    "options": set(),
 }
 """What each folder, or module beside the folders, may import of this package; `config` for its frozen settings."""
 

@@ -27,6 +27,7 @@ from vivavoce.config import Config, load
 from vivavoce.core.effects import Prompt, Vocabulary
 from vivavoce.core.formats import AudioFormat
 from vivavoce.core.reports import Heard, Report, Said
+from vivavoce.core.service import Abilities
 from vivavoce.engines import registry
 from vivavoce.engines.api import Ears, Hearing, Speech, Transcript, Wrote
 from vivavoce.engines.ears import SharedHearing
@@ -144,6 +145,10 @@ class PacedBrain:
 
     def __init__(self) -> None:
         self._ticker: Ticker | None = None
+
+    @property
+    def abilities(self) -> Abilities:
+        return Abilities()
 
     async def answer(self, prompt: Prompt) -> AsyncIterator[Said]:
         self._ticker = self._ticker or Ticker()

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import msgspec
 
 from .core.errors import ConfigError
 from .core.limits import Limits as SessionLimits
+from .options import MIB, Option, Secret, http_url, keys, keys_file, one_of, origins, plain_text, seconds, switch, whole
 
 __all__ = [
     "OPTIONS",
@@ -30,21 +30,6 @@ __all__ = [
     "load",
     "misspelt",
 ]
-
-MIB = 1024 * 1024
-
-
-class Secret(msgspec.Struct, frozen=True):
-    """A text that never shows itself in a log or a traceback."""
-
-    value: str
-    """The text itself."""
-
-    def __repr__(self) -> str:
-        return "Secret(...)"
-
-    def __bool__(self) -> bool:
-        return bool(self.value)
 
 
 class Listening(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,195 +121,102 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """`debug`, `info`, `warning` or `error`."""
 
 
-class Option(msgspec.Struct, frozen=True):
-    """One setting as an operator writes it."""
-
-    env: str
-    """Its environment variable."""
-    flag: str
-    """Its command line flag; empty for secrets, which a process list would show."""
-    path: str
-    """Where it stands in the tree, such as `limits.max_sessions`."""
-    read: Callable[[str], Any]
-    """Turns the text into the value; raises ValueError with what is allowed."""
-    help: str
-    """What it does, in half a sentence."""
-
-    @property
-    def is_switch(self) -> bool:
-        """Whether its flag stands alone, without a value."""
-        return self.read is _switch
-
-    @property
-    def metavar(self) -> str:
-        """What the help calls its value."""
-        return self.flag.rsplit("-", 1)[-1].upper()
-
-
-def _text(value: str) -> str:
-    return value
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def read(value: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,18}", value) or not low <= int(value) <= high:
-            raise ValueError(f"a whole number from {low} to {high}")
-        return int(value)
-
-    return read
-
-
-def _seconds(low: float, high: float) -> Callable[[str], float]:
-    def read(value: str) -> float:
-        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", value) or not low <= float(value) <= high:
-            raise ValueError(f"a number of seconds from {low:g} to {high:g}")
-        return float(value)
-
-    return read
-
-
-def _switch(value: str) -> bool:
-    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-    if value.lower() not in words:
-        raise ValueError("1, true, yes or on, or 0, false, no or off")
-    return words[value.lower()]
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def read(value: str) -> str:
-        if value.lower() not in words:
-            raise ValueError(", ".join(words[:-1]) + f" or {words[-1]}")
-        return value.lower()
-
-    return read
-
-
-def _http_url(value: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", value):
-        raise ValueError("a URL that begins with http:// or https://")
-    return value.rstrip("/")
-
-
-def _keys(value: str) -> tuple[Secret, ...]:
-    keys = [key for key in re.split(r"[,\s]+", value) if key]
-    # Browsers pass a key inside a subprotocol, which has to be an HTTP token.
-    if not all(re.fullmatch(r"[A-Za-z0-9_.-]{1,256}", key) for key in keys):
-        raise ValueError("keys of letters, digits, '_', '.' and '-', separated by commas")
-    return tuple(Secret(key) for key in dict.fromkeys(keys))
-
-
-def _keys_file(value: str) -> tuple[Secret, ...]:
-    try:
-        lines = Path(value).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"a readable text file with one key a line ({type(error).__name__})") from error
-    keys = _keys(",".join(line.partition("#")[0].strip() for line in lines))
-    if not keys:
-        raise ValueError("a file with at least one key")
-    return keys
-
-
-def _origins(value: str) -> tuple[str, ...]:
-    origins = tuple(origin.rstrip("/").lower() for origin in re.split(r"[,\s]+", value) if origin)
-    if not all(origin in ("*", "null") or re.fullmatch(r"[a-z][a-z0-9+.-]*://[^\s/?#]+", origin) for origin in origins):
-        raise ValueError("origins such as https://voice.example.com, separated by commas, or *")
-    return origins
-
-
 OPTIONS: tuple[Option, ...] = (
-    Option("VIVAVOCE_HOST", "--host", "listening.host", _text, "address to listen on (default 127.0.0.1)"),
-    Option("VIVAVOCE_PORT", "--port", "listening.port", _whole(0, 65535), "port, 0 for a free one (default 8000)"),
-    Option("VIVAVOCE_TLS_CERT", "--tls-cert", "listening.tls_cert", _text, "PEM file of a certificate and its chain"),
-    Option("VIVAVOCE_TLS_KEY", "--tls-key", "listening.tls_key", _text, "PEM file of its private key"),
+    Option("VIVAVOCE_HOST", "--host", "listening.host", plain_text, "address to listen on (default 127.0.0.1)"),
+    Option("VIVAVOCE_PORT", "--port", "listening.port", whole(0, 65535), "port, 0 for a free one (default 8000)"),
+    Option(
+        "VIVAVOCE_TLS_CERT", "--tls-cert", "listening.tls_cert", plain_text, "PEM file of a certificate and its chain"
+    ),
+    Option("VIVAVOCE_TLS_KEY", "--tls-key", "listening.tls_key", plain_text, "PEM file of its private key"),
     Option(
         "VIVAVOCE_TLS_SELF_SIGNED",
         "--tls-self-signed",
         "listening.tls_self_signed",
-        _switch,
+        switch,
         "make and keep a certificate for this machine",
     ),
-    Option("VIVAVOCE_API_KEYS", "", "access.api_keys", _keys, "bearer keys, separated by commas"),
-    Option("VIVAVOCE_API_KEYS_FILE", "--api-keys-file", "access.api_keys_file", _keys_file, "file with one key a line"),
+    Option("VIVAVOCE_API_KEYS", "", "access.api_keys", keys, "bearer keys, separated by commas"),
+    Option("VIVAVOCE_API_KEYS_FILE", "--api-keys-file", "access.api_keys_file", keys_file, "file with one key a line"),
     Option(
         "VIVAVOCE_ALLOWED_ORIGINS",
         "--allowed-origins",
         "access.allowed_origins",
-        _origins,
+        origins,
         "origins of web pages that may connect",
     ),
     Option(
         "VIVAVOCE_MAX_SESSIONS",
         "--max-sessions",
         "limits.max_sessions",
-        _whole(1, 100_000),
+        whole(1, 100_000),
         "sessions at a time (default 100)",
     ),
     Option(
         "VIVAVOCE_SESSION_SECONDS",
         "--session-seconds",
         "session.session_seconds",
-        _seconds(1, 7 * 86400),
+        seconds(1, 7 * 86400),
         "longest session (default 3600)",
     ),
     Option(
         "VIVAVOCE_IDLE_SECONDS",
         "--idle-seconds",
         "session.idle_seconds",
-        _seconds(0, 7 * 86400),
+        seconds(0, 7 * 86400),
         "longest silence of a client, 0 for any (default 900)",
     ),
     Option(
         "VIVAVOCE_MAX_FRAME_BYTES",
         "--max-frame-bytes",
         "limits.max_frame_bytes",
-        _whole(65536, 256 * MIB),
+        whole(65536, 256 * MIB),
         "largest message (default 24 MiB)",
     ),
     Option(
         "VIVAVOCE_MAX_AUDIO_BYTES",
         "--max-audio-bytes",
         "session.buffer_bytes",
-        _whole(65536, 1024 * MIB),
+        whole(65536, 1024 * MIB),
         "most uncommitted audio of a session (default 48 MiB)",
     ),
     Option(
         "VIVAVOCE_MAX_ITEMS",
         "--max-items",
         "session.items",
-        _whole(1, 1_000_000),
+        whole(1, 1_000_000),
         "most items of a conversation (default 10000)",
     ),
     Option(
         "VIVAVOCE_MAX_QUEUE_BYTES",
         "--max-queue-bytes",
         "limits.max_queue_bytes",
-        _whole(65536, 1024 * MIB),
+        whole(65536, 1024 * MIB),
         "most bytes queued to a slow client (default 8 MiB)",
     ),
     Option(
         "VIVAVOCE_DECODERS",
         "--decoders",
         "engines.decoders",
-        _whole(0, 1024),
+        whole(0, 1024),
         "utterances recognised at a time (default four a core)",
     ),
-    Option("VIVAVOCE_LLM_URL", "--llm-url", "engines.llm.url", _http_url, "chat endpoint that answers"),
+    Option("VIVAVOCE_LLM_URL", "--llm-url", "engines.llm.url", http_url, "chat endpoint that answers"),
     Option(
         "VIVAVOCE_LLM_MODEL",
         "--llm-model",
         "engines.llm.model",
-        _text,
+        plain_text,
         "its model; the first that it lists if none is named",
     ),
     Option("VIVAVOCE_LLM_API_KEY", "", "engines.llm.api_key", Secret, "its key"),
-    Option("VIVAVOCE_JOURNAL", "--journal", "journal", _text, "folder to write every session into"),
-    Option("VIVAVOCE_CACHE_DIR", "--cache-dir", "cache_dir", _text, "folder for files made from the installed models"),
-    Option("VIVAVOCE_STATE_DIR", "--state-dir", "state_dir", _text, "folder for the self-signed certificate"),
+    Option("VIVAVOCE_JOURNAL", "--journal", "journal", plain_text, "folder to write every session into"),
+    Option("VIVAVOCE_CACHE_DIR", "--cache-dir", "cache_dir", plain_text, "folder for files made of installed models"),
+    Option("VIVAVOCE_STATE_DIR", "--state-dir", "state_dir", plain_text, "folder for the self-signed certificate"),
     Option(
         "VIVAVOCE_LOG_LEVEL",
         "--log-level",
         "log_level",
-        _one_of("debug", "info", "warning", "error"),
+        one_of("debug", "info", "warning", "error"),
         "debug, info, warning or error (default info)",
     ),
 )

@@ -24,6 +24,9 @@ class QuietEars:
     def listen(self, audio: bytes, format: AudioFormat, at: int, detect: bool) -> None:  # noqa: A002
         self.orders.append("listen")
 
+    def denoise(self, mode: str | None, strength: float) -> None:
+        self.orders.append("denoise")
+
     def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary) -> None:
         self.orders.append("transcribe")
 

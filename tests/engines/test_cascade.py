@@ -10,6 +10,7 @@ from vivavoce.core.errors import EngineError
 from vivavoce.core.formats import PCM_8K, PCM_16K, PCM_24K, PCMA, PCMU, AudioFormat
 from vivavoce.core.items import WordMark
 from vivavoce.core.reports import Answered, Argued, BrainReport, Called, Said, Spent
+from vivavoce.core.service import Abilities
 from vivavoce.engines.api import CallArgued, CallBegan, Speech, Stopped, Thought, Wrote
 from vivavoce.engines.cascade import Cascade
 
@@ -23,6 +24,10 @@ class FakeLlm:
         self.thoughts = thoughts
         self.given = 0
         self.closed = False
+
+    @property
+    def abilities(self) -> Abilities:
+        return Abilities()
 
     async def answer(self, prompt: Prompt) -> AsyncIterator[Thought]:
         try:

@@ -104,6 +104,10 @@ class _CountedEars:
             self._account.listened(at + format.ticks(len(audio)))
         self._ears.listen(audio, format, at, detect)
 
+    def denoise(self, mode: str | None, strength: float) -> None:
+        """Pass on."""
+        self._ears.denoise(mode, strength)
+
     def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary) -> None:
         """Pass on."""
         self._ears.transcribe(item_id, start, vocabulary)

@@ -13,7 +13,9 @@ import msgspec
 
 from ..core.effects import Prompt, Vocabulary
 from ..core.formats import AudioFormat
-from ..core.reports import BrainReport, Report, Spent, Word
+from ..core.reports import BrainReport, Report, Spent, ToolFailed, ToolReturned, ToolsListed, ToolsUnavailable, Word
+from ..core.service import Abilities
+from ..core.settings import McpServer
 
 
 class VadStream(Protocol):
@@ -98,6 +100,10 @@ class Ears(Protocol):
 
     def listen(self, audio: bytes, format: AudioFormat, at: int, detect: bool) -> None:  # noqa: A002
         """Hear more audio."""
+        ...
+
+    def denoise(self, mode: str | None, strength: float) -> None:
+        """From here on, clean the audio that is recognised."""
         ...
 
     def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary) -> None:
@@ -211,6 +217,11 @@ Thought = Wrote | CallBegan | CallArgued | Stopped
 class Llm(Protocol):
     """A language model, or something that answers like one."""
 
+    @property
+    def abilities(self) -> Abilities:
+        """What it can do, as far as is known by now."""
+        ...
+
     def answer(self, prompt: Prompt) -> AsyncGenerator[Thought, None]:
         """Yield the answer as it is made; closing the iterator stops the work.
 
@@ -235,6 +246,11 @@ class Llm(Protocol):
 class Brain(Protocol):
     """Whatever answers: a prompt in, reports out."""
 
+    @property
+    def abilities(self) -> Abilities:
+        """What it can do, as far as is known by now."""
+        ...
+
     def answer(self, prompt: Prompt) -> AsyncGenerator[BrainReport, None]:
         """Yield reports that carry the prompt's response id, the last one `Answered`.
 
@@ -255,6 +271,21 @@ class Brain(Protocol):
 
     async def close(self) -> None:
         """Free everything."""
+        ...
+
+
+class Toolbox(Protocol):
+    """Remote MCP servers, as one session reaches them.
+
+    Both methods return the report that answers the effect of the same name, and never raise for what a server does.
+    """
+
+    async def list_tools(self, item_id: str, server: McpServer) -> ToolsListed | ToolsUnavailable:
+        """Ask a server for its tools."""
+        ...
+
+    async def call_tool(self, item_id: str, server: McpServer, name: str, arguments: str) -> ToolReturned | ToolFailed:
+        """Call a tool; being cancelled tells the server so."""
         ...
 
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 from ..core.effects import Prompt
 from ..core.errors import EngineError
 from ..core.reports import Answered, Argued, BrainReport, Called, Said
+from ..core.service import Abilities
 from .api import CallArgued, CallBegan, Llm, Stopped, Thought, Tts, Wrote
 from .clauses import Clause, ClauseCutter
 from .voiceover import Voiceover
@@ -30,6 +31,11 @@ class Cascade:
     def __init__(self, llm: Llm, tts: Tts) -> None:
         self._llm = llm
         self._tts = tts
+
+    @property
+    def abilities(self) -> Abilities:
+        """What the language model can do."""
+        return self._llm.abilities
 
     async def ready(self) -> None:
         """Return when both engines are.

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from ..core.effects import Prompt
 from ..core.errors import ConfigError, EngineError
+from ..core.service import Abilities
 from .api import Thought
 from .chat_answer import ChatAnswer
 from .chat_messages import request_body
@@ -78,6 +79,11 @@ class ChatLlm:
             timeout=httpx.Timeout(read_timeout, connect=connect_timeout),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=60.0),
         )
+
+    @property
+    def abilities(self) -> Abilities:
+        """What models behind such endpoints usually can; what this one cannot, it says when it is asked."""
+        return Abilities(sees_images=True, translates=True)
 
     async def ready(self) -> None:
         """Return at once: a server that is not there yet is told of when it is asked."""

@@ -56,6 +56,7 @@ class SessionEars:
         self._others: dict[str, Utterance] = {}
         """Utterances that are over, or came whole, and whose result is awaited."""
         self._expected = Vocabulary()
+        self._denoising: tuple[str | None, float] = (None, 0.0)
         self._is_closed = False
 
     # ------------------------------------------------------------------------------------------------ the effects
@@ -68,6 +69,10 @@ class SessionEars:
     def listen(self, audio: bytes, format: AudioFormat, at: int, detect: bool) -> None:  # noqa: A002
         """Hear more audio."""
         self._canal.hear(self._strand, audio, format, at, detect)
+
+    def denoise(self, mode: str | None, strength: float) -> None:
+        """From here on, clean the audio that is recognised."""
+        self._denoising = (mode, strength)
 
     def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary) -> None:
         """Begin an utterance."""

@@ -22,12 +22,15 @@ from ..core.effects import (
     ClearPlayout,
     Close,
     Conclude,
+    Denoise,
     Discard,
+    Duck,
     Effect,
     Expect,
     Listen,
     Prompt,
     Recognise,
+    Restore,
     Send,
     Transcribe,
 )
@@ -206,6 +209,8 @@ class Call:
                         self._leg.send(frame)
                 case Listen():
                     self._ears.listen(effect.audio, effect.format, effect.at, effect.detect)
+                case Denoise():
+                    self._ears.denoise(effect.mode, effect.strength)
                 case Transcribe():
                     self._ears.transcribe(effect.item_id, effect.start, effect.vocabulary)
                 case Conclude():
@@ -221,7 +226,7 @@ class Call:
                 case Abandon():
                     if pump := self._pumps.pop(effect.response_id, None):
                         pump.cancel()
-                case ClearPlayout():
+                case ClearPlayout() | Duck() | Restore():
                     pass  # a WebSocket's client plays the audio itself
                 case Close():
                     self._leg.close(effect.code, effect.reason)

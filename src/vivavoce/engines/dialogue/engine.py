@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Callable
 from datetime import datetime
 
 from ...core.effects import Prompt
+from ...core.service import Abilities
 from ..api import CallArgued, CallBegan, Stopped, Thought, Wrote
 from .conversation import Conversation
 
@@ -29,6 +30,11 @@ class DialogueLlm:
 
     def __init__(self, clock: Callable[[], datetime] = _local_time) -> None:
         self._clock = clock
+
+    @property
+    def abilities(self) -> Abilities:
+        """It reads English text, and no more."""
+        return Abilities()
 
     async def ready(self) -> None:
         """Return at once."""

@@ -1,0 +1,135 @@
+"""One setting as an operator writes it, and how the texts of settings are read.
+
+`config` lists the settings; nothing here knows any of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+MIB = 1024 * 1024
+
+
+class Secret(msgspec.Struct, frozen=True):
+    """A text that never shows itself in a log or a traceback."""
+
+    value: str
+    """The text itself."""
+
+    def __repr__(self) -> str:
+        return "Secret(...)"
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+
+class Option(msgspec.Struct, frozen=True):
+    """One setting as an operator writes it."""
+
+    env: str
+    """Its environment variable."""
+    flag: str
+    """Its command line flag; empty for secrets, which a process list would show."""
+    path: str
+    """Where it stands in the tree, such as `limits.max_sessions`."""
+    read: Callable[[str], Any]
+    """Turns the text into the value; raises ValueError with what is allowed."""
+    help: str
+    """What it does, in half a sentence."""
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether its flag stands alone, without a value."""
+        return self.read is switch
+
+    @property
+    def metavar(self) -> str:
+        """What the help calls its value."""
+        return self.flag.rsplit("-", 1)[-1].upper()
+
+
+def plain_text(value: str) -> str:
+    """Return the text itself."""
+    return value
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Read a whole number within bounds."""
+
+    def read(value: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,18}", value) or not low <= int(value) <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(value)
+
+    return read
+
+
+def seconds(low: float, high: float) -> Callable[[str], float]:
+    """Read a number of seconds within bounds."""
+
+    def read(value: str) -> float:
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", value) or not low <= float(value) <= high:
+            raise ValueError(f"a number of seconds from {low:g} to {high:g}")
+        return float(value)
+
+    return read
+
+
+def switch(value: str) -> bool:
+    """Read whether something is on."""
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if value.lower() not in words:
+        raise ValueError("1, true, yes or on, or 0, false, no or off")
+    return words[value.lower()]
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """Read one of some words."""
+
+    def read(value: str) -> str:
+        if value.lower() not in words:
+            raise ValueError(", ".join(words[:-1]) + f" or {words[-1]}")
+        return value.lower()
+
+    return read
+
+
+def http_url(value: str) -> str:
+    """Read a URL of HTTP."""
+    if not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", value):
+        raise ValueError("a URL that begins with http:// or https://")
+    return value.rstrip("/")
+
+
+def keys(value: str) -> tuple[Secret, ...]:
+    """Read keys."""
+    keys = [key for key in re.split(r"[,\s]+", value) if key]
+    # Browsers pass a key inside a subprotocol, which has to be an HTTP token.
+    if not all(re.fullmatch(r"[A-Za-z0-9_.-]{1,256}", key) for key in keys):
+        raise ValueError("keys of letters, digits, '_', '.' and '-', separated by commas")
+    return tuple(Secret(key) for key in dict.fromkeys(keys))
+
+
+def keys_file(value: str) -> tuple[Secret, ...]:
+    """Read the keys in a file."""
+    try:
+        lines = Path(value).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"a readable text file with one key a line ({type(error).__name__})") from error
+    found = keys(",".join(line.partition("#")[0].strip() for line in lines))
+    if not found:
+        raise ValueError("a file with at least one key")
+    return found
+
+
+def origins(value: str) -> tuple[str, ...]:
+    """Read origins of web pages."""
+    origins = tuple(origin.rstrip("/").lower() for origin in re.split(r"[,\s]+", value) if origin)
+    if not all(origin in ("*", "null") or re.fullmatch(r"[a-z][a-z0-9+.-]*://[^\s/?#]+", origin) for origin in origins):
+        raise ValueError("origins such as https://voice.example.com, separated by commas, or *")
+    return origins
