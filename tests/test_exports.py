@@ -40,6 +40,7 @@ PLUGGABLE = [
     "Llm",
     "Speech",
     "Stopped",
+    "Toolbox",
     "Transcript",
     "Tts",
     "TurnModel",
