@@ -1,6 +1,6 @@
 """What the pure core costs: a 20 ms append in, an audio delta out, and a barge-in; beside plain JSON and base64.
 
-    python bench/core.py [--repeats 9] [--count 4000]
+    python bench/core.py [--quick] [--repeats 9] [--count 4000]
 
 Each figure is the median over repeats of the mean CPU time of one event, in microseconds of this machine.  The baseline
 does nothing but `json` and `base64` of the standard library to the same frames in the same run.
@@ -150,9 +150,11 @@ def barge_in_ms(repeats: int) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--count", type=int, default=4000)
+    parser.add_argument("--quick", action="store_true", help="a second: three repeats")
+    parser.add_argument("--repeats", type=int, help="of each figure (default 9)")
+    parser.add_argument("--count", type=int, default=4000, help="events in each (default 4000)")
     args = parser.parse_args()
+    args.repeats = args.repeats or (3 if args.quick else 9)
     found = {
         make.__name__: each_us(make, args.repeats, args.count)
         for make in (append, delta, heard, plain_append, plain_delta)

@@ -1,14 +1,14 @@
 """The resampler between every two usual rates: delay, pass band, images and aliases, time for 20 ms.
 
-    python bench/resample.py [FROM_HZ TO_HZ]
+    python bench/resample.py [--quick] [FROM_HZ TO_HZ]
 
 Levels are in dB against the tone that makes them, over a band up to 0.9 of the lower Nyquist frequency.
 """
 
 from __future__ import annotations
 
+import argparse
 import itertools
-import sys
 import time
 
 import numpy as np
@@ -75,7 +75,14 @@ def measure(from_hz: int, to_hz: int) -> str:
 
 
 def main() -> None:
-    chosen = [(int(sys.argv[1]), int(sys.argv[2]))] if len(sys.argv) == 3 else itertools.permutations(RATES, 2)
+    parser = argparse.ArgumentParser(description="what resampling costs, and what it does to the sound")
+    parser.add_argument("--quick", action="store_true", help="telephones and the protocol's own rate alone")
+    parser.add_argument("rates", type=int, nargs="*", help="from and to, in Hz (default all pairs)")
+    args = parser.parse_args()
+    if len(args.rates) not in (0, 2):
+        parser.error("two rates are needed, from and to")
+    pairs = [(8000, 24_000), (24_000, 8000)] if args.quick else itertools.permutations(RATES, 2)
+    chosen = [tuple(args.rates)] if args.rates else pairs
     print("  from     to  samples     ms  ripple dB   images  aliases  us/20 ms")
     for from_hz, to_hz in chosen:
         print(measure(from_hz, to_hz), flush=True)

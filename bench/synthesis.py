@@ -5,6 +5,7 @@ python bench/synthesis.py
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import resource
 import statistics
@@ -122,11 +123,15 @@ async def voices() -> None:
 
 
 async def main() -> None:
+    parser = argparse.ArgumentParser(description="what the embedded voices cost, and what they are like")
+    parser.add_argument("--quick", action="store_true", help="costs alone, not each voice")
+    args = parser.parse_args()
     await cost()
     tts = EspeakTts()
     await latency(tts)
     await tts.close()
-    await voices()
+    if not args.quick:
+        await voices()
 
 
 if __name__ == "__main__":
