@@ -45,12 +45,14 @@ EVERYWHERE = {"msgspec", "numpy", "pybase64"}
 """Third-party libraries that are part of the language here: values, arrays and base64."""
 
 SEVERAL = {
+    "fastapi": {"server/app.py", "server/rest/http.py"},
+    "starlette": {"server/app.py", "server/rest/http.py"},
     "uvicorn": {"server/hybrid.py", "server/serve.py"},
     "websockets": {"check/network.py", "legs/upstream.py"},
 }
 """Third-party libraries that may be named in more than one file, and where.  All others: in exactly one."""
 
-PROGRAMS = {"engines/espeak_child.py"}
+PROGRAMS = {"engines/espeak_child.py", "engines/media_child.py"}
 """Modules that run as a child process: their arguments are a call's."""
 
 CALL = "server/call.py"

@@ -75,6 +75,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds between pings; a client that sends nothing at all for two of them is gone."""
     close_seconds: float = 5.0
     """Seconds that a client has to answer a close before its connection is cut."""
+    max_jobs: int = 100
+    """REST requests that are worked on at a time; further ones are told to come back later."""
+    max_input_characters: int = 65_536
+    """Characters of a text to be spoken; the protocol itself promises 4096."""
+    max_upload_bytes: int = 25 * MIB
+    """Bytes of an uploaded recording; the protocol's largest."""
+    max_recording_seconds: float = 7200.0
+    """Length of an uploaded recording, which small files can make very long."""
 
 
 class Llm(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,6 +200,34 @@ OPTIONS: tuple[Option, ...] = (
         "limits.max_queue_bytes",
         whole(65536, 1024 * MIB),
         "most bytes queued to a slow client (default 8 MiB)",
+    ),
+    Option(
+        "VIVAVOCE_MAX_JOBS",
+        "--max-jobs",
+        "limits.max_jobs",
+        whole(1, 100_000),
+        "REST requests worked on at a time (default 100)",
+    ),
+    Option(
+        "VIVAVOCE_MAX_INPUT_CHARACTERS",
+        "--max-input-characters",
+        "limits.max_input_characters",
+        whole(1, 10_000_000),
+        "longest text to be spoken by REST (default 65536)",
+    ),
+    Option(
+        "VIVAVOCE_MAX_UPLOAD_BYTES",
+        "--max-upload-bytes",
+        "limits.max_upload_bytes",
+        whole(65536, 4096 * MIB),
+        "largest uploaded recording (default 25 MiB)",
+    ),
+    Option(
+        "VIVAVOCE_MAX_RECORDING_SECONDS",
+        "--max-recording-seconds",
+        "limits.max_recording_seconds",
+        seconds(1, 7 * 86400),
+        "longest uploaded recording (default 7200)",
     ),
     Option(
         "VIVAVOCE_DECODERS",

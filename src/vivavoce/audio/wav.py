@@ -48,6 +48,11 @@ def _header(rate_hz: int, data_bytes: int | None) -> bytes:
     )
 
 
+def stream_header(rate_hz: int) -> bytes:
+    """Return what a WAV file of s16le mono begins with while nobody knows yet how long it will be."""
+    return _header(rate_hz, None)
+
+
 class WavWriter:
     """A WAV file being written, whole at every moment.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from ..config import Config
-from .api import Brain, Hearing
+from .api import Brain, Hearing, Llm, Tts
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,11 +31,17 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 class Engines:
     """The engines of a process."""
 
-    def __init__(self, hearing: Hearing, brain: Brain, names: tuple[str, ...]) -> None:
+    def __init__(
+        self, hearing: Hearing, brain: Brain, names: tuple[str, ...], llm: Llm | None = None, tts: Tts | None = None
+    ) -> None:
         self.hearing = hearing
         self.brain = brain
         self.names = names
         """What hears, answers and speaks, for people to read."""
+        self.llm = llm
+        """What the brain writes with, for those who want text alone; None for a brain that is all of a piece."""
+        self.tts = tts
+        """What the brain speaks with, for those who have the text; None for a brain that is all of a piece."""
 
     async def ready(self) -> None:
         """Return when all can be used.
@@ -83,13 +89,15 @@ def build(choice: Choice, clock: Callable[[], datetime]) -> Engines:
         TurnRules(),
         decoders=choice.decoders or None,
     )
+    tts = EspeakTts()
     if choice.llm_url:
         from .chat import ChatLlm
 
         chat = ChatLlm(choice.llm_url, model=choice.llm_model, key=choice.llm_key)
-        return Engines(hearing, Cascade(chat, EspeakTts()), ("silero", "pocketsphinx", choice.llm_url, "espeak-ng"))
+        names = ("silero", "pocketsphinx", choice.llm_url, "espeak-ng")
+        return Engines(hearing, Cascade(chat, tts), names, chat, tts)
     from .dialogue import DialogueLlm
 
     dialogue = DialogueLlm(clock=clock)
     names = ("silero", "pocketsphinx", "embedded dialogue", "espeak-ng")
-    return Engines(hearing, Cascade(dialogue, EspeakTts()), names)
+    return Engines(hearing, Cascade(dialogue, tts), names, dialogue, tts)

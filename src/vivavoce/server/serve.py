@@ -25,10 +25,13 @@ import uvicorn
 from .. import __version__
 from ..config import Config, Listening
 from ..core.errors import VivavoceError
+from ..engines.registry import Engines
 from ..legs import Leg, LegOwner
 from .admission import Admission, Connection, check_exposure
 from .app import create_app, socket_paths
 from .hybrid import Gate, HttpProtocol
+from .rest.desk import Desk
+from .rest.routes import rest_router
 from .tls import self_signed, server_context
 
 __all__ = ["ServeError", "Switchboard", "serve"]
@@ -48,6 +51,9 @@ class ServeError(VivavoceError):
 
 class Switchboard(Protocol):
     """Connects legs to whatever answers them."""
+
+    engines: Engines
+    """What all calls share."""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -190,7 +196,9 @@ async def _run(
 ) -> None:
     switchboard = build(config)
     admission = Admission(config.access, config.limits.max_sessions)
+    desk = Desk(switchboard.engines, config.limits, lambda: switchboard.missing)
     app = create_app(config.access, admission, lambda: switchboard.missing)
+    app.include_router(rest_router(desk, admission))
     gate = Gate(
         admission, config.limits, switchboard.accept, lambda: not switchboard.missing, other_sockets=socket_paths(app)
     )
@@ -207,6 +215,7 @@ async def _run(
         settings = _uvicorn_config(app, gate, context)
         await _Server(settings, ready, config.limits.handshake_seconds).serve(sockets)
     finally:
+        await desk.close()
         await switchboard.close()
 
 

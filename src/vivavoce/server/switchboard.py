@@ -34,7 +34,8 @@ class Switchboard:
             limits: what one session may take.
             journal: folder in which sessions are written down; None for nowhere.
         """
-        self._engines = engines
+        self.engines = engines
+        """What all calls share."""
         self._limits = limits
         self._journal = journal
         self._runs: set[asyncio.Task[None]] = set()
@@ -43,11 +44,11 @@ class Switchboard:
     @property
     def missing(self) -> tuple[str, ...]:
         """What a session still lacks; empty when all engines are loaded."""
-        return () if self._is_ready else self._engines.names
+        return () if self._is_ready else self.engines.names
 
     def describe(self) -> str:
         """Return the engines in half a line, for people."""
-        return ", ".join(self._engines.names)
+        return ", ".join(self.engines.names)
 
     async def ready(self) -> None:
         """Return when all engines are loaded.
@@ -55,7 +56,7 @@ class Switchboard:
         Raises:
             EngineError: one cannot be.
         """
-        await self._engines.ready()
+        await self.engines.ready()
         self._is_ready = True
 
     def accept(self, connection: Connection, leg: Leg) -> LegOwner:
@@ -74,8 +75,8 @@ class Switchboard:
         call = Call(
             leg,
             dialect,
-            self._engines.hearing,
-            self._engines.brain,
+            self.engines.hearing,
+            self.engines.brain,
             terms,
             now=time.monotonic,
             unix_now=time.time(),
@@ -90,7 +91,7 @@ class Switchboard:
         for run in self._runs:
             run.cancel()
         await asyncio.gather(*self._runs, return_exceptions=True)
-        await self._engines.close()
+        await self.engines.close()
 
 
 class _Nobody:

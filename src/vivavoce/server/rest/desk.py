@@ -1,0 +1,154 @@
+"""What all REST endpoints share: engines, limits, and room for a number of requests at a time.
+
+Also where the errors of the layers below become answers in OpenAI's shape.  Made by `server.serve`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from typing import Any
+
+import msgspec
+
+from ...config import Limits
+from ...core.errors import EngineError, ProtocolError
+from ...dialects import schema as s
+from ...engines.api import Tts
+from ...engines.media import Media, MediaError
+from ...engines.registry import Engines
+from ..admission import Refused
+
+_RETRY_SECONDS = "5"
+
+
+class Ticket:
+    """A place for one request at the desk; given back when the answer is complete, or nobody waits for it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._is_held = True
+        desk.jobs += 1
+
+    def give_back(self) -> None:
+        """Make room; more than once does nothing."""
+        if self._is_held:
+            self._is_held = False
+            self._desk.jobs -= 1
+
+
+class Desk:
+    """Where requests are taken and worked on."""
+
+    def __init__(self, engines: Engines, limits: Limits, missing: Callable[[], tuple[str, ...]]) -> None:
+        """Prepare.
+
+        Args:
+            engines: those of the process.
+            limits: what one request may cost, and how many there may be.
+            missing: names what the engines still lack; nothing when they are ready.
+        """
+        self.engines = engines
+        self.limits = limits
+        self.media = Media()
+        self.jobs = 0
+        """Requests that are being worked on."""
+        self._missing = missing
+
+    def take(self) -> Ticket:
+        """Return a place for one request.
+
+        Raises:
+            Refused: there is none, or the engines are not ready.
+        """
+        if self._missing():
+            raise Refused(
+                503,
+                "server_starting",
+                "This server is still loading its engines. Try again in a few seconds.",
+                type="server_error",
+                headers={"Retry-After": _RETRY_SECONDS},
+            )
+        if self.jobs >= self.limits.max_jobs:
+            raise Refused(
+                429,
+                "rate_limit_exceeded",
+                f"This server works on {self.limits.max_jobs} requests, which is the most it may. Try again later.",
+                type="rate_limit_error",
+                headers={"Retry-After": _RETRY_SECONDS},
+            )
+        return Ticket(self)
+
+    @property
+    def tts(self) -> Tts:
+        """What speaks texts.
+
+        Raises:
+            Refused: nothing does.
+        """
+        if self.engines.tts is None:
+            raise Refused(501, "not_supported", "The engines of this server cannot speak a given text.")
+        return self.engines.tts
+
+    async def close(self) -> None:
+        """End what still runs."""
+        await self.media.close()
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn the errors of the layers below into refusals, whose fault it was being known by their kind."""
+    try:
+        yield
+    except (ProtocolError, EngineError) as error:
+        raise refusal_of(error) from error
+
+
+def refusal_of(error: ProtocolError | EngineError) -> Refused:
+    """Return what a client is told of an error."""
+    match error:
+        case ProtocolError():
+            return Refused(400, error.code, error.message, param=error.param, type=error.type)
+        case MediaError():
+            return Refused(400, error.code, f"The audio file cannot be read: {error}.", param="file")
+        case EngineError(code="media_missing"):
+            return Refused(501, error.code, f"{error}.", type="server_error")
+        case _:
+            return Refused(500, error.code, str(error), type="server_error")
+
+
+def event(value: object) -> bytes:
+    """Return a server-sent event."""
+    return b"data: " + msgspec.json.encode(value) + b"\n\n"
+
+
+LAST_EVENT = b"data: [DONE]\n\n"
+"""What the stream ends with."""
+
+
+async def events(source: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """Yield a stream of events; should it fail half way, the last one tells why, as no status can any more."""
+    has_begun = False
+    try:
+        async with aclosing(source) as pieces:
+            async for piece in pieces:
+                yield piece
+                has_begun = True
+    except (ProtocolError, EngineError, Refused) as error:
+        if not has_begun:
+            raise
+        refusal = error if isinstance(error, Refused) else refusal_of(error)
+        yield b"event: error\ndata: " + refusal.body + b"\n\n"
+        return
+    yield LAST_EVENT
+
+
+def checked(body: dict[str, Any], checks: dict[str, s.Check], required: tuple[str, ...]) -> dict[str, Any]:
+    """Return the fields of a body that were given, each checked; null is as good as not given.
+
+    Raises:
+        ProtocolError: one of them is wrong, missing or unknown.
+    """
+    given = {name: value for name, value in body.items() if value is not None}
+    found: dict[str, Any] = s.fields(checks, required)(given, "")
+    return found

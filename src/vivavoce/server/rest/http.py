@@ -1,0 +1,268 @@
+"""HTTP as the endpoints see it: bodies read within bounds, and responses that are made while they are sent.
+
+The one module of this package that names the web framework.  A response under way is stopped at once when nobody waits
+for it any more, has seen its first piece before it promises success, and is cut off when the client takes nothing for
+too long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, TypeVar
+
+import msgspec
+from fastapi import APIRouter, Depends
+from fastapi.requests import Request as HttpRequest
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
+
+from ...core.errors import EngineError
+from ..admission import Admission, Refused, Request
+
+T = TypeVar("T")
+Answer = Response
+"""What an endpoint returns."""
+Asked = HttpRequest
+"""What an endpoint is asked."""
+Router = APIRouter
+"""What the application is given to answer at several paths."""
+
+_log = logging.getLogger("vivavoce.rest")
+
+_FORM_BYTES = 1 << 20
+"""What a form may hold besides its file: a prompt and a dozen short fields."""
+_FORM_FIELDS = 64
+
+
+_GONE = 499
+"""What nginx calls it in its logs when the client closed the connection; nobody is left to read it."""
+
+
+async def read_json(request: Asked, most_bytes: int, seconds: float) -> dict[str, Any]:
+    """Return the object in a request's body.
+
+    Raises:
+        Refused: it is no JSON object, too large or too slow.
+    """
+    data = bytearray()
+    async with _in_time(seconds):
+        async for piece in request.stream():
+            data += piece
+            if len(data) > most_bytes:
+                raise too_large(most_bytes)
+    try:
+        value = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refused(400, "invalid_json", f"The body of the request is not JSON: {error}.") from error
+    if not isinstance(value, dict):
+        raise Refused(400, "invalid_json", "The body of the request is not a JSON object.")
+    return value
+
+
+@asynccontextmanager
+async def read_form(request: Asked, most_bytes: int, seconds: float) -> AsyncIterator[list[tuple[str, Any]]]:
+    """Give the fields of a form, in order: texts, and files that lie on disk while the context lasts.
+
+    Raises:
+        Refused: it is no such form, too large or too slow.
+    """
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise Refused(
+            415, "unsupported_media_type", "The request has to be a form: its Content-Type multipart/form-data."
+        )
+
+    async def bounded() -> AsyncGenerator[bytes, None]:
+        read = 0
+        async for piece in request.stream():
+            read += len(piece)
+            if read > most_bytes + _FORM_BYTES:
+                raise too_large(most_bytes)
+            yield piece
+
+    parser = MultiPartParser(
+        request.headers, bounded(), max_files=1, max_fields=_FORM_FIELDS, max_part_size=_FORM_BYTES
+    )
+    try:
+        async with _in_time(seconds):
+            form = await parser.parse()
+    except (MultiPartException, HTTPException) as error:
+        raise Refused(400, "invalid_form", f"The form cannot be read: {_detail(error)}.") from error
+    try:
+        yield form.multi_items()
+    finally:
+        await form.close()
+
+
+def too_large(most_bytes: int) -> Refused:
+    """Return the refusal of what exceeds a bound."""
+    return Refused(
+        413,
+        "content_too_large",
+        f"The request is larger than the {most_bytes} bytes that this server takes.",
+        headers={"Connection": "close"},
+    )
+
+
+@asynccontextmanager
+async def _in_time(seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise Refused(
+            408,
+            "request_timeout",
+            f"The request did not arrive within {seconds:g} seconds.",
+            headers={"Connection": "close"},
+        ) from None
+    except ClientDisconnect as error:
+        raise Refused(400, "client_disconnected", "The request broke off.") from error
+
+
+def _detail(error: MultiPartException | HTTPException) -> str:
+    told = error.message if isinstance(error, MultiPartException) else error.detail
+    return told.strip().rstrip(".").replace("\n", " ")[:200]
+
+
+class Gone(Exception):
+    """The client went away before its answer began."""
+
+
+class Streamed(Response):
+    """A response whose body comes from a generator, from its second piece on."""
+
+    def __init__(
+        self,
+        first: bytes,
+        rest: AsyncGenerator[bytes, None],
+        *,
+        media_type: str,
+        stall_seconds: float,
+        done: Callable[[], None],
+        status: int = 200,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            first: the first piece of the body.
+            rest: makes the others.
+            media_type: of the whole.
+            stall_seconds: for how long a client may take nothing.
+            done: called when the response is over, however it ends.
+            status: the HTTP status.
+            headers: further headers.
+        """
+        super().__init__(status_code=status, headers=headers, media_type=media_type)
+        del self.headers["content-length"]  # of the body that is not known yet
+        self._first = first
+        self._rest = rest
+        self._stall_seconds = stall_seconds
+        self._done = done
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        sending = asyncio.create_task(self._send_all(send), name="streamed response")
+        leaving = asyncio.create_task(_left(receive), name="client of a streamed response")
+        try:
+            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await _ended(leaving)
+            if not sending.done():
+                await _ended(sending)
+            self._done()
+        if not sending.cancelled() and (failure := sending.exception()) is not None:
+            if not isinstance(failure, EngineError | TimeoutError):
+                raise failure
+            # No status can tell it any more: the server cuts off what was left without its end.
+            _log.warning("a response was broken off: %s", str(failure) or "its client takes nothing")
+
+    async def _send_all(self, send: Send) -> None:
+        async with aclosing(self._rest) as rest:
+            start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+            await send(start)
+            await self._send(send, self._first)
+            async for piece in rest:
+                await self._send(send, piece)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send(self, send: Send, piece: bytes) -> None:
+        if piece:
+            async with asyncio.timeout(self._stall_seconds):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+
+
+async def settled(request: Asked, work: Coroutine[Any, Any, T]) -> T:
+    """Return what `work` comes to, unless the client, whose request has been read, goes away before.
+
+    Raises:
+        Gone: it did.
+    """
+    working = asyncio.create_task(work, name="work for a client that waits")
+    leaving = asyncio.create_task(_left(request.receive), name="client that waits")
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+    finally:
+        await _ended(leaving)
+        await _ended(working)
+    raise Gone
+
+
+async def begun(request: Asked, pieces: AsyncGenerator[bytes, None]) -> bytes:
+    """Return the first piece, empty if there is none, unless the client goes away before; then all is stopped.
+
+    Raises:
+        Gone: it did.
+    """
+
+    async def first() -> bytes:
+        return await anext(pieces, b"")
+
+    try:
+        return await settled(request, first())
+    except BaseException:
+        await pieces.aclose()
+        raise
+
+
+async def _left(receive: Receive) -> None:
+    """Return when the client is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _ended(task: asyncio.Task[Any]) -> None:
+    """Cancel a task and return when it is over; what it came to is its owner's business."""
+    task.cancel()
+    await asyncio.wait((task,))
+
+
+def router_of(admission: Admission, endpoints: Mapping[str, Callable[[Asked], Awaitable[Answer]]]) -> Router:
+    """Return a router that answers `POST` at each path, for those whose keys are known."""
+
+    async def authenticated(request: HttpRequest) -> None:
+        peer = f"{request.client.host}:{request.client.port}" if request.client else "unknown"
+        admission.authenticate(Request(request.url.path, request.query_params, request.headers, peer))
+
+    router = APIRouter(dependencies=[Depends(authenticated)])
+    for path, answer in endpoints.items():
+        router.add_api_route(path, _endpoint(answer), methods=["POST"], response_model=None)
+    return router
+
+
+def _endpoint(answer: Callable[[Asked], Awaitable[Answer]]) -> Callable[[HttpRequest], Awaitable[Response]]:
+    async def endpoint(request: HttpRequest) -> Response:
+        try:
+            return await answer(request)
+        except Gone:
+            return Response(status_code=_GONE)
+
+    return endpoint

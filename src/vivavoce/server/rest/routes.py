@@ -1,0 +1,17 @@
+"""Which endpoint answers at which path; `server.serve` hands the router to the application."""
+
+from __future__ import annotations
+
+import functools
+
+from ..admission import Admission
+from .desk import Desk
+from .http import Router, router_of
+from .speech import create_speech
+
+_ENDPOINTS = {"/v1/audio/speech": create_speech}
+
+
+def rest_router(desk: Desk, admission: Admission) -> Router:
+    """Return the endpoints, which work at `desk` for those whose keys `admission` knows."""
+    return router_of(admission, {path: functools.partial(answer, desk) for path, answer in _ENDPOINTS.items()})
