@@ -52,8 +52,9 @@ class Playbook:
         shape: str | None = "ga",
         update: dict[str, Any] | None = None,
     ) -> None:
-        self.dialect = choose(shape)
-        self.session = Session(settings or Settings(), new_id=CountedIds(), created_unix=1e9, limits=limits)
+        settings = settings or Settings()
+        self.dialect = choose(shape, settings.kind)
+        self.session = Session(settings, new_id=CountedIds(), created_unix=1e9, limits=limits)
         self.now = 0.0
         self.last: list[ef.Effect] = []
         self.heard_to = 0
@@ -86,7 +87,7 @@ class Playbook:
 
     def update(self, **session: Any) -> list[str]:
         if self.dialect.name == "ga":
-            session = {"type": "realtime", **session}
+            session = {"type": self.session.settings.kind, **session}
         return self.client("session.update", session=session)
 
     def detect(self, **detection: Any) -> list[str]:

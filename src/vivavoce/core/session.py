@@ -101,11 +101,10 @@ class Session:
     def start(self, now: float) -> list[Effect]:
         """Open the session."""
         self._last_event = now
-        return [
-            Send(ev.SessionCreated(self._event(), self._state())),
-            Send(ev.ConversationCreated(self._event(), self.conversation.id)),
-            Expect(vocabulary_of(self.settings)),
-        ]
+        out: list[Effect] = [Send(ev.SessionCreated(self._event(), self._state()))]
+        if self.settings.kind == "realtime":
+            out.append(Send(ev.ConversationCreated(self._event(), self.conversation.id)))
+        return [*out, Expect(vocabulary_of(self.settings))]
 
     def receive_event(self, event: ev.ClientEvent, now: float) -> list[Effect]:
         """Take in what a client sent."""
@@ -275,7 +274,7 @@ class Session:
     def _heard(self, report: Heard, now: float) -> list[Effect]:
         detection = self.settings.turn_detection
         out = self._listening.receive_frame(report, now)
-        if detection is None:
+        if detection is None or self.settings.kind == "transcription":
             return out
         for effect in tuple(out):
             match effect:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -74,21 +75,26 @@ _SHARED: dict[str, s.Check] = {
     "temperature": s.number(0.0, 2.0),
     "max_response_output_tokens": common.max_tokens,
 }
+_INPUT: dict[str, s.Check] = dict.fromkeys((*ga.READ_ONLY, "type"), s.ignored) | {
+    "modalities": _modalities,
+    "input_audio_format": _format,
+    "input_audio_transcription": ga.transcription,
+    "input_audio_noise_reduction": ga.noise_reduction,
+    "turn_detection": s.nullable(_turn_detection),
+    "include": ga.include,
+}
 _SESSION = s.fields(
     _SHARED
-    | dict.fromkeys((*ga.READ_ONLY, "type"), s.ignored)
+    | _INPUT
     | {
         "model": s.name,
-        "input_audio_format": _format,
-        "input_audio_transcription": ga.transcription,
-        "input_audio_noise_reduction": ga.noise_reduction,
-        "turn_detection": s.nullable(_turn_detection),
         "speed": s.number(0.25, 1.5),
         "tracing": ga.tracing,
         "prompt": s.nullable(s.mapping),
-        "include": ga.include,
     }
 )
+transcription_fields = s.fields(_INPUT)
+"""Accepts a flat transcription session object, from which nulls that mean nothing were taken."""
 _SETTINGS = {
     "modalities": "output_modalities",
     "input_audio_format": "input_format",
@@ -102,9 +108,14 @@ _SESSION_KEYS = ("turn_detection", "input_audio_transcription", "input_audio_noi
 
 def session_patch(value: Any, path: str = "session") -> SessionPatch:
     """Return the change of settings that a flat session object asks for."""
+    return patch_of(value, path, _SESSION)
+
+
+def patch_of(value: Any, path: str, check: s.Check) -> SessionPatch:
+    """Return the change of settings that a flat session object of the checked fields asks for."""
     if isinstance(value, dict):
         value = {key: element for key, element in value.items() if element is not None or key in _SESSION_KEYS}
-    found = _SESSION(value, path)
+    found = check(value, path)
     for key in ga.READ_ONLY:
         found.pop(key, None)
     patch = {_SETTINGS.get(key, key): element for key, element in found.items()}
@@ -138,11 +149,7 @@ def _create(value: dict[str, Any]) -> ev.ClientEvent:
 
 
 def _transcription_update(value: dict[str, Any]) -> ev.ClientEvent:
-    raise ProtocolError(
-        "invalid_parameter",
-        "Passing a transcription session update event to a realtime session is not allowed.",
-        "type",
-    )
+    raise ga.other_kind("transcription", "realtime", "type")
 
 
 READERS: dict[str, codec.Reader] = {
@@ -160,7 +167,8 @@ def render_format(format: AudioFormat) -> str:  # noqa: A002
     return next((name for name, known in FORMATS.items() if known == format), "pcm16")
 
 
-def _render_modalities(modalities: tuple[str, ...]) -> list[str]:
+def render_modalities(modalities: tuple[str, ...]) -> list[str]:
+    """Return the beta's list of modalities."""
     return ["audio", "text"] if "audio" in modalities else ["text"]
 
 
@@ -175,7 +183,7 @@ def render_session(state: SessionState) -> dict[str, Any]:
         "id": state.id,
         "model": found.model,
         "expires_at": state.expires_at,
-        "modalities": _render_modalities(found.output_modalities),
+        "modalities": render_modalities(found.output_modalities),
         "instructions": found.instructions,
         "voice": found.voice,
         "input_audio_format": render_format(found.input_format),
@@ -205,7 +213,7 @@ def render_response(state: ResponseState) -> dict[str, Any]:
         "status_details": spelling.render_details(state.status_details),
         "output": [_render_item(item, False) for item in state.output],
         "conversation_id": state.conversation_id,
-        "modalities": _render_modalities(found.output_modalities),
+        "modalities": render_modalities(found.output_modalities),
         "voice": found.voice,
         "output_audio_format": render_format(found.output_format),
         "temperature": found.temperature,
@@ -262,20 +270,25 @@ class Beta:
 
     name = "beta"
 
+    def __init__(self, readers: Mapping[str, codec.Reader] = READERS, words: spelling.Spelling = SPELLING) -> None:
+        """Speak of realtime sessions, or with other readers and words of another kind of session."""
+        self._readers = readers
+        self._words = words
+
     def decode(self, data: bytes | str) -> ev.ClientEvent:
         """Return the client event of a frame.
 
         Raises:
             ProtocolError: it is none.
         """
-        return codec.decode(data, READERS)
+        return codec.decode(data, self._readers)
 
     def encode(self, event: ev.ServerEvent) -> list[bytes]:
         """Return the frames of an event: one, or none where the shape has no word for it."""
         if type(event) is ev.AudioDelta:
             return [codec.encode_audio(event, _AUDIO_DELTA)]
-        if type(event) not in SPELLING.names or (isinstance(event, ev.RateLimits) and not event.is_early):
+        if type(event) not in self._words.names or (isinstance(event, ev.RateLimits) and not event.is_early):
             return []
         if isinstance(event, ev.Error) and event.param:
             event = _flat_error(event, event.param)
-        return [codec.encode(spelling.message(event, SPELLING))]
+        return [codec.encode(spelling.message(event, self._words))]

@@ -1,7 +1,8 @@
 """Which dialect a client speaks.
 
 A header or a subprotocol says so where the client's maker thought of it.  Most GA clients give no sign at all, and
-neither do some old ones: those are addressed in GA, and the shape of their first `session.update` decides.
+neither do some old ones: those are addressed in GA, and the shape of their first `session.update` decides.  Which kind
+of session it is was decided before, by the address of the connection or by the client secret that opened it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Protocol
 
 from ..core import events as ev
 from ..core.errors import ProtocolError
-from . import codec
+from . import codec, transcription
 from .beta import Beta
 from .ga import Ga
 
@@ -41,10 +42,11 @@ class Dialect(Protocol):
 
 
 class Undecided:
-    """GA until the first `session.update` proves to be a beta one: one that has no `type` and no field of GA's own."""
+    """GA until the first update proves to be a beta one: by its name, or as it has no `type` and no field of GA's own."""
 
-    def __init__(self) -> None:
-        self._chosen: Dialect = Ga()
+    def __init__(self, kind: str = "realtime") -> None:
+        self._kind = kind
+        self._chosen = choose("ga", kind)
         self._is_decided = False
 
     @property
@@ -74,22 +76,32 @@ class Undecided:
             update = codec.parse(data)
         except ProtocolError:
             return  # the chosen dialect says so
-        session = update.get("session")
-        if update.get("type") == "session.update" and isinstance(session, dict):
-            self._is_decided = True
-            if session and not _GA_KEYS & session.keys():
-                self._chosen = Beta()
+        name, session = update.get("type"), update.get("session")
+        if not isinstance(session, dict) or name not in ("session.update", "transcription_session.update"):
+            return
+        self._is_decided = True
+        if name != "session.update" or (session and not _GA_KEYS & session.keys()):
+            self._chosen = choose("beta", self._kind)
 
 
-def choose(shape: str | None) -> Dialect:
-    """Return the dialect of a connection: `ga`, `beta`, or None where it gave no sign."""
-    match shape:
-        case "ga":
+def choose(shape: str | None, kind: str = "realtime") -> Dialect:
+    """Return the dialect of a connection.
+
+    Args:
+        shape: `ga`, `beta`, or None where it gave no sign.
+        kind: that of its session, as in `core.settings.Settings`.
+    """
+    match shape, kind:
+        case "ga", "transcription":
+            return Ga(transcription.GA_READERS, transcription.GA_WORDS)
+        case "beta", "transcription":
+            return Beta(transcription.BETA_READERS, transcription.BETA_WORDS)
+        case "ga", _:
             return Ga()
-        case "beta":
+        case "beta", _:
             return Beta()
         case _:
-            return Undecided()
+            return Undecided(kind)
 
 
 def shape_of(headers: Mapping[str, str], subprotocols: tuple[str, ...]) -> str | None:

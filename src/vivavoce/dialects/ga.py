@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -110,7 +111,7 @@ def _truncation(value: Any, path: str) -> Any:
     return s.choice("auto", "disabled")(value, path)
 
 
-_INPUT = s.fields(
+input_fields = s.fields(
     {
         "format": common.audio_format,
         "transcription": transcription,
@@ -139,7 +140,7 @@ _SESSION = s.fields(
         "truncation": _truncation,
         "prompt": s.nullable(s.mapping),
         "include": include,
-        "audio": s.fields({"input": _INPUT, "output": _OUTPUT}),
+        "audio": s.fields({"input": input_fields, "output": _OUTPUT}),
     }
 )
 READ_ONLY = ("type", "id", "object", "expires_at", "client_secret")
@@ -154,30 +155,37 @@ _OUTPUT_FIELDS = {"format": "output_format", "voice": "voice", "speed": "speed"}
 
 def session_patch(value: Any, path: str = "session") -> SessionPatch:
     """Return the change of settings that a GA session object asks for."""
-    check_kind(value, path)
-    found = _SESSION(value, path)
+    check_kind(value, path, "realtime")
+    return patch_of(_SESSION(value, path))
+
+
+def patch_of(found: dict[str, Any]) -> SessionPatch:
+    """Return the change of settings that checked fields of a GA session object stand for."""
     for key in READ_ONLY:
         found.pop(key, None)
     audio = found.pop("audio", {})
     for side, names in (("input", _INPUT_FIELDS), ("output", _OUTPUT_FIELDS)):
         found |= {names[key]: element for key, element in audio.get(side, {}).items()}
-    return dict(found)
+    return found
 
 
-def check_kind(value: Any, path: str) -> None:
-    """Raise `ProtocolError` unless the object says that it is a realtime session."""
+def check_kind(value: Any, path: str, expected: str) -> None:
+    """Raise `ProtocolError` unless the object says that it is a session of the expected kind."""
     if not isinstance(value, dict):
         raise s.invalid_type(path, "object", value)
     kind = value.get("type")
     if kind is None:
         raise s.missing(f"{path}.type")
-    if kind == "transcription":
-        raise ProtocolError(
-            "invalid_parameter",
-            "Passing a transcription session update event to a realtime session is not allowed.",
-            f"{path}.type",
-        )
-    s.choice("realtime")(kind, f"{path}.type")
+    if kind != expected and kind in ("realtime", "transcription"):
+        raise other_kind(kind, expected, f"{path}.type")
+    s.choice(expected)(kind, f"{path}.type")
+
+
+def other_kind(kind: str, expected: str, path: str) -> ProtocolError:
+    """Return the error for updating a session as if it were one of another kind."""
+    return ProtocolError(
+        "invalid_parameter", f"Passing a {kind} session update event to a {expected} session is not allowed.", path
+    )
 
 
 _RESPONSE = s.fields(
@@ -367,18 +375,23 @@ class Ga:
 
     name = "ga"
 
+    def __init__(self, readers: Mapping[str, codec.Reader] = READERS, words: spelling.Spelling = SPELLING) -> None:
+        """Speak of realtime sessions, or with other readers and words of another kind of session."""
+        self._readers = readers
+        self._words = words
+
     def decode(self, data: bytes | str) -> ev.ClientEvent:
         """Return the client event of a frame.
 
         Raises:
             ProtocolError: it is none.
         """
-        return codec.decode(data, READERS)
+        return codec.decode(data, self._readers)
 
     def encode(self, event: ev.ServerEvent) -> list[bytes]:
         """Return the frames of an event: one, or none where the shape has no word for it."""
         if type(event) is ev.AudioDelta:
             return [codec.encode_audio(event, _AUDIO_DELTA)]
-        if type(event) not in SPELLING.names or (isinstance(event, ev.RateLimits) and event.is_early):
+        if type(event) not in self._words.names or (isinstance(event, ev.RateLimits) and event.is_early):
             return []
-        return [codec.encode(spelling.message(event, SPELLING))]
+        return [codec.encode(spelling.message(event, self._words))]

@@ -246,7 +246,7 @@ def replay(path: Path) -> Replayed:
         raise JournalError(f"{path} is no journal: its first line does not tell how a session began") from error
     if head.format != FORMAT:
         raise JournalError(f"{path} has journal format {head.format}; vivavoce {__version__} reads {FORMAT}")
-    dialect = choose(head.shape)
+    dialect = choose(head.shape, head.settings.kind)
     session = Session(
         head.settings,
         new_id=Ids(head.seed),

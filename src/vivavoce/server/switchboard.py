@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..config import Config
 from ..core import events as ev
 from ..core.errors import ConfigError, ProtocolError
 from ..core.limits import Limits
-from ..core.settings import Settings
+from ..core.settings import Settings, Transcription
 from ..dialects.choose import choose
 from ..engines.registry import Engines, configured
 from ..legs import Leg, LegOwner
@@ -62,7 +63,8 @@ class Switchboard:
     def accept(self, connection: Connection, leg: Leg) -> LegOwner:
         """Return the owner of a new leg, already at work."""
         shape = connection.dialect_hint or None
-        dialect = choose(shape)
+        settings = _settings(connection.query)
+        dialect = choose(shape, settings.kind)
         refusal = _refusal(connection)
         if refusal is not None:
             error = ev.Error(Ids(new_seed())("event"), refusal.type, refusal.code, refusal.message, refusal.param)
@@ -70,8 +72,7 @@ class Switchboard:
                 leg.send(frame)
             leg.close(4000, f"{refusal.type}.{refusal.code}")
             return _Nobody()
-        model = connection.query.get("model") or connection.query.get("deployment") or DEFAULT_MODEL
-        terms = Terms(Settings(model=model[:256]), self._limits, shape, self._journal)
+        terms = Terms(settings, self._limits, shape, self._journal)
         call = Call(
             leg,
             dialect,
@@ -104,16 +105,18 @@ class _Nobody:
         """Take no notice."""
 
 
+def _settings(query: Mapping[str, str]) -> Settings:
+    """Return what the address of a connection says about its session."""
+    model = (query.get("model") or query.get("deployment") or "")[:256]
+    if query.get("intent") != "transcription":
+        return Settings(model=model or DEFAULT_MODEL)
+    # Some clients send both: then the model can only be the one that transcribes.
+    return Settings(kind="transcription", transcription=Transcription(model=model) if model else None)
+
+
 def _refusal(connection: Connection) -> ProtocolError | None:
     """Return why a connection asks for something that is not served, or None."""
     query = connection.query
-    if query.get("intent") == "transcription":
-        return ProtocolError(
-            "invalid_value",
-            "Transcription sessions are not served. Connect without 'intent' and set "
-            "'session.audio.input.transcription' to be told what is said.",
-            "intent",
-        )
     if "call_id" in query:
         return ProtocolError("invalid_value", f"Call '{query['call_id'][:64]}' not found.", "call_id")
     return None
