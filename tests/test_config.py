@@ -38,6 +38,8 @@ def test_nothing_set_gives_the_defaults() -> None:
             "access.allowed_origins",
             ("https://a.example", "null"),
         ),
+        ("VIVAVOCE_SECRET_KEY", f"{'n' * 32}, {'o' * 40}", "access.signing_keys", (Secret("n" * 32), Secret("o" * 40))),
+        ("VIVAVOCE_MAX_CLIENT_SECRETS", "5", "access.max_client_secrets", 5),
         ("VIVAVOCE_MAX_SESSIONS", "7", "limits.max_sessions", 7),
         ("VIVAVOCE_MAX_FRAME_BYTES", "1000000", "limits.max_frame_bytes", 1_000_000),
         ("VIVAVOCE_SESSION_SECONDS", "1800", "session.session_seconds", 1800.0),
@@ -60,6 +62,8 @@ def test_variables_set_what_they_name(variable: str, text: str, path: str, value
         ("VIVAVOCE_PORT", "-1"),
         ("VIVAVOCE_PORT", "8e3"),
         ("VIVAVOCE_PORT", "٣"),
+        ("VIVAVOCE_SECRET_KEY", "too-short"),
+        ("VIVAVOCE_SECRET_KEY", f"{'n' * 32},short"),
         ("VIVAVOCE_MAX_SESSIONS", "0"),
         ("VIVAVOCE_MAX_SESSIONS", "9" * 5000),
         ("VIVAVOCE_SESSION_SECONDS", "nan"),
@@ -148,4 +152,8 @@ def test_every_option_stands_in_the_tree_and_has_a_name_of_its_own() -> None:
 
 
 def test_secrets_have_no_flag() -> None:
-    assert {option.env for option in OPTIONS if not option.flag} == {"VIVAVOCE_API_KEYS", "VIVAVOCE_LLM_API_KEY"}
+    assert {option.env for option in OPTIONS if not option.flag} == {
+        "VIVAVOCE_API_KEYS",
+        "VIVAVOCE_LLM_API_KEY",
+        "VIVAVOCE_SECRET_KEY",
+    }

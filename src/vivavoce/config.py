@@ -15,7 +15,21 @@ import msgspec
 
 from .core.errors import ConfigError
 from .core.limits import Limits as SessionLimits
-from .options import MIB, Option, Secret, http_url, keys, keys_file, one_of, origins, plain_text, seconds, switch, whole
+from .options import (
+    MIB,
+    Option,
+    Secret,
+    http_url,
+    keys,
+    keys_file,
+    one_of,
+    origins,
+    plain_text,
+    seconds,
+    signing_keys,
+    switch,
+    whole,
+)
 
 __all__ = [
     "OPTIONS",
@@ -54,6 +68,10 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     """Accepted bearer keys; none means that anyone on this machine may use it, with any key or without."""
     allowed_origins: tuple[str, ...] = ()
     """Origins of web pages that may connect, such as `https://voice.example.com`; `*` allows every page."""
+    signing_keys: tuple[Secret, ...] = ()
+    """What client secrets are signed with, the newest first; none for a key made and kept in the state folder."""
+    max_client_secrets: int = 1000
+    """Client secrets of one key that may be in force at a time."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +169,20 @@ OPTIONS: tuple[Option, ...] = (
         "access.allowed_origins",
         origins,
         "origins of web pages that may connect",
+    ),
+    Option(
+        "VIVAVOCE_SECRET_KEY",
+        "",
+        "access.signing_keys",
+        signing_keys,
+        "what client secrets are signed with (default: made and kept in the state folder)",
+    ),
+    Option(
+        "VIVAVOCE_MAX_CLIENT_SECRETS",
+        "--max-client-secrets",
+        "access.max_client_secrets",
+        whole(1, 1_000_000),
+        "client secrets of one key in force at a time (default 1000)",
     ),
     Option(
         "VIVAVOCE_MAX_SESSIONS",

@@ -127,6 +127,15 @@ def keys_file(value: str) -> tuple[Secret, ...]:
     return found
 
 
+def signing_keys(value: str) -> tuple[Secret, ...]:
+    """Read keys that something is signed with, the newest first."""
+    found = [key for key in re.split(r"[,\s]+", value) if key]
+    # A signature lets whoever sees it try keys out, so they must not be words that somebody could think of.
+    if not found or min(map(len, found)) < 32:
+        raise ValueError("random texts of at least 32 characters, the newest first, separated by commas")
+    return tuple(Secret(key) for key in dict.fromkeys(found))
+
+
 def origins(value: str) -> tuple[str, ...]:
     """Read origins of web pages."""
     origins = tuple(origin.rstrip("/").lower() for origin in re.split(r"[,\s]+", value) if origin)

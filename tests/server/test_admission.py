@@ -7,7 +7,9 @@ import pytest
 
 from vivavoce.config import Access, Secret
 from vivavoce.core.errors import ConfigError
+from vivavoce.core.settings import Settings
 from vivavoce.server.admission import Admission, Refused, Request, check_exposure, is_loopback
+from vivavoce.server.client_secrets import Grant, SecretRefused
 
 KEYS = (Secret("sk-first_0123456789abcdef"), Secret("sk-second"))
 
@@ -178,3 +180,123 @@ def test_a_server_without_keys_listens_on_loopback_only() -> None:
     check_exposure(["0.0.0.0"], Access(api_keys=KEYS))
     with pytest.raises(ConfigError, match="VIVAVOCE_API_KEYS"):
         check_exposure(["127.0.0.1", "192.168.1.5"], Access())
+
+
+# -------------------------------------------------------------------------------------------------- client secrets
+
+FIRST_ID = Admission(Access(api_keys=KEYS), 10).authenticate(request(authorization="Bearer sk-first_0123456789abcdef"))
+GRANT = Grant("realtime", Settings(instructions="Be kind."), key_id=FIRST_ID)
+OFFERED = "realtime, openai-insecure-api-key."
+
+
+def redeem(value: str) -> Grant | None:
+    """What a server does that issued these."""
+    if value == "ek_old":
+        raise SecretRefused("client_secret_expired", "This client secret has expired.")
+    named = {
+        "ek_good": GRANT,
+        "ek_beta": msgspec.structs.replace(GRANT, shape="beta", safety_identifier="of the secret"),
+        "ek_revoked": msgspec.structs.replace(GRANT, key_id="00000000"),
+    }
+    return named.get(value)
+
+
+def admit(asked: Request, access: Access | None = None) -> Any:
+    return Admission(access or Access(api_keys=KEYS), 10, redeem).admit(asked, 0)
+
+
+def refused(asked: Request, access: Access | None = None) -> tuple[int, str, str]:
+    with pytest.raises(Refused) as raised:
+        admit(asked, access)
+    assert raised.value.headers == {"WWW-Authenticate": "Bearer"}
+    error = error_of(raised.value)
+    return raised.value.status, error["code"], error["message"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        request(authorization="Bearer ek_good"),
+        request(api_key="ek_good"),
+        request(query={"api-key": "ek_good"}),
+        request(sec_websocket_protocol=OFFERED + "ek_good"),
+    ],
+)
+@pytest.mark.parametrize("access", [Access(api_keys=KEYS), Access()])
+def test_a_client_secret_opens_a_session_from_any_place(asked: Request, access: Access) -> None:
+    connection = admit(asked, access)
+    assert (connection.grant, connection.key_id) == (GRANT, FIRST_ID)
+    assert "ek_good" not in repr(connection)
+
+
+def test_a_key_binds_a_session_to_nothing() -> None:
+    assert admit(request(authorization="Bearer sk-second")).grant is None
+    assert admit(request(authorization="Bearer ek_other"), Access()).grant is None
+
+
+@pytest.mark.parametrize("key", ["sk-first_0123456789abcdef", "sk-wrong", "x"])
+def test_a_browser_has_to_bring_a_client_secret(key: str) -> None:
+    status, code, message = refused(request(sec_websocket_protocol=OFFERED + key))
+    assert (status, code) == (401, "invalid_api_key")
+    assert "POST /v1/realtime/client_secrets" in message
+    assert admit(request(sec_websocket_protocol=OFFERED + key), Access()).grant is None
+
+
+@pytest.mark.parametrize(
+    ("secret", "code", "told"),
+    [
+        ("ek_old", "client_secret_expired", "has expired"),
+        ("ek_revoked", "client_secret_revoked", "not accepted any more"),
+        ("ek_garbled", "invalid_api_key", "Incorrect API key provided: ***."),
+    ],
+)
+def test_client_secrets_that_open_nothing_are_told_why(secret: str, code: str, told: str) -> None:
+    for asked in (
+        request(authorization=f"Bearer {secret}"),
+        request(sec_websocket_protocol=OFFERED + secret),
+    ):
+        status, found, message = refused(asked)
+        assert (status, found) == (401, code)
+        assert told in message
+
+
+def test_an_expired_secret_is_refused_where_no_key_is_needed_too() -> None:
+    assert refused(request(authorization="Bearer ek_old"), Access())[:2] == (401, "client_secret_expired")
+
+
+@pytest.mark.parametrize("access", [Access(api_keys=KEYS), Access()])
+def test_a_client_secret_opens_nothing_but_sessions(access: Access) -> None:
+    with pytest.raises(Refused) as raised:
+        Admission(access, 10, redeem).authenticate(request("/v1/models", authorization="Bearer ek_good"))
+    assert (raised.value.status, error_of(raised.value)["code"]) == (403, "insufficient_permissions")
+
+
+def test_pages_that_may_not_ask_may_not_with_a_client_secret_either() -> None:
+    access = Access(api_keys=KEYS, allowed_origins=("https://a.example",))
+    headers = {"sec_websocket_protocol": OFFERED + "ek_good"}
+    assert admit(request(origin="https://a.example", **headers), access).grant == GRANT
+    with pytest.raises(Refused) as raised:
+        admit(request(origin="https://b.example", **headers), access)
+    assert error_of(raised.value)["code"] == "origin_not_allowed"
+
+
+def test_a_secret_made_for_beta_clients_means_beta_unless_the_client_says_otherwise() -> None:
+    assert admit(request(authorization="Bearer ek_beta")).dialect_hint == "beta"
+    assert admit(request(authorization="Bearer ek_good")).dialect_hint == ""
+    assert admit(request(authorization="Bearer ek_good", openai_beta="realtime=v1")).dialect_hint == "beta"
+
+
+def test_the_safety_identifier_is_kept_and_that_of_the_secret_wins() -> None:
+    named = {"openai_safety_identifier": "of the client"}
+    with_key = admit(request(authorization="Bearer sk-second", **named))
+    assert with_key.safety_identifier == "of the client"
+    assert "of the client" not in repr(with_key.headers)
+    assert admit(request(authorization="Bearer ek_good", **named)).safety_identifier == "of the client"
+    assert admit(request(authorization="Bearer ek_beta", **named)).safety_identifier == "of the secret"
+    assert admit(request(authorization="Bearer sk-second")).safety_identifier == ""
+
+
+def test_a_safety_identifier_that_is_no_hash_is_refused() -> None:
+    refusal_ = refusal(Access(), request(openai_safety_identifier="x" * 257))
+    assert (refusal_.status, error_of(refusal_)["code"]) == (400, "invalid_value")
+    assert "OpenAI-Safety-Identifier" in error_of(refusal_)["message"]

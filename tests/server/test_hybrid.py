@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -15,10 +16,12 @@ from uvicorn.server import ServerState
 
 from sockets import CLOSE, TEXT, ClockLoop, FakeTransport, closing, frame, run, settle
 from vivavoce.config import Access, Limits, Secret
+from vivavoce.core.settings import Settings
 from vivavoce.legs import Leg
 from vivavoce.legs.websocket import WebSocketLeg
 from vivavoce.server.admission import Admission, Connection
 from vivavoce.server.app import create_app, socket_paths
+from vivavoce.server.client_secrets import Grant
 from vivavoce.server.hybrid import REALTIME_PATHS, Gate, HttpProtocol
 
 LIMITS = Limits()
@@ -52,7 +55,7 @@ class Server:
     def __init__(self, access: Access, *, max_sessions: int, is_ready: bool) -> None:
         self.owners: list[Echo] = []
         self.state = ServerState()
-        admission = Admission(access, max_sessions)
+        admission = Admission(access, max_sessions, {"ek_one": GRANT}.get)
         app = create_app(access, admission, lambda: () if is_ready else ("ears",))
         self._add_socket(app)
         self.gate = Gate(admission, LIMITS, self.accept, lambda: is_ready, other_sockets=socket_paths(app))
@@ -271,6 +274,7 @@ def test_other_websockets_are_the_applications() -> None:
 
 OFFER = "Sec-WebSocket-Protocol"
 KEYS = Access(api_keys=(Secret("sk-one"), Secret("sk-two_0123456789abcdef")))
+GRANT = Grant("realtime", Settings(), key_id=hashlib.sha256(b"sk-one").hexdigest()[:8])
 
 
 @pytest.mark.parametrize(
@@ -280,10 +284,10 @@ KEYS = Access(api_keys=(Secret("sk-one"), Secret("sk-two_0123456789abcdef")))
         ("/v1/realtime", "authorization: bearer  sk-two_0123456789abcdef \r\n"),
         ("/openai/realtime", "api-key: sk-one\r\n"),
         ("/openai/realtime?api-version=2024-10-01-preview&api-key=sk-one", ""),
-        ("/v1/realtime", "Sec-WebSocket-Protocol: realtime, openai-insecure-api-key.sk-one\r\n"),
+        ("/v1/realtime", "Sec-WebSocket-Protocol: realtime, openai-insecure-api-key.ek_one\r\n"),
         (
             "/v1/realtime",
-            f"{OFFER}: realtime\r\n{OFFER}: openai-insecure-api-key.sk-one\r\n",
+            f"{OFFER}: realtime\r\n{OFFER}: openai-insecure-api-key.ek_one\r\n",
         ),
     ],
 )
@@ -295,12 +299,19 @@ def test_keys_are_taken_wherever_clients_put_them(path: str, headers: str) -> No
         assert line.startswith("HTTP/1.1 101 ")
         assert answer.get("sec-websocket-protocol") == ("realtime" if "Protocol" in headers else None)
         assert "sk-" not in repr(server.owners[0].connection)
+        assert "ek_" not in repr(server.owners[0].connection)
 
     serving(test, KEYS)
 
 
 @pytest.mark.parametrize(
-    "headers", ["", "Authorization: Bearer sk-wrong_0123456789wxyz\r\n", "Authorization: Basic sk-one\r\n"]
+    "headers",
+    [
+        "",
+        "Authorization: Bearer sk-wrong_0123456789wxyz\r\n",
+        "Authorization: Basic sk-one\r\n",
+        "Sec-WebSocket-Protocol: realtime, openai-insecure-api-key.sk-one\r\n",
+    ],
 )
 def test_wrong_keys_are_refused_before_the_upgrade(headers: str, caplog: pytest.LogCaptureFixture) -> None:
     async def test(server: Server, loop: ClockLoop) -> None:

@@ -13,9 +13,10 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add a flag for every setting that may stand on a command line."""
+    keys = ", ".join(option.env for option in OPTIONS if not option.flag)
     parser.epilog = (
-        "Every flag is also an environment variable, named in brackets. Keys are given by "
-        "VIVAVOCE_API_KEYS and VIVAVOCE_LLM_API_KEY alone, because command lines can be read by others."
+        "Every flag is also an environment variable, named in brackets. Keys are given by variables alone, because "
+        f"command lines can be read by others: {keys}."
     )
     for option in OPTIONS:
         if not option.flag:

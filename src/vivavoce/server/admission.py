@@ -5,6 +5,9 @@ Pure decisions on what a request says; `server.hybrid` asks for Realtime sockets
 Without keys a server listens on loopback only.  That alone does not keep out a web page that the user visits: its
 scripts run on the same machine.  So then the page's `Origin` has to be local or allowed, and so has the `Host` that the
 request was sent to, or else a page could give its own name this machine's address (DNS rebinding).
+
+A client secret (`server.client_secrets`) opens the sessions that it was made for and nothing else.  It is the only key
+that a browser may put into a subprotocol, where a server has keys: whatever a page holds, its visitors can read.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -21,13 +24,18 @@ import msgspec
 from ..config import Access
 from ..core.errors import ConfigError, VivavoceError
 from ..dialects.choose import shape_of
+from .client_secrets import PREFIX, Grant, SecretRefused
 
-__all__ = ["Admission", "Connection", "Refused", "Request", "check_exposure", "is_loopback"]
+__all__ = ["Admission", "Connection", "Refused", "Request", "check_exposure", "is_loopback", "safety_identifier"]
 
 KEY_SUBPROTOCOL = "openai-insecure-api-key."
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "api-key", "cookie", "sec-websocket-protocol"})
 _SECRET_PARAMETERS = frozenset({"api-key"})
+_SAFETY_HEADER = "openai-safety-identifier"
+# A hash by contract, of which the longest usual one has 128 digits.
+_MAX_SAFETY_IDENTIFIER = 256
 _RETRY_SECONDS = "5"
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -57,7 +65,7 @@ class Connection(msgspec.Struct, frozen=True):
     query: Mapping[str, str]
     """The parameters, without keys."""
     headers: Mapping[str, str]
-    """Names in lower case; without keys and cookies."""
+    """Names in lower case; without keys, cookies and the safety identifier."""
     subprotocols: tuple[str, ...]
     """The subprotocols that were offered, without keys."""
     key_id: str
@@ -67,6 +75,10 @@ class Connection(msgspec.Struct, frozen=True):
     dialect_hint: str
     """`beta` where the client asks for that shape; empty where nothing says, which means GA unless its first message
     shows otherwise."""
+    safety_identifier: str = ""
+    """What the application calls its user by, as it was given: a hash, by the protocol; empty for nothing."""
+    grant: Grant | None = None
+    """What the client secret is bound to that opened it; None where an ordinary key did, or none was needed."""
 
 
 class Refused(VivavoceError):
@@ -95,18 +107,23 @@ class Refused(VivavoceError):
 class Admission:
     """The rules of one server."""
 
-    def __init__(self, access: Access, max_sessions: int) -> None:
+    def __init__(
+        self, access: Access, max_sessions: int, redeem: Callable[[str], Grant | None] = lambda _secret: None
+    ) -> None:
         """Take the rules.
 
         Args:
             access: keys and origins.
             max_sessions: how many sessions there may be at a time.
+            redeem: returns what a client secret is bound to, or None for what is none; raises SecretRefused.
         """
         # Digests are of one length, so that a comparison tells nothing of a key's length either.
         self._digests = tuple(_digest(key.value) for key in access.api_keys)
         self._origins = frozenset(access.allowed_origins)
         self._hosts = frozenset(filter(None, map(_host_of, self._origins)))
         self._max_sessions = max_sessions
+        self._redeem = redeem
+        self._key_ids = frozenset(map(_key_id, self._digests))
 
     def admit(self, request: Request, sessions: int) -> Connection:
         """Let a Realtime socket in, where `sessions` are open already.
@@ -114,7 +131,9 @@ class Admission:
         Raises:
             Refused: it may not come in.
         """
-        key_id = self.authenticate(request)
+        self._check_page(request)
+        grant = self._grant_of(request)
+        key_id = self._check_key(request) if grant is None else grant.key_id
         if sessions >= self._max_sessions:
             raise Refused(
                 503,
@@ -126,27 +145,72 @@ class Admission:
         return Connection(
             path=request.path,
             query={name: value for name, value in request.query.items() if name not in _SECRET_PARAMETERS},
-            headers={name: value for name, value in request.headers.items() if name not in _SECRET_HEADERS},
+            headers={
+                name: value
+                for name, value in request.headers.items()
+                if name not in _SECRET_HEADERS and name != _SAFETY_HEADER
+            },
             subprotocols=tuple(name for name in request.subprotocols if not name.startswith(KEY_SUBPROTOCOL)),
             key_id=key_id,
             peer=request.peer,
-            dialect_hint=_dialect_hint(request),
+            dialect_hint=_dialect_hint(request) or (grant.shape if grant else None) or "",
+            # The one of the secret is the application's word, the other may be its user's.
+            safety_identifier=(grant.safety_identifier if grant else "") or safety_identifier(request.headers),
+            grant=grant,
         )
 
     def authenticate(self, request: Request) -> str:
-        """Return the id of the request's key, or an empty text where it has none and needs none.
+        """Return the id of the key of a request other than for a session; an empty text where it needs and has none.
 
         Raises:
             Refused: the key is wrong or missing, or the request comes from a web page that may not ask.
         """
         self._check_page(request)
-        key = _key_of(request)
+        if self._grant_of(request) is not None:
+            raise Refused(
+                403,
+                "insufficient_permissions",
+                "A client secret opens Realtime sessions and nothing else; this request needs an API key.",
+            )
+        return self._check_key(request)
+
+    def _check_key(self, request: Request) -> str:
+        """Return the id of a request's key.
+
+        Raises:
+            Refused: it is wrong or missing.
+        """
+        key, place = _key_of(request)
         if self._digests:
+            if place == "sec-websocket-protocol":
+                raise _wrong_key(key) if key.startswith(PREFIX) else _exposed_key()
             digest = _digest(key)
             # Every key is compared, so that the time taken does not tell which one nearly matched.
             if not sum(hmac.compare_digest(digest, known) for known in self._digests):
                 raise _wrong_key(key)
-        return _digest(key).hex()[:8] if key else ""
+        return _key_id(_digest(key)) if key else ""
+
+    def _grant_of(self, request: Request) -> Grant | None:
+        """Return what a request's client secret is bound to; None where its key is none.
+
+        Raises:
+            Refused: it opens nothing any more.
+        """
+        key, _ = _key_of(request)
+        if not key.startswith(PREFIX):
+            return None
+        try:
+            grant = self._redeem(key)
+        except SecretRefused as refusal:
+            raise Refused(401, refusal.code, str(refusal), headers=_CHALLENGE) from refusal
+        if grant is not None and self._key_ids and grant.key_id not in self._key_ids:
+            raise Refused(
+                401,
+                "client_secret_revoked",
+                "The API key that this client secret was created with is not accepted any more.",
+                headers=_CHALLENGE,
+            )
+        return grant
 
     def _check_page(self, request: Request) -> None:
         if "*" in self._origins:
@@ -215,16 +279,41 @@ def _host_of(origin: str) -> str:
         return ""
 
 
-def _key_of(request: Request) -> str:
+def _key_of(request: Request) -> tuple[str, str]:
+    """Return a request's key and the place it stands at; of several the one that is hardest to come by."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
-        return token.strip()
+        return token.strip(), "authorization"
+    if key := request.headers.get("api-key", "").strip():
+        return key, "api-key"
     offered = [name[len(KEY_SUBPROTOCOL) :] for name in request.subprotocols if name.startswith(KEY_SUBPROTOCOL)]
-    return request.headers.get("api-key", "").strip() or (offered or [""])[0] or request.query.get("api-key", "")
+    if offered and offered[0]:
+        return offered[0], "sec-websocket-protocol"
+    return request.query.get("api-key", ""), "query"
+
+
+def safety_identifier(headers: Mapping[str, str]) -> str:
+    """Return what the application calls its user by; empty for nothing.
+
+    Raises:
+        Refused: it is longer than any hash.
+    """
+    found = headers.get(_SAFETY_HEADER, "").strip()
+    if len(found) > _MAX_SAFETY_IDENTIFIER:
+        raise Refused(
+            400,
+            "invalid_value",
+            f"The OpenAI-Safety-Identifier header has more than {_MAX_SAFETY_IDENTIFIER} characters.",
+        )
+    return found
 
 
 def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode(errors="surrogateescape")).digest()
+
+
+def _key_id(digest: bytes) -> str:
+    return digest.hex()[:8]
 
 
 def _wrong_key(key: str) -> Refused:
@@ -234,7 +323,17 @@ def _wrong_key(key: str) -> Refused:
         # Enough to recognise one's own key by, of a key that is long enough to stay secret.
         shown = f"{key[:3]}***{key[-4:]}" if len(key) >= 20 and key.isascii() else "***"
         text = f"Incorrect API key provided: {shown}."
-    return Refused(401, "invalid_api_key", text, headers={"WWW-Authenticate": "Bearer"})
+    return Refused(401, "invalid_api_key", text, headers=_CHALLENGE)
+
+
+def _exposed_key() -> Refused:
+    return Refused(
+        401,
+        "invalid_api_key",
+        "Only client secrets are accepted in a WebSocket subprotocol, as anybody can read what a web page holds. "
+        "Create one by POST /v1/realtime/client_secrets, or send the key in an Authorization header.",
+        headers=_CHALLENGE,
+    )
 
 
 def _dialect_hint(request: Request) -> str:
