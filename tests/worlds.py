@@ -9,6 +9,7 @@ from typing import Any
 
 from vivavoce.core import effects as ef
 from vivavoce.core import reports as rp
+from vivavoce.core.items import WordMark
 from vivavoce.core.limits import Limits
 from vivavoce.core.session import Session
 from vivavoce.core.settings import Settings
@@ -242,6 +243,7 @@ class World:
             [
                 rp.Said(response_id, "some words ", bytes(960)),
                 rp.Said(response_id, "", bytes(4800)),
+                rp.Said(response_id, "a long one ", bytes(96_000), (WordMark(500, 1),)),
                 rp.Said(response_id, "text"),
                 rp.Called(response_id, "look_up"),
                 rp.Argued(response_id, '{"a":'),

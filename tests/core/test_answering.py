@@ -11,7 +11,7 @@ from vivavoce.core import effects as ef
 from vivavoce.core import events as ev
 from vivavoce.core import reports as rp
 from vivavoce.core.formats import PCMA
-from vivavoce.core.items import InputText, Message
+from vivavoce.core.items import InputText, Message, WordMark
 from vivavoce.core.limits import Limits
 
 
@@ -312,3 +312,136 @@ def test_a_session_that_cannot_hear_any_more_says_so_and_ends() -> None:
     assert lines[0].startswith("error")
     assert "response.done resp_1 cancelled" in " | ".join(lines)
     assert play.last[-1] == ef.Close(1011, "the server cannot hear any more")
+
+
+# ------------------------------------------------------------------------------------------- what the user heard
+
+WORDS = "One two three four five. "
+"""Said in a second, a word every 200 ms."""
+
+
+def say(play: Playbook, response_id: str) -> None:
+    """Have a second of words said at once."""
+    ends = [3, 7, 13, 18, 24]
+    marks = tuple(WordMark(200 * (index + 1), end) for index, end in enumerate(ends))
+    play.report(rp.Said(response_id, WORDS, bytes(48_000), marks))
+
+
+def told(play: Playbook) -> list[str]:
+    """The texts of the assistant's messages in a new prompt."""
+    play.respond(conversation="none")
+    return [
+        "".join(getattr(part, "transcript", None) or getattr(part, "text", "") for part in item.content)
+        for item in play.prompt.items
+        if isinstance(item, Message) and item.role == "assistant"
+    ]
+
+
+def spoken(play: Playbook, *, is_done: bool) -> str:
+    """Have an answer said at 10 s; returns its item's id."""
+    play.now = 10.0
+    response = play.respond()
+    say(play, response)
+    item_id = play.ids[-1]
+    if is_done:
+        play.report(rp.Answered(response))
+    return item_id
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["generating", "done"])
+@pytest.mark.parametrize(
+    ("after_ms", "heard"), [(0, ""), (199, ""), (200, "One"), (650, "One two three"), (1000, WORDS), (5000, WORDS)]
+)
+@pytest.mark.parametrize("how", ["voice", "cancel"])
+def test_after_an_interruption_the_brain_knows_the_words_that_were_played(
+    how: str, after_ms: int, heard: str, is_done: bool
+) -> None:
+    play = Playbook()
+    item_id = spoken(play, is_done=is_done)
+    play.now = 10.0 + after_ms / 1000
+    if how == "voice":
+        play.append(1000)
+        play.hear(*[0.9] * 10)
+    else:
+        play.client("response.cancel")
+    assert told(play) == [heard]
+    play.client("conversation.item.retrieve", item_id=item_id)
+    assert play.messages()[0]["item"]["content"][0]["transcript"] == WORDS, "clients see it as it was made"
+
+
+def test_every_message_that_was_not_played_to_its_end_is_known_as_far_as_it_was() -> None:
+    play = Playbook()
+    for _ in range(2):
+        spoken(play, is_done=True)
+    response = play.respond()
+    say(play, response)
+    play.report(rp.Called(response, "look_up"))
+    play.report(rp.Argued(response, "{}"))
+    say(play, response)
+    play.now = 11.5
+    play.client("response.cancel")
+    assert told(play) == [WORDS, "One two", "", ""]
+
+
+def test_text_whose_sound_was_not_sent_yet_was_not_heard() -> None:
+    play = Playbook()
+    response = play.respond()
+    play.report(rp.Said(response, "Hello"))
+    play.client("response.cancel")
+    assert told(play) == [""]
+
+
+def test_a_written_message_is_known_as_it_was_written() -> None:
+    play = Playbook()
+    response = play.respond(output_modalities=["text"])
+    play.report(rp.Said(response, "Hello"))
+    play.client("response.cancel")
+    assert told(play) == ["Hello"]
+
+
+@pytest.mark.parametrize("is_first", [False, True], ids=["after", "before"])
+@pytest.mark.parametrize(("audio_end_ms", "heard"), [(400, "One two"), (900, "One two three four"), (1000, WORDS)])
+@pytest.mark.parametrize("is_done", [False, True], ids=["generating", "done"])
+def test_what_the_client_truncates_to_goes_before_any_estimate(
+    is_done: bool, audio_end_ms: int, heard: str, is_first: bool
+) -> None:
+    play = Playbook()
+    item_id = spoken(play, is_done=is_done)
+    play.now = 10.65
+    truncate = {"item_id": item_id, "content_index": 0, "audio_end_ms": audio_end_ms}
+    if is_first:
+        play.client("conversation.item.truncate", **truncate)
+        play.client("response.cancel")
+    else:
+        play.client("response.cancel")
+        assert play.client("conversation.item.truncate", **truncate) == [
+            f"conversation.item.truncated {item_id} {audio_end_ms}"
+        ]
+    assert told(play) == [heard]
+
+
+def test_a_client_that_truncates_one_message_has_heard_none_behind_it() -> None:
+    play = Playbook()
+    first = spoken(play, is_done=True)
+    spoken(play, is_done=True)
+    play.now = 10.5
+    play.client("conversation.item.truncate", item_id=first, content_index=0, audio_end_ms=450)
+    assert told(play) == ["One two", ""]
+
+
+def test_a_leg_that_plays_knows_better_than_an_estimate() -> None:
+    play = Playbook()
+    item_id = spoken(play, is_done=True)
+    play.now = 10.45
+    play.client("response.cancel")
+    play.report(rp.Played(item_id, 620))
+    assert told(play) == ["One two three"]
+
+
+def test_cancelling_out_of_band_stops_nothing_that_plays() -> None:
+    play = Playbook()
+    spoken(play, is_done=True)
+    other = play.respond(conversation="none")
+    play.now = 10.5
+    play.client("response.cancel", response_id=other)
+    assert told(play) == [WORDS]

@@ -42,3 +42,28 @@ def test_what_is_stopped_was_heard_no_further() -> None:
     assert (playing.heard_ms("a", 9.0), playing.heard_ms("b", 9.0), playing.ends_at) == (400, 0, 0.4)
     playing.add("c", 100, 0.5)
     assert playing.item_at(0.55) == "c"
+
+
+def test_a_slow_voice_is_remembered_from_the_beginning_of_its_item() -> None:
+    playing = Playing()
+    for second in range(200):
+        playing.add("a", 400, float(second))
+    assert (playing.heard_ms("a", 199.1), playing.heard_ms("a", 300.0)) == (199 * 400 + 100, 200 * 400)
+    playing.stop(199.0)
+    assert playing.heard_ms("a", 300.0) == 199 * 400
+
+
+def test_pieces_of_less_than_a_millisecond_add_up() -> None:
+    playing = Playing()
+    for _ in range(1000):
+        playing.add("a", 4.2, 0.0)
+    assert (playing.heard_ms("a", 9.0), playing.remaining_ms(0.0)) == (4200, 4200)
+
+
+def test_what_was_not_played_to_its_end_is_unfinished() -> None:
+    playing = Playing()
+    playing.add("a", 1000, 0.0)
+    playing.add("b", 1000, 0.0)
+    playing.add("c", 1000, 0.0)
+    assert playing.unfinished(1.25) == {"b": 250, "c": 0}
+    assert playing.unfinished(3.0) == {}

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 import order
 from vivavoce.core import effects as ef
 from vivavoce.core import events as ev
 from vivavoce.core.errors import ProtocolError
+from vivavoce.core.items import Item, Message, OutputAudio
 from vivavoce.core.response import Response
 from vivavoce.core.session import Session
 from vivavoce.dialects.choose import choose
@@ -28,13 +30,23 @@ def snapshot(response: Response) -> Any:
     return [(name, list(v) if isinstance(v, list) else v) for name, v in (inside | outside).items()]
 
 
+def as_shown(item: Item) -> Item:
+    """An item without what is only supposed of it: a cancel that comes too late tells that playing ends."""
+    if not isinstance(item, Message):
+        return item
+    content = [
+        msgspec.structs.replace(part, heard_ms=None) if isinstance(part, OutputAudio) else part for part in item.content
+    ]
+    return msgspec.structs.replace(item, content=tuple(content))
+
+
 def state(session: Session) -> Any:
     """Everything that an input may change, except for the ids that come next."""
     listening, answering = session._listening, session._answering
     buffer, turns = listening.buffer, listening._turns
     return (
         session.settings,
-        session.conversation.entries,
+        [as_shown(entry.item) for entry in session.conversation.entries],
         (buffer.format, buffer._odd, tuple(buffer._chunks), buffer._size, buffer._end, buffer._since),
         None if turns is None else dict(vars(turns)),
         (listening._utterance, dict(listening._pending), listening._early),
@@ -62,6 +74,10 @@ class Witness(World):
                     open_ = self.orders["ga"].unfinished
                     assert prompt.response_id in open_, "only what was created and is not done is asked for"
                     assert prompt.response_id not in self.asked, "a brain is asked once"
+                    for item in prompt.items:
+                        for part in item.content if isinstance(item, Message) else ():
+                            if isinstance(part, OutputAudio) and part.heard_ms is not None:
+                                assert part.audio_ms <= part.heard_ms, "no more is told than was heard"
                 case ef.Abandon(response_id):
                     assert response_id not in self.abandoned, "a response is abandoned once"
                     assert response_id not in self.done, "what is over need not be abandoned"

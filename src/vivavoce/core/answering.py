@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from . import events as ev
-from .conversation import Conversation, Entry
+from .conversation import Conversation, Entry, as_heard
 from .effects import Abandon, Answer, ClearPlayout, Discard, Effect, Prompt, Recognise, Send
 from .errors import ProtocolError
 from .items import InputAudio, Item, ItemReference, Message
@@ -73,6 +73,11 @@ class Answering:
         """What the client plays of the conversation."""
         self._owes_reply = False
         """Whether a turn ended while a response was under way, and is to be answered after it."""
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether a response of the conversation is under way."""
+        return self._main is not None
 
     @property
     def is_audible(self) -> bool:
@@ -143,26 +148,32 @@ class Answering:
         """
         response_id = response_id or self._main
         if response_id is None or response_id not in self._replies:
+            if self._main is None:
+                # Clients mostly cancel an answer that is done and still playing: what they stop was not heard.
+                self._hear(self._stop_playing(now))
             raise ProtocolError("response_cancel_not_active", "Cancellation failed: no active response found")
         is_main = response_id == self._main
         self._owes_reply = self._owes_reply and not is_main
-        out: list[Effect] = [Abandon(response_id)]
-        if is_main:
-            self.playing.stop(now)
-            out.append(ClearPlayout())
-        return out + self._finish(
-            response_id, "cancelled", StatusDetails("cancelled", "client_cancelled"), settings, now
-        )
+        details = StatusDetails("cancelled", "client_cancelled")
+        if not is_main:
+            return [Abandon(response_id), *self._finish(response_id, "cancelled", details, settings, now)]
+        played = self._stop_playing(now)
+        out: list[Effect] = [Abandon(response_id), ClearPlayout()]
+        out += self._finish(response_id, "cancelled", details, settings, now)
+        self._hear(played)
+        return out
 
     def interrupt(self, settings: Settings, now: float) -> list[Effect]:
         """End the conversation's response because the user speaks, and stop what is still being played."""
         self._owes_reply = False
-        self.playing.stop(now)
-        if self._main is None:
-            return [ClearPlayout()]
-        out: list[Effect] = [Abandon(self._main), ClearPlayout()]
-        details = StatusDetails("cancelled", "turn_detected")
-        return out + self._finish(self._main, "cancelled", details, settings, now)
+        played = self._stop_playing(now)
+        out: list[Effect] = [ClearPlayout()]
+        if self._main is not None:
+            out.insert(0, Abandon(self._main))
+            details = StatusDetails("cancelled", "turn_detected")
+            out += self._finish(self._main, "cancelled", details, settings, now)
+        self._hear(played)
+        return out
 
     def cancel_all(self, settings: Settings, now: float) -> list[Effect]:
         """End everything because the session ends."""
@@ -185,6 +196,13 @@ class Answering:
             return False
         main.response.cut(content_index, audio_end_ms)
         return True
+
+    def note_cut(self, item_id: str, now: float) -> None:
+        """Learn that the client truncated an item: if it was playing it, it plays nothing behind it either."""
+        played = self.playing.unfinished(now)
+        if item_id in played:
+            self.playing.stop(now)
+            self._hear({other: ms for other, ms in played.items() if other != item_id})
 
     # -------------------------------------------------------------------------------------------------- reports
 
@@ -235,7 +253,7 @@ class Answering:
         if response.id == self._main:
             for event in events:
                 if isinstance(event, ev.AudioDelta):
-                    ms = len(event.delta) // response.settings.output_format.bytes_per_ms
+                    ms = len(event.delta) / response.settings.output_format.bytes_per_ms
                     self.playing.add(event.item_id, ms, now)
         if response.is_over_limit:
             details = StatusDetails("incomplete", "max_output_tokens")
@@ -244,6 +262,21 @@ class Answering:
         return out
 
     # ------------------------------------------------------------------------------------------------ internals
+
+    def _stop_playing(self, now: float) -> dict[str, int]:
+        """Stop what is being played, and return how much of what was not played to its end has been heard."""
+        played = self.playing.unfinished(now)
+        main = self._replies.get(self._main or "")
+        if main is not None and (item_id := main.response.speaking_id) is not None:
+            # Of the message under way all may have been played that was made so far, but not all of its words.
+            played[item_id] = self.playing.heard_ms(item_id, now)
+        self.playing.stop(now)
+        return played
+
+    def _hear(self, played: dict[str, int]) -> None:
+        """Have the conversation know how much of each item was heard, once all of them are as they stay."""
+        for item_id, heard_ms in played.items():
+            self._conversation.hear(item_id, heard_ms)
 
     def _context(self, given: tuple[Item | ItemReference, ...] | None, now: float) -> tuple[Entry | str, ...]:
         """Return what a response is to know."""
@@ -283,7 +316,7 @@ class Answering:
             session_id=self._session_id,
             model=settings.model,
             instructions=chosen.instructions,
-            items=tuple(entry.item for entry in entries),
+            items=tuple(as_heard(entry.item) for entry in entries),
             said_at=tuple(entry.said_at for entry in entries),
             now=now,
             tools=chosen.tools,

@@ -176,10 +176,22 @@ class Conversation:
             raise not_audio()
         check_audio_end(audio_end_ms, part.audio_ms)
         content = list(item.content)
-        content[content_index] = cut_audio(part, audio_end_ms)
+        content[content_index] = truncated(part, audio_end_ms)
         cut = msgspec.structs.replace(item, content=tuple(content))
         self.replace(cut)
         return cut
+
+    def hear(self, item_id: str, heard_ms: int) -> None:
+        """Note that the user heard only so much of a spoken message, unless somebody knew better before."""
+        item = self.find(item_id)
+        if isinstance(item, Message):
+            content = tuple(
+                msgspec.structs.replace(part, heard_ms=heard_ms)
+                if isinstance(part, OutputAudio) and part.heard_ms is None
+                else part
+                for part in item.content
+            )
+            self.replace(msgspec.structs.replace(item, content=content))
 
     def _store(self, entry: Entry) -> None:
         item = entry.item
@@ -243,6 +255,33 @@ def cut_audio(part: OutputAudio, audio_end_ms: int) -> OutputAudio:
         audio_ms=audio_end_ms,
         words=words,
     )
+
+
+def truncated(part: OutputAudio, audio_end_ms: int) -> OutputAudio:
+    """Return the part as the client that played it says it was heard, which no estimate changes any more."""
+    cut = cut_audio(part, audio_end_ms)
+    return msgspec.structs.replace(cut, heard_ms=cut.audio_ms)
+
+
+def as_heard(item: Item) -> Item:
+    """Return an item with no more of its speech than the user heard."""
+    if not isinstance(item, Message) or not any(_is_unheard(part) for part in item.content):
+        return item
+    return msgspec.structs.replace(item, content=tuple(_heard(part) for part in item.content))
+
+
+def _is_unheard(part: Part) -> bool:
+    """Return whether the user heard less of a part than there is."""
+    if not isinstance(part, OutputAudio) or part.heard_ms is None:
+        return False
+    # Text of which no sound was sent yet was not heard either.
+    return part.heard_ms < part.audio_ms or (not part.audio_ms and bool(part.transcript))
+
+
+def _heard(part: Part) -> Part:
+    if not isinstance(part, OutputAudio) or part.heard_ms is None or not _is_unheard(part):
+        return part
+    return cut_audio(part, part.heard_ms) if part.audio_ms else msgspec.structs.replace(part, transcript="")
 
 
 def _audio_bytes(item: Item) -> int:

@@ -77,6 +77,9 @@ class OutputAudio(msgspec.Struct, frozen=True, tag_field="type", tag="output_aud
     """Ends of words, ascending; empty when the synthesiser gives none."""
 
 
+    heard_ms: int | None = None
+    """How much of it the user heard, as far as it was played by an interruption; None while it was not interrupted.
+    Clients are shown the whole part all the same, until they truncate it; prompts hold what was heard."""
 Part = InputText | InputAudio | InputImage | OutputText | OutputAudio
 
 

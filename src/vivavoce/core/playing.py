@@ -15,12 +15,16 @@ KEPT = 64
 
 
 class _Stretch(msgspec.Struct):
-    """Audio of one item that plays without a break."""
+    """Audio of one item: what plays without a break, and how much of the item came to its end before that."""
 
     item_id: str
     begins_at: float
     """Session time in seconds."""
-    ms: int
+    ms: float
+    before_ms: float = 0.0
+
+    def heard_ms(self, now: float) -> float:
+        return self.before_ms + min(self.ms, max(0.0, (now - self.begins_at) * 1000))
 
     @property
     def ends_at(self) -> float:
@@ -48,22 +52,30 @@ class Playing:
 
     def heard_ms(self, item_id: str, now: float) -> int:
         """Return how much of an item has been played by now."""
-        mine = (stretch for stretch in self._stretches if stretch.item_id == item_id)
-        return sum(min(stretch.ms, max(0, round((now - stretch.begins_at) * 1000))) for stretch in mine)
+        return round(sum(stretch.heard_ms(now) for stretch in self._stretches if stretch.item_id == item_id))
 
-    def add(self, item_id: str, ms: int, now: float) -> None:
+    def unfinished(self, now: float) -> dict[str, int]:
+        """Return how much has been played of each item that has not been played to its end."""
+        ids = {stretch.item_id: None for stretch in self._stretches if stretch.ends_at > now}
+        return {item_id: self.heard_ms(item_id, now) for item_id in ids}
+
+    def add(self, item_id: str, ms: float, now: float) -> None:
         """Learn that audio of an item was sent."""
         last = self._stretches[-1] if self._stretches else None
-        if last is None or last.ends_at <= now:
-            self._stretches.append(_Stretch(item_id, now, ms))
-        elif last.item_id == item_id:
+        if last is not None and last.item_id == item_id:
+            if last.ends_at <= now:
+                # A voice that is slower than it is played leaves a gap after every piece: an item is one stretch all
+                # the same, or a long one would be forgotten from its beginning.
+                last.before_ms, last.begins_at, last.ms = last.before_ms + last.ms, now, 0.0
             last.ms += ms
+        elif last is None or last.ends_at <= now:
+            self._stretches.append(_Stretch(item_id, now, ms))
         else:
             self._stretches.append(_Stretch(item_id, last.ends_at, ms))
 
     def stop(self, now: float) -> None:
         """Learn that the client plays nothing more of what it was sent."""
-        while self._stretches and self._stretches[-1].begins_at >= now:
+        while self._stretches and (last := self._stretches[-1]).begins_at >= now and not last.before_ms:
             self._stretches.pop()
         if self._stretches and (last := self._stretches[-1]).ends_at > now:
-            last.ms = round((now - last.begins_at) * 1000)
+            last.ms = max(0.0, (now - last.begins_at) * 1000)

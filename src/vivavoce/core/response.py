@@ -12,8 +12,8 @@ from collections.abc import Callable
 import msgspec
 
 from . import events as ev
-from .conversation import Conversation, check_audio_end, check_content_index, cut_audio, not_audio
-from .items import FunctionCall, Item, ItemStatus, Message, OutputAudio, OutputText, WordMark
+from .conversation import Conversation, check_audio_end, check_content_index, not_audio, truncated
+from .items import FunctionCall, Item, ItemStatus, McpCall, McpFault, Message, OutputAudio, OutputText, WordMark
 from .reports import Argued, Called, Said
 from .settings import ResponseSettings
 from .states import ResponseState, StatusDetails, Usage
@@ -214,6 +214,11 @@ class Response:
     def _close(self, status: ItemStatus) -> list[ev.ServerEvent]:
         """End the open item, if there is one."""
         match self._open:
+    @property
+    def speaking_id(self) -> str | None:
+        """The id of the spoken message under way, None while there is none."""
+        return self._open.id if isinstance(self._open, _Speaking) and not self._is_written else None
+
             case _Speaking() as speaking:
                 out, item = self._close_message(speaking, status)
             case _Calling() as calling:
@@ -252,7 +257,7 @@ class Response:
             ev.PartDone(self._event(), *where, msgspec.structs.replace(spoken, audio=b"")),
         ]
         if speaking.cut_ms is not None:
-            spoken = cut_audio(spoken, speaking.cut_ms)
+            spoken = truncated(spoken, speaking.cut_ms)
         return out, Message(speaking.id, "assistant", (spoken,), status)
 
     def _close_call(self, calling: _Calling, status: ItemStatus) -> tuple[list[ev.ServerEvent], Item]:

@@ -283,6 +283,7 @@ class Session:
                 case Send(ev.BufferCommitted()) if detection.create_response:
                     out += self._answering.create_for_turn(self.settings, now)
         return out
+        self._answering.note_cut(event.item_id, now)
 
     def _overheard(self, report: Overheard, now: float) -> list[Effect]:
         return self._listening.receive_words(report)
