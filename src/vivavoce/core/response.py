@@ -13,7 +13,7 @@ import msgspec
 
 from . import events as ev
 from .conversation import Conversation, check_audio_end, check_content_index, not_audio, truncated
-from .items import FunctionCall, Item, ItemStatus, McpCall, McpFault, Message, OutputAudio, OutputText, WordMark
+from .items import FunctionCall, Item, ItemStatus, Message, OutputAudio, OutputText, WordMark
 from .reports import Argued, Called, Said
 from .settings import ResponseSettings
 from .states import ResponseState, StatusDetails, Usage
@@ -156,6 +156,11 @@ class Response:
         """Return whether that item is the message under way."""
         return isinstance(self._open, _Speaking) and self._open.id == item_id
 
+    @property
+    def speaking_id(self) -> str | None:
+        """The id of the spoken message under way, None while there is none."""
+        return self._open.id if isinstance(self._open, _Speaking) and not self._is_written else None
+
     def cut(self, content_index: int, audio_end_ms: int) -> None:
         """Keep only so much of the message under way once it is done.
 
@@ -214,11 +219,6 @@ class Response:
     def _close(self, status: ItemStatus) -> list[ev.ServerEvent]:
         """End the open item, if there is one."""
         match self._open:
-    @property
-    def speaking_id(self) -> str | None:
-        """The id of the spoken message under way, None while there is none."""
-        return self._open.id if isinstance(self._open, _Speaking) and not self._is_written else None
-
             case _Speaking() as speaking:
                 out, item = self._close_message(speaking, status)
             case _Calling() as calling:
