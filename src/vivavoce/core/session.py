@@ -257,6 +257,7 @@ class Session:
     def _truncate_item(self, event: ev.ConversationItemTruncate, now: float) -> list[Effect]:
         if not self._answering.cut(event.item_id, event.content_index, event.audio_end_ms):
             self.conversation.truncate(event.item_id, event.content_index, event.audio_end_ms)
+        self._answering.note_cut(event.item_id, now)
         done = ev.ItemTruncated(self._event(), event.item_id, event.content_index, event.audio_end_ms)
         return [Send(done)]
 
@@ -283,7 +284,6 @@ class Session:
                 case Send(ev.BufferCommitted()) if detection.create_response:
                     out += self._answering.create_for_turn(self.settings, now)
         return out
-        self._answering.note_cut(event.item_id, now)
 
     def _overheard(self, report: Overheard, now: float) -> list[Effect]:
         return self._listening.receive_words(report)
