@@ -32,6 +32,8 @@ class InputAudio(msgspec.Struct, frozen=True, tag_field="type", tag="input_audio
     """The text as the client is shown it; None until it is known, or when the client did not ask for it."""
     heard: str | None = None
     """The text as the brain is given it; None until it is known."""
+    is_silence: bool = False
+    """Whether it stands for the user having been silent for too long."""
 
     @property
     def words(self) -> str:
@@ -75,11 +77,11 @@ class OutputAudio(msgspec.Struct, frozen=True, tag_field="type", tag="output_aud
     """How much audio the part has, also when `audio` is gone."""
     words: tuple[WordMark, ...] = ()
     """Ends of words, ascending; empty when the synthesiser gives none."""
-
-
     heard_ms: int | None = None
     """How much of it the user heard, as far as it was played by an interruption; None while it was not interrupted.
     Clients are shown the whole part all the same, until they truncate it; prompts hold what was heard."""
+
+
 Part = InputText | InputAudio | InputImage | OutputText | OutputAudio
 
 
