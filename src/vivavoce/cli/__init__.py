@@ -22,6 +22,7 @@ COMMANDS = {
     "say": "speak a text, or have it answered, into WAV files",
     "talk": "talk to a server in the terminal",
     "transcribe": "write down what a recording says",
+    "check": "check any Realtime server against the rules of the protocol",
     "replay": "run a session's journal through the core again",
 }
 """The commands, and what each does in half a line."""
