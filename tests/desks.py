@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
@@ -11,8 +12,12 @@ import httpx
 from fastapi import FastAPI
 
 from callers import StringBrain, StringEars
+from vivavoce.audio.wav import WavWriter
 from vivavoce.config import Access, Limits, Secret
+from vivavoce.core.effects import Vocabulary
 from vivavoce.core.errors import EngineError
+from vivavoce.core.formats import PCM_16K, AudioFormat
+from vivavoce.core.reports import Heard, Report, Transcribed, TranscriptionFailed, Word
 from vivavoce.engines.api import Hearing, Llm, Speech
 from vivavoce.engines.registry import Engines
 from vivavoce.server.admission import Admission
@@ -80,15 +85,27 @@ class Office:
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
             return await client.post(path, **request)
 
-    def visit(self, path: str, body: Any) -> Visit:
+    async def upload(self, path: str, file: bytes | None, **fields: Any) -> httpx.Response:
+        """The whole answer to a form."""
+        files = {} if file is None else {"file": ("speech.wav", file)}
+        # A form without a file is sent as one all the same.
+        data = {"model": "gpt-4o-transcribe"} | fields
+        texts = [(name, (None, one)) for name, value in data.items() for one in _listed(value)]
+        return await self.ask(path, files=[*files.items(), *texts])
+
+    def visit(self, path: str, body: Any = None, *, content: bytes = b"", type_: str = "application/json") -> Visit:
         """A request whose client sees every piece come, and may leave."""
-        return Visit(self.app, path, json.dumps(body).encode())
+        return Visit(self.app, path, content or json.dumps(body).encode(), type_)
+
+
+def _listed(value: Any) -> list[str]:
+    return [str(one) for one in (value if isinstance(value, list) else [value]) if one is not None]
 
 
 class Visit:
     """One request, as a server would pass it to the application."""
 
-    def __init__(self, app: FastAPI, path: str, body: bytes) -> None:
+    def __init__(self, app: FastAPI, path: str, body: bytes, type_: str) -> None:
         self.status: int | None = None
         self.headers: dict[str, str] = {}
         self.body = b""
@@ -107,7 +124,7 @@ class Visit:
             "path": path,
             "raw_path": path.encode(),
             "query_string": b"",
-            "headers": [(b"host", b"localhost:8000"), (b"content-type", b"application/json")],
+            "headers": [(b"host", b"localhost:8000"), (b"content-type", type_.encode())],
             "client": ("127.0.0.1", 5000),
             "server": ("localhost", 8000),
         }
@@ -132,7 +149,7 @@ class Visit:
         """Return when something has become true; nothing here takes long."""
         async with asyncio.timeout(5):
             while not condition():  # noqa: ASYNC110 - there is nobody to tell of it
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.0001)
 
     async def leave(self) -> None:
         """Be gone, and return when the application is done."""
@@ -153,3 +170,75 @@ def events_of(body: bytes) -> list[Any]:
     blocks = body.decode().strip().split("\n\n")
     lines = [line.removeprefix("data: ") for block in blocks for line in block.splitlines() if line.startswith("data")]
     return [json.loads(line) if line.startswith("{") else line for line in lines]
+
+
+class LoudEars:
+    """Takes any sound but silence for speech, and understands a word for each 100 ms of it."""
+
+    def __init__(self, report: Callable[[Report], None], hearing: LoudHearing) -> None:
+        self._report = report
+        self._hearing = hearing
+        self._frame = bytearray()
+        self._at = 0
+        hearing.open_ears += 1
+
+    def listen(self, audio: bytes, format: AudioFormat, at: int, detect: bool) -> None:  # noqa: A002
+        assert detect
+        assert format == PCM_16K
+        assert at == self._at + format.ticks(len(self._frame))
+        self._frame += audio
+        self._hearing.heard_bytes += len(audio)
+        while len(self._frame) >= 1024:
+            frame = bytes(self._frame[:1024])
+            del self._frame[:1024]
+            self._at += 512 * 3
+            self._soon(Heard(self._at, self._hearing.judge(frame)))
+
+    def recognise(self, item_id: str, audio: bytes, format: AudioFormat, vocabulary: Vocabulary) -> None:  # noqa: A002
+        self._hearing.recognised.append((len(audio) // 32, vocabulary))
+        number = len(self._hearing.recognised)
+        if number == self._hearing.fails_at:
+            self._soon(TranscriptionFailed(item_id, "engine_error", "the recogniser broke"))
+            return
+        loud = [at for at in range(0, len(audio), 3200) if any(audio[at : at + 3200])]
+        words = tuple(
+            Word(f"w{number}{'abcdefghij'[i % 10]}", at // 32, at // 32 + 100, 0.5) for i, at in enumerate(loud)
+        )
+        self._soon(Transcribed(item_id, " ".join(word.text for word in words), words, 0.5))
+
+    def close(self) -> None:
+        self._report = lambda report: None
+        self._hearing.open_ears -= 1
+
+    def _soon(self, report: Report) -> None:
+        asyncio.get_running_loop().call_soon(lambda: self._report(report))
+
+
+class LoudHearing:
+    """Hearing that counts its ears and what it was given."""
+
+    def __init__(self, *, fails_at: int = 0) -> None:
+        self.fails_at = fails_at
+        self.open_ears = 0
+        self.heard_bytes = 0
+        self.recognised: list[tuple[int, Vocabulary]] = []
+        """Milliseconds and vocabulary of each utterance."""
+
+    def judge(self, frame: bytes) -> float:
+        return 0.9 if any(frame) else 0.05
+
+    def open(self, report: Callable[[Report], None]) -> LoudEars:
+        return LoudEars(report, self)
+
+    async def ready(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+def wav_of(*parts_ms: int, rate_hz: int = 16_000) -> bytes:
+    """A WAV file in which silence and sound take turns, beginning with silence."""
+    pcm = b"".join((b"\0\0", b"\x00\x20")[index % 2] * (rate_hz * ms // 1000) for index, ms in enumerate(parts_ms))
+    file = io.BytesIO()
+    with WavWriter(file, rate_hz) as wav:
+        wav.write(pcm)
+    return file.getvalue()

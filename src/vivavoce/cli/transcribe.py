@@ -239,7 +239,7 @@ def _seconds(ms: int) -> str:
 def _rendered(
     path: Path, segments: list[Segment], duration_s: float, line: Line, args: argparse.Namespace, place: Place
 ) -> str:
-    from .cues import srt, vtt
+    from ..engines.cues import srt, vtt
 
     if args.srt:
         return srt(segments)

@@ -42,6 +42,8 @@ class Engines:
         """What the brain writes with, for those who want text alone; None for a brain that is all of a piece."""
         self.tts = tts
         """What the brain speaks with, for those who have the text; None for a brain that is all of a piece."""
+        self.languages = ("en",)
+        """ISO 639-1 codes of what the hearing understands."""
 
     async def ready(self) -> None:
         """Return when all can be used.

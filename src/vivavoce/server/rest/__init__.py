@@ -6,6 +6,8 @@
 | `http` | requests read within bounds, and `Streamed`: a response that is made while it is sent |
 | `speech` | `/v1/audio/speech` |
 | `transcriptions` | `/v1/audio/transcriptions` and `/v1/audio/translations` |
+| `wanted`, `transcripts` | what is asked of a recording, and the forms in which it is told |
 | `completions` | `/v1/chat/completions` |
+| `client_secrets` | keys for browsers: `/v1/realtime/client_secrets`, and `sessions` as the beta had them |
 | `routes` | which of them answers where |
 """

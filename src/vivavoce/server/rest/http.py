@@ -50,6 +50,7 @@ async def read_json(request: Asked, most_bytes: int, seconds: float) -> dict[str
     Raises:
         Refused: it is no JSON object, too large or too slow.
     """
+    _check_json(request.headers)
     data = bytearray()
     async with _in_time(seconds):
         async for piece in request.stream():
@@ -58,16 +59,42 @@ async def read_json(request: Asked, most_bytes: int, seconds: float) -> dict[str
                 raise too_large(most_bytes)
     try:
         value = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(400, "invalid_json", f"The body of the request is not JSON: {error}.") from error
     if not isinstance(value, dict):
         raise Refused(400, "invalid_json", "The body of the request is not a JSON object.")
     return value
 
 
-@asynccontextmanager
-async def read_form(request: Asked, most_bytes: int, seconds: float) -> AsyncIterator[list[tuple[str, Any]]]:
-    """Give the fields of a form, in order: texts, and files that lie on disk while the context lasts.
+def _check_json(headers: Mapping[str, str]) -> None:
+    """Raise `Refused` where a request says that its body is something else than JSON."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind and kind != "application/json" and not kind.endswith("+json"):
+        raise Refused(
+            415, "unsupported_media_type", f"The request has to be JSON: its Content-Type application/json, not {kind}."
+        )
+    coding = headers.get("content-encoding", "identity").strip().lower()
+    if coding != "identity":
+        raise Refused(415, "unsupported_content_encoding", f"Bodies are taken as they are, not as {coding[:50]}.")
+
+
+class Form:
+    """A form that was read; its file lies on disk until it is closed."""
+
+    def __init__(self, items: list[tuple[str, Any]]) -> None:
+        self.texts = [(name, value) for name, value in items if isinstance(value, str)]
+        """Names and values of the fields that are texts, in order."""
+        self.files = {name: value.file for name, value in items if not isinstance(value, str)}
+        """The files by the names of their fields."""
+
+    def close(self) -> None:
+        """Remove the files."""
+        for file in self.files.values():
+            file.close()
+
+
+async def read_form(request: Asked, most_bytes: int, seconds: float) -> Form:
+    """Return the form in a request's body.
 
     Raises:
         Refused: it is no such form, too large or too slow.
@@ -93,10 +120,7 @@ async def read_form(request: Asked, most_bytes: int, seconds: float) -> AsyncIte
             form = await parser.parse()
     except (MultiPartException, HTTPException) as error:
         raise Refused(400, "invalid_form", f"The form cannot be read: {_detail(error)}.") from error
-    try:
-        yield form.multi_items()
-    finally:
-        await form.close()
+    return Form(form.multi_items())
 
 
 def too_large(most_bytes: int) -> Refused:
@@ -250,12 +274,18 @@ def router_of(admission: Admission, endpoints: Mapping[str, Callable[[Asked], Aw
 
     async def authenticated(request: HttpRequest) -> None:
         peer = f"{request.client.host}:{request.client.port}" if request.client else "unknown"
-        admission.authenticate(Request(request.url.path, request.query_params, request.headers, peer))
+        asked = Request(request.url.path, request.query_params, request.headers, peer)
+        request.state.key_id = admission.authenticate(asked)
 
     router = APIRouter(dependencies=[Depends(authenticated)])
     for path, answer in endpoints.items():
         router.add_api_route(path, _endpoint(answer), methods=["POST"], response_model=None)
     return router
+
+
+def key_id_of(request: Asked) -> str:
+    """Return the id of the key that a request was let in with."""
+    return str(request.state.key_id)
 
 
 def _endpoint(answer: Callable[[Asked], Awaitable[Answer]]) -> Callable[[HttpRequest], Awaitable[Response]]:

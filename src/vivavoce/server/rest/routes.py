@@ -8,8 +8,13 @@ from ..admission import Admission
 from .desk import Desk
 from .http import Router, router_of
 from .speech import create_speech
+from .transcriptions import create_transcription, create_translation
 
-_ENDPOINTS = {"/v1/audio/speech": create_speech}
+_ENDPOINTS = {
+    "/v1/audio/speech": create_speech,
+    "/v1/audio/transcriptions": create_transcription,
+    "/v1/audio/translations": create_translation,
+}
 
 
 def rest_router(desk: Desk, admission: Admission) -> Router:

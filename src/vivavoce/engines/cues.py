@@ -1,20 +1,38 @@
-"""Subtitles: SRT and WebVTT from segments of speech.  Pure."""
+"""Subtitles: SRT and WebVTT from segments of speech.  Pure; called by the command line and by `server.rest`."""
 
 from __future__ import annotations
 
 import html
 import textwrap
 from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 import msgspec
-
-from .segments import Segment
 
 _LINE_CHARACTERS = 42
 """The usual width of a line of subtitles."""
 _CUE_CHARACTERS = 2 * _LINE_CHARACTERS
 """Two lines are as much as is read at a glance."""
 _SHORTEST_MS = 300
+
+
+class Segment(Protocol):
+    """A stretch of speech."""
+
+    @property
+    def start_ms(self) -> int | None:
+        """From the beginning of the recording; None when it is not known."""
+        ...
+
+    @property
+    def end_ms(self) -> int | None:
+        """From the beginning of the recording; None when it is not known."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """Its words; empty when there are none."""
+        ...
 
 
 class Cue(msgspec.Struct, frozen=True):

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from vivavoce.cli.cues import cues_of, srt, vtt
 from vivavoce.cli.segments import Segment
+from vivavoce.engines.cues import cues_of, srt, vtt
 
 
 def segment(text: str, start_ms: int | None, end_ms: int | None) -> Segment:
