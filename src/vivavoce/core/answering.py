@@ -8,21 +8,35 @@ response ends in the same call, and whatever the brain still sends carries a dea
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
 from . import events as ev
-from .conversation import Conversation, Entry, as_heard
-from .effects import Abandon, Answer, ClearPlayout, Discard, Effect, Prompt, Recognise, Send
+from .approvals import Approvals
+from .conversation import Conversation, Entry, understood, unheard_part
+from .effects import Abandon, Answer, ClearPlayout, Discard, Effect, Recognise, Send
 from .errors import ProtocolError
-from .items import InputAudio, Item, ItemReference, Message
+from .items import Item, ItemReference, McpApprovalResponse
 from .playing import Playing
-from .reports import Answered, Argued, Broke, Called, Said, Spent, Transcribed, TranscriptionFailed
+from .prompting import prompt_of
+from .remote import MAX_ROUNDS, RemoteCall, RemoteCalls
+from .reports import (
+    Answered,
+    Argued,
+    Broke,
+    Called,
+    Said,
+    Spent,
+    ToolFailed,
+    ToolReturned,
+    Transcribed,
+    TranscriptionFailed,
+)
 from .response import NewId, Response
-from .settings import Settings, Tool, for_response
+from .settings import Settings, for_response
 from .states import StatusDetails, Usage
-from .usage import of_prompt, with_output
+from .tooling import Offer, Tooling, as_told
+from .usage import of_prompt, together, with_output
 from .vocabulary import vocabulary_of
 
 RATE_LIMIT_TOKENS = 10_000_000
@@ -37,8 +51,14 @@ class _Reply(msgspec.Struct):
     """What it is to know: items that came with it, and ids of items of the conversation."""
     unheard: dict[str, int]
     """Places in the context of audio that came with it and is still being recognised, by the id of its utterance."""
+    calls: RemoteCalls
+    """What it calls of remote tools."""
     asked: Usage | None = None
-    """What its prompt cost; None until the brain was asked.  Counted then, for its end must not wait for it."""
+    """What its prompts cost; None until the brain was asked.  Counted then, for its end must not wait for it."""
+    spent: tuple[Spent | None, ...] = ()
+    """What the engine counted for each round that ended."""
+    offer: Offer = Offer()
+    """What the brain may call."""
 
 
 class Answering:
@@ -51,6 +71,7 @@ class Answering:
         new_id: NewId,
         is_unheard: Callable[[str], bool],
         max_parallel: int,
+        tooling: Tooling,
     ) -> None:
         """Make the output side.
 
@@ -60,12 +81,16 @@ class Answering:
             new_id: makes ids.
             is_unheard: whether the words of an item are still awaited.
             max_parallel: the most responses that may be under way at once.
+            tooling: what remote tools there are.
         """
         self._session_id = session_id
         self._conversation = conversation
         self._new_id = new_id
         self._is_unheard = is_unheard
         self._max_parallel = max_parallel
+        self._tooling = tooling
+        self.approvals = Approvals(conversation, new_id)
+        """The calls of remote tools that the client has to approve."""
         self._replies: dict[str, _Reply] = {}
         self._main: str | None = None
         """The id of the response that belongs to the conversation."""
@@ -123,15 +148,26 @@ class Answering:
             raise ProtocolError(
                 "cannot_update_voice", "Cannot update a conversation's voice if assistant audio is present."
             )
-        check_tool_choice(chosen.tool_choice, chosen.tools, "response.tool_choice")
+        self._tooling.check(chosen, "response")
         conversation = self._conversation if is_main else None
         response = Response(self._new_id("resp"), chosen, conversation, event.metadata, self._new_id)
-        reply = self._replies[response.id] = _Reply(response, context, {})
-        if is_main:
-            self._main = response.id
-        out: list[Effect] = [Send(response.created()), self._rate_limits(is_early=True)]
-        out += self._recognise(reply, settings)
-        return out + self._ask(response.id, settings, now)
+        approved = self.approvals.collect() if is_main and event.input is None else []
+        out = self._tooling.seek(chosen.mcp_servers, now)
+        return out + self._begin(response, context, approved, settings, now)
+
+    def decide(self, item: McpApprovalResponse, settings: Settings, now: float) -> list[Effect]:
+        """Take in a decision of the client, and run what it approved in a response of its own."""
+        petition = self.approvals.decide(item)
+        if petition is None:
+            return []
+        is_main = petition.context is None
+        if (is_main and self._main is not None) or len(self._replies) >= self._max_parallel:
+            self._owes_reply = self._owes_reply or is_main
+            return []
+        conversation, metadata = (self._conversation, None) if is_main else (None, petition.metadata)
+        response = Response(self._new_id("resp"), petition.chosen, conversation, metadata, self._new_id)
+        context = self._conversation.ids if petition.context is None else petition.context
+        return self._begin(response, context, self.approvals.collect(petition), settings, now)
 
     def create_for_turn(self, settings: Settings, now: float) -> list[Effect]:
         """Answer a turn that just ended, after the response under way if there is one."""
@@ -212,7 +248,7 @@ class Answering:
             if (place := reply.unheard.pop(report.item_id, None)) is not None:
                 text = report.text if isinstance(report, Transcribed) else ""
                 reply.context = tuple(
-                    _understood(known, text) if index == place and isinstance(known, Entry) else known
+                    understood(known, text) if index == place and isinstance(known, Entry) else known
                     for index, known in enumerate(reply.context)
                 )
         return self.ask_waiting(settings, now)
@@ -221,7 +257,7 @@ class Answering:
         """Ask whatever waited for words that are known now, or are not to come any more."""
         out: list[Effect] = []
         for response_id, reply in tuple(self._replies.items()):
-            if reply.asked is None:
+            if reply.asked is None and response_id in self._replies:
                 out += self._ask(response_id, settings, now)
         return out
 
@@ -235,33 +271,81 @@ class Answering:
         response = reply.response
         events: list[ev.ServerEvent] = []
         match report:
-            case Said():
-                events = response.say(report, now)
-            case Called():
-                events = response.call(report, now)
-            case Argued():
-                events = response.argue(report)
+            case Said() | Called() | Argued():
+                events = reply.calls.take(report, reply.offer, now)
             case Answered(reason="stop"):
-                return self._finish(response.id, "completed", None, settings, now, report.spent)
+                reply.spent += (report.spent,)
+                if not reply.calls.has_any:
+                    return self._finish(response.id, "completed", None, settings, now)
+                return self._go_on(reply, reply.calls.end_round(now), settings, now)
             case Answered():
+                reply.spent += (report.spent,)
                 details = StatusDetails("incomplete", report.reason)
-                return self._finish(response.id, "incomplete", details, settings, now, report.spent)
+                return self._finish(response.id, "incomplete", details, settings, now)
             case Broke():
                 details = StatusDetails("failed", None, "server_error", report.code, report.message)
                 return self._finish(response.id, "failed", details, settings, now)
         out: list[Effect] = [Send(event) for event in events]
-        if response.id == self._main:
-            for event in events:
-                if isinstance(event, ev.AudioDelta):
-                    ms = len(event.delta) / response.settings.output_format.bytes_per_ms
-                    self.playing.add(event.item_id, ms, now)
-        if response.is_over_limit:
-            details = StatusDetails("incomplete", "max_output_tokens")
-            out.append(Abandon(response.id))
-            out += self._finish(response.id, "incomplete", details, settings, now)
-        return out
+        self._note_played(reply, out, now)
+        return out + self._stop_over_limit(reply, settings, now)
+
+    def receive_tool(self, report: ToolReturned | ToolFailed, settings: Settings, now: float) -> list[Effect]:
+        """Take in what came of a remote tool's call; reports of calls that are over are ignored."""
+        reply = next((reply for reply in self._replies.values() if reply.calls.has(report.item_id)), None)
+        return [] if reply is None else self._go_on(reply, reply.calls.receive(report, now), settings, now)
 
     # ------------------------------------------------------------------------------------------------ internals
+
+    def _begin(
+        self,
+        response: Response,
+        context: tuple[Entry | str, ...],
+        approved: list[RemoteCall],
+        settings: Settings,
+        now: float,
+    ) -> list[Effect]:
+        """Announce a response, and have it begin with the calls that were approved."""
+        reply = self._replies[response.id] = _Reply(response, context, {}, RemoteCalls(response, self._new_id))
+        if response.conversation is not None:
+            self._main = response.id
+        out: list[Effect] = [Send(response.created()), self._rate_limits(is_early=True)]
+        out += self._recognise(reply, settings)
+        if approved:
+            out += reply.calls.begin(approved, now)
+        return out + self._ask(response.id, settings, now)
+
+    def _go_on(self, reply: _Reply, out: list[Effect], settings: Settings, now: float) -> list[Effect]:
+        """Do what comes after a round of remote calls, once all of them have returned."""
+        self._note_played(reply, out, now)
+        over_limit = self._stop_over_limit(reply, settings, now)
+        if over_limit or reply.calls.is_waiting:
+            return out + over_limit
+        response_id = reply.response.id
+        if reply.calls.has_functions or reply.calls.wishes:
+            # What the client brings comes first: it asks for the next response itself.
+            return out + self._finish(response_id, "completed", None, settings, now)
+        if reply.calls.rounds >= MAX_ROUNDS:
+            text = f"The model called remote tools {MAX_ROUNDS} times in a row without answering."
+            details = StatusDetails("failed", None, "server_error", "too_many_tool_calls", text)
+            return out + self._finish(response_id, "failed", details, settings, now)
+        return out + self._ask(response_id, settings, now)
+
+    def _note_played(self, reply: _Reply, effects: list[Effect], now: float) -> None:
+        """Learn what the client is given to play."""
+        if reply.response.id != self._main:
+            return
+        for effect in effects:
+            if isinstance(effect, Send) and isinstance(effect.event, ev.AudioDelta):
+                ms = len(effect.event.delta) / reply.response.settings.output_format.bytes_per_ms
+                self.playing.add(effect.event.item_id, ms, now)
+
+    def _stop_over_limit(self, reply: _Reply, settings: Settings, now: float) -> list[Effect]:
+        """End a response that has used up what it may say."""
+        if not reply.response.is_over_limit:
+            return []
+        details = StatusDetails("incomplete", "max_output_tokens")
+        out = self._finish(reply.response.id, "incomplete", details, settings, now)
+        return [Abandon(reply.response.id), *out]
 
     def _stop_playing(self, now: float) -> dict[str, int]:
         """Stop what is being played, and return how much of what was not played to its end has been heard."""
@@ -307,30 +391,20 @@ class Answering:
     def _ask(self, response_id: str, settings: Settings, now: float) -> list[Effect]:
         """Ask the brain, unless words are still awaited."""
         reply = self._replies[response_id]
+        chosen = reply.response.settings
         if reply.unheard or any(isinstance(known, str) and self._is_unheard(known) for known in reply.context):
             return []
-        entries = self._entries(reply)
-        chosen = reply.response.settings
-        prompt = Prompt(
-            response_id=response_id,
-            session_id=self._session_id,
-            model=settings.model,
-            instructions=chosen.instructions,
-            items=tuple(as_heard(entry.item) for entry in entries),
-            said_at=tuple(entry.said_at for entry in entries),
-            now=now,
-            tools=chosen.tools,
-            tool_choice=chosen.tool_choice,
-            parallel_tool_calls=chosen.parallel_tool_calls is not False,
-            modality="audio" if "audio" in chosen.output_modalities else "text",
-            voice=chosen.voice,
-            speed=chosen.speed,
-            output_format=chosen.output_format,
-            temperature=chosen.temperature,
-            max_output_tokens=chosen.max_output_tokens,
-            reasoning_effort=(chosen.reasoning or {}).get("effort"),
-        )
-        reply.asked = of_prompt(prompt)
+        if reply.calls.is_waiting or self._tooling.is_awaited(chosen.mcp_servers):
+            return []
+        try:
+            reply.offer = self._tooling.offer(chosen)
+        except ProtocolError as error:
+            details = StatusDetails("failed", None, error.type, error.code, error.message)
+            return self._finish(response_id, "failed", details, settings, now)
+        made = reply.response.output
+        entries = as_told([*self._entries(reply), *(Entry(item, now) for item in made)], reply.offer.targets)
+        prompt = prompt_of(reply.response, self._session_id, settings.model, entries, reply.offer, now)
+        reply.asked = of_prompt(prompt) if reply.asked is None else together(reply.asked, of_prompt(prompt))
         return [Answer(prompt)]
 
     def _entries(self, reply: _Reply) -> list[Entry]:
@@ -345,14 +419,21 @@ class Answering:
         details: StatusDetails | None,
         settings: Settings,
         now: float,
-        spent: Spent | None = None,
     ) -> list[Effect]:
         reply = self._replies.pop(response_id)
         if self._main == response_id:
             self._main = None
         asked = reply.asked or Usage()
-        events = reply.response.finish(status, details, lambda output: with_output(asked, output, spent))
-        out: list[Effect] = [Send(event) for event in events]
+        counted = [one for one in reply.spent if one is not None]
+        spent = together(*counted) if counted and len(counted) == len(reply.spent) else None
+        out = reply.calls.drop(now)
+        response = reply.response
+        events = response.finish(status, details, lambda output: with_output(asked, output, spent))
+        out += [Send(event) for event in events]
+        if reply.calls.wishes:
+            made = tuple(Entry(item, now) for item in response.output)
+            context = None if response.conversation is not None else reply.context + made
+            self.approvals.file(response.settings, context, response.metadata, response.output, reply.calls.wishes)
         out += [Discard(utterance) for utterance in reply.unheard]
         out.append(self._rate_limits(is_early=False))
         if self._owes_reply and self._main is None:
@@ -362,33 +443,3 @@ class Answering:
 
     def _rate_limits(self, *, is_early: bool) -> Send:
         return Send(ev.RateLimits(self._new_id("event"), is_early, RATE_LIMIT_TOKENS, RATE_LIMIT_TOKENS))
-
-
-def unheard_part(item: Item) -> InputAudio | None:
-    """Return the audio of a message that came without words, if it has any."""
-    if not isinstance(item, Message):
-        return None
-    found = (part for part in item.content if isinstance(part, InputAudio) and part.audio and part.heard is None)
-    return next(found, None)
-
-
-def _understood(entry: Entry, text: str) -> Entry:
-    """Return a message with the words of its audio."""
-    assert isinstance(entry.item, Message)
-    unheard = unheard_part(entry.item)
-    content = tuple(
-        msgspec.structs.replace(part, heard=text) if isinstance(part, InputAudio) and part is unheard else part
-        for part in entry.item.content
-    )
-    return Entry(msgspec.structs.replace(entry.item, content=content), entry.said_at)
-
-
-def check_tool_choice(choice: str | dict[str, Any], tools: tuple[Tool, ...], path: str) -> None:
-    """Raise `ProtocolError` when a function is demanded that is not among the tools."""
-    if isinstance(choice, dict) and choice.get("type") == "function":
-        names = [tool.name for tool in tools]
-        if choice["name"] not in names:
-            known = ", ".join(f"'{name}'" for name in names) or "none"
-            raise ProtocolError(
-                "invalid_value", f"Tool choice '{choice['name']}' not found in 'tools'; there: {known}.", path
-            )

@@ -284,6 +284,25 @@ def _heard(part: Part) -> Part:
     return cut_audio(part, part.heard_ms) if part.audio_ms else msgspec.structs.replace(part, transcript="")
 
 
+def unheard_part(item: Item) -> InputAudio | None:
+    """Return the audio of a message that came without words, if it has any."""
+    if not isinstance(item, Message):
+        return None
+    found = (part for part in item.content if isinstance(part, InputAudio) and part.audio and part.heard is None)
+    return next(found, None)
+
+
+def understood(entry: Entry, text: str) -> Entry:
+    """Return a message with the words of its audio."""
+    assert isinstance(entry.item, Message)
+    unheard = unheard_part(entry.item)
+    content = tuple(
+        msgspec.structs.replace(part, heard=text) if isinstance(part, InputAudio) and part is unheard else part
+        for part in entry.item.content
+    )
+    return Entry(msgspec.structs.replace(entry.item, content=content), entry.said_at)
+
+
 def _audio_bytes(item: Item) -> int:
     if not isinstance(item, Message):
         return 0

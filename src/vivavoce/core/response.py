@@ -13,7 +13,7 @@ import msgspec
 
 from . import events as ev
 from .conversation import Conversation, check_audio_end, check_content_index, not_audio, truncated
-from .items import FunctionCall, Item, ItemStatus, Message, OutputAudio, OutputText, WordMark
+from .items import FunctionCall, Item, ItemStatus, McpCall, McpFault, Message, OutputAudio, OutputText, WordMark
 from .reports import Argued, Called, Said
 from .settings import ResponseSettings
 from .states import ResponseState, StatusDetails, Usage
@@ -54,6 +54,28 @@ class _Calling:
         self.arguments: list[str] = []
 
 
+class _Fetching:
+    """The call of a remote tool, until it has returned."""
+
+    __slots__ = ("approval_request_id", "arguments", "id", "index", "is_running", "label", "name")
+
+    def __init__(self, id: str, index: int, label: str, name: str, approval_request_id: str | None) -> None:  # noqa: A002
+        self.id = id
+        self.index = index
+        self.label = label
+        self.name = name
+        self.approval_request_id = approval_request_id
+        self.arguments: list[str] = []
+        self.is_running = False
+
+    def item(self, status: ItemStatus, outcome: str | McpFault | None = None) -> McpCall:
+        output, error = (None, outcome) if isinstance(outcome, McpFault) else (outcome, None)
+        arguments = "".join(self.arguments)
+        if self.is_running:
+            arguments = arguments or "{}"
+        return McpCall(self.id, self.label, self.name, arguments, self.approval_request_id, output, error, status)
+
+
 class Response:
     """One answer under way."""
 
@@ -70,7 +92,7 @@ class Response:
         self.conversation = conversation
         self.metadata = metadata
         self._new_id = new_id
-        self._open: _Speaking | _Calling | None = None
+        self._open: _Speaking | _Calling | _Fetching | None = None
         self._output: list[Item] = []
         self._tokens = 0
         self._done = False
@@ -140,13 +162,49 @@ class Response:
         return out
 
     def argue(self, argued: Argued) -> list[ev.ServerEvent]:
-        """Add to the arguments of the present function call; without one there is nothing to add to."""
+        """Add to the arguments of the present call; without one there is nothing to add to."""
         calling = self._open
-        if not isinstance(calling, _Calling) or not argued.delta:
+        if not isinstance(calling, _Calling | _Fetching) or not argued.delta:
             return []
         calling.arguments.append(argued.delta)
         self._tokens += text_tokens(argued.delta)
+        if isinstance(calling, _Fetching):
+            return [ev.McpArgumentsDelta(self._event(), self.id, calling.id, calling.index, argued.delta)]
         return [ev.ArgumentsDelta(self._event(), self.id, calling.id, calling.index, calling.call_id, argued.delta)]
+
+    def call_remote(
+        self, item_id: str, label: str, name: str, approval_request_id: str | None, now: float
+    ) -> list[ev.ServerEvent]:
+        """Begin the call of a remote tool."""
+        out = self._close("completed")
+        self._open = fetching = _Fetching(item_id, len(self._output), label, name, approval_request_id)
+        self._add(out, fetching.index, fetching.item("in_progress"), now)
+        return out
+
+    def run_remote(self) -> list[ev.ServerEvent]:
+        """Tell that the present remote call has all its arguments and runs."""
+        fetching = self._open
+        assert isinstance(fetching, _Fetching)
+        fetching.is_running = True
+        where = (fetching.id, fetching.index)
+        return [
+            ev.McpArgumentsDone(self._event(), self.id, *where, fetching.item("in_progress").arguments),
+            ev.McpCallInProgress(self._event(), *where),
+        ]
+
+    def end_remote(self, outcome: str | McpFault) -> list[ev.ServerEvent]:
+        """End the present remote call with what the tool returned, or with why it did not."""
+        fetching = self._open
+        assert isinstance(fetching, _Fetching)
+        kind = ev.McpCallFailed if isinstance(outcome, McpFault) else ev.McpCallCompleted
+        self._open = None
+        return [kind(self._event(), fetching.id, fetching.index), *self._settle(fetching.item("completed", outcome))]
+
+    def put(self, item: Item, now: float) -> list[ev.ServerEvent]:
+        """Add an item that is final from the beginning."""
+        out = self._close("completed")
+        self._add(out, len(self._output), item, now)
+        return out + self._settle(item)
 
     def is_open(self, item_id: str) -> bool:
         """Return whether that item is the one under way, of whatever kind."""
@@ -223,12 +281,19 @@ class Response:
                 out, item = self._close_message(speaking, status)
             case _Calling() as calling:
                 out, item = self._close_call(calling, status)
+            case _Fetching() as fetching:
+                # Nothing but the end of the response closes one: what runs was ended by then.
+                out, item = [], fetching.item("incomplete")
             case None:
                 return []
         self._open = None
+        return out + self._settle(item)
+
+    def _settle(self, item: Item) -> list[ev.ServerEvent]:
+        """Make an item final."""
         self._output.append(item)
         shown = without_audio(item)
-        out.append(ev.OutputItemDone(self._event(), self.id, len(self._output) - 1, shown))
+        out: list[ev.ServerEvent] = [ev.OutputItemDone(self._event(), self.id, len(self._output) - 1, shown)]
         if self.conversation is not None:
             self.conversation.replace(item)
             out.append(ev.ItemDone(self._event(), self.conversation.previous_id(item.id), shown))

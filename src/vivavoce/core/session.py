@@ -19,11 +19,11 @@ from typing import ClassVar
 import msgspec
 
 from . import events as ev
-from .answering import Answering, check_tool_choice
+from .answering import Answering
 from .conversation import Conversation, duplicate
 from .effects import Close, Effect, Expect, Send
 from .errors import ProtocolError
-from .items import FunctionCall, InputAudio, Item, ItemReference, Message
+from .items import FunctionCall, InputAudio, Item, ItemReference, McpApprovalResponse, Message
 from .limits import DEFAULT_LIMITS, Limits
 from .listening import Listening
 from .reports import (
@@ -37,6 +37,10 @@ from .reports import (
     Played,
     Report,
     Said,
+    ToolFailed,
+    ToolReturned,
+    ToolsListed,
+    ToolsUnavailable,
     Transcribed,
     TranscriptionFailed,
 )
@@ -44,6 +48,7 @@ from .response import NewId, without_audio
 from .service import DEFAULT_SERVICE, Service
 from .settings import Settings, merge
 from .states import SessionState
+from .tooling import Tooling
 from .vocabulary import vocabulary_of
 
 
@@ -78,8 +83,14 @@ class Session:
         self._last_event = 0.0
         self._is_closed = False
         self._listening = Listening(settings, self.conversation, self._new_id, limits.buffer_bytes)
+        self._tooling = Tooling(self.conversation, self._new_id, can_call=service.abilities.calls_mcp)
         self._answering = Answering(
-            self.id, self.conversation, self._new_id, self._listening.is_pending, limits.parallel_responses
+            self.id,
+            self.conversation,
+            self._new_id,
+            self._listening.is_pending,
+            limits.parallel_responses,
+            self._tooling,
         )
 
     # ---------------------------------------------------------------------------------------------- the contract
@@ -104,7 +115,7 @@ class Session:
         out: list[Effect] = [Send(ev.SessionCreated(self._event(), self._state()))]
         if self.settings.kind == "realtime":
             out.append(Send(ev.ConversationCreated(self._event(), self.conversation.id)))
-        return [*out, Expect(vocabulary_of(self.settings))]
+        return [*out, Expect(vocabulary_of(self.settings)), *self._tooling.seek(self.settings.mcp_servers, now)]
 
     def receive_event(self, event: ev.ClientEvent, now: float) -> list[Effect]:
         """Take in what a client sent."""
@@ -151,6 +162,7 @@ class Session:
         """End the session for a reason that the client is told."""
         out = self._refuse(error)
         out += self._answering.cancel_all(self.settings, now)
+        out += self._tooling.drop_all()
         out += self._listening.discard_all()
         self._is_closed = True
         out.append(Close(code, reason or f"{error.type}.{error.code}"))
@@ -169,6 +181,7 @@ class Session:
         has_new_words = expected != vocabulary_of(self.settings)
         self.settings = settings
         out: list[Effect] = [Send(ev.SessionUpdated(self._event(), self._state()))]
+        out += self._tooling.seek(settings.mcp_servers, now)
         if has_new_words:
             out.append(Expect(expected))
         out += self._listening.configure(settings)
@@ -181,7 +194,7 @@ class Session:
             )
         if self.settings.tracing is not None and settings.tracing not in (None, self.settings.tracing):
             raise ProtocolError("invalid_parameter", "Tracing cannot be changed once it is enabled.", "session.tracing")
-        check_tool_choice(settings.tool_choice, settings.tools, "session.tool_choice")
+        self._tooling.check(settings, "session")
 
     @property
     def has_spoken(self) -> bool:
@@ -227,6 +240,8 @@ class Session:
         if isinstance(item, FunctionCall) and not item.call_id:
             item = msgspec.structs.replace(item, call_id=self._new_id("call"))
         self.conversation.check_insert(item, event.previous_item_id)
+        if isinstance(item, McpApprovalResponse):
+            self._answering.approvals.check(item)
         if self._listening.is_promised(item.id) or self._answering.is_open(item.id):
             raise duplicate(item.id)
         previous = self.conversation.insert(item, now, event.previous_item_id)
@@ -237,6 +252,8 @@ class Session:
         ]
         if isinstance(item, Message):
             out += self._listening.recognise(item)
+        elif isinstance(item, McpApprovalResponse):
+            out += self._answering.decide(item, self.settings, now)
         return out
 
     def _retrieve_item(self, event: ev.ConversationItemRetrieve, now: float) -> list[Effect]:
@@ -251,6 +268,7 @@ class Session:
         self.conversation.delete(event.item_id)
         out: list[Effect] = [Send(ev.ItemDeleted(self._event(), event.item_id))]
         out += self._listening.forget(event.item_id)
+        self._answering.approvals.forget(event.item_id)
         out += self._answering.ask_waiting(self.settings, now)
         return out
 
@@ -299,6 +317,12 @@ class Session:
     def _replied(self, report: Said | Called | Argued | Answered | Broke, now: float) -> list[Effect]:
         return self._answering.receive_report(report, self.settings, now)
 
+    def _listed(self, report: ToolsListed | ToolsUnavailable, now: float) -> list[Effect]:
+        return self._tooling.receive(report) + self._answering.ask_waiting(self.settings, now)
+
+    def _fetched(self, report: ToolReturned | ToolFailed, now: float) -> list[Effect]:
+        return self._answering.receive_tool(report, self.settings, now)
+
     def _played(self, report: Played, now: float) -> list[Effect]:
         """A leg that plays audio says how much of an interrupted message was heard."""
         item = self.conversation.find(report.item_id)
@@ -332,6 +356,10 @@ class Session:
         Argued: _replied,
         Answered: _replied,
         Broke: _replied,
+        ToolsListed: _listed,
+        ToolsUnavailable: _listed,
+        ToolReturned: _fetched,
+        ToolFailed: _fetched,
         Played: _played,
     }
     """What takes in each event and report.  Of the class, so that a session has no reference to itself."""

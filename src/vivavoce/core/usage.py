@@ -6,6 +6,8 @@ engine's own figures where it gives them, otherwise at four bytes of UTF-8 for a
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import msgspec
 
 from .effects import Prompt
@@ -26,6 +28,8 @@ from .items import (
 )
 from .reports import Spent
 from .states import Usage
+
+Counted = TypeVar("Counted", Usage, Spent)
 
 USER_AUDIO_MS = 100
 ASSISTANT_AUDIO_MS = 50
@@ -77,6 +81,12 @@ def of_prompt(prompt: Prompt) -> Usage:
         item_text, item_audio, item_image = _item_tokens(item)
         text, audio, image = text + item_text, audio + item_audio, image + item_image
     return Usage(input_text_tokens=text, input_audio_tokens=audio, input_image_tokens=image)
+
+
+def together(*counts: Counted) -> Counted:
+    """Return the sum of counts of one kind, of which there is at least one."""
+    sums = (sum(values) for values in zip(*map(msgspec.structs.astuple, counts), strict=True))
+    return type(counts[0])(*sums)
 
 
 def with_output(asked: Usage, output: tuple[Item, ...], spent: Spent | None) -> Usage:
