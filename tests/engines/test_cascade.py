@@ -329,3 +329,77 @@ async def test_pauses_shrink_with_the_speed_of_speech() -> None:
     fast = await answer(FakeLlm(Wrote("Hello you. Bye."), Stopped()), FakeTts(), prompt(speed=1.5))
     assert len(audio(slow)) // 48 == 3 * WORD_MS + 360
     assert len(audio(fast)) // 48 == 3 * WORD_MS + 120
+
+
+class Script:
+    """A synthesiser that says what a test has laid out: for each text its pieces."""
+
+    rate_hz = 24_000
+
+    def __init__(self, **pieces: list[Speech]) -> None:
+        self.pieces = pieces
+
+    async def speak(self, text: str, voice: str, speed: float) -> AsyncIterator[Speech]:
+        for piece in self.pieces[text.split()[0].strip(".").lower()]:
+            yield piece
+
+    async def ready(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+def tone(ms: int) -> bytes:
+    return (2000).to_bytes(2, "little") * (24 * ms)
+
+
+def silence(ms: int) -> bytes:
+    return bytes(48 * ms)
+
+
+async def marks(text: str, **pieces: list[Speech]) -> list[tuple[int, str]]:
+    """The ends of words as (milliseconds, text so far)."""
+    reports = [
+        report async for report in Cascade(FakeLlm(*written(text), Stopped()), Script(**pieces)).answer(prompt())
+    ]
+    whole = transcript(reports)
+    return [(mark.end_ms, whole[: mark.text_end]) for report in said(reports) for mark in report.words]
+
+
+async def test_a_word_ends_where_it_falls_silent_not_where_the_next_one_begins() -> None:
+    speech = [
+        Speech(tone(200) + silence(150), ((0, 0),)),
+        Speech(silence(150) + tone(300), ((5, 500),)),
+        Speech(silence(350)),
+    ]
+    assert await marks("Well yes", well=speech) == [(200, "Well"), (800, "Well yes")]
+
+
+async def test_the_first_word_of_a_clause_waits_for_the_pause_before_it() -> None:
+    first = [Speech(tone(200) + silence(80), ((0, 0),))]
+    second = [Speech(tone(100), ((0, 0),)), Speech(tone(100), ((4, 100),))]
+    # The pause after a full stop is 180 ms, of which the synthesiser made 80.
+    assert await marks("Certainly. You can.", certainly=first, you=second) == [
+        (200, "Certainly."),
+        (480, "Certainly. You"),
+        (580, "Certainly. You can."),
+    ]
+
+
+async def test_words_that_are_named_as_one_share_its_time_by_their_letters() -> None:
+    speech = [Speech(tone(600), ((0, 0), (4, 200))), Speech(tone(400), ((18, 700),))]
+    assert await marks("you would 😀 have to go", you=speech) == [
+        (200, "you"),
+        (427, "you would"),
+        (427, "you would 😀"),
+        (609, "you would 😀 have"),
+        (700, "you would 😀 have to"),
+        (1000, "you would 😀 have to go"),
+    ]
+
+
+async def test_a_synthesiser_that_names_few_words_is_believed_for_those_alone() -> None:
+    speech = [Speech(tone(1000), ((0, 0), (25, 800)))]
+    assert await marks("one two three four five six", one=speech) == [
+        (800, "one two three four five"),
+        (1000, "one two three four five six"),
+    ]
