@@ -185,7 +185,7 @@ def test_a_server_without_keys_listens_on_loopback_only() -> None:
 # -------------------------------------------------------------------------------------------------- client secrets
 
 FIRST_ID = Admission(Access(api_keys=KEYS), 10).authenticate(request(authorization="Bearer sk-first_0123456789abcdef"))
-GRANT = Grant("realtime", Settings(instructions="Be kind."), key_id=FIRST_ID)
+GRANT = Grant(Settings(instructions="Be kind."), key_id=FIRST_ID)
 OFFERED = "realtime, openai-insecure-api-key."
 
 

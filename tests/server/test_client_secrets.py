@@ -16,7 +16,6 @@ from vivavoce.server.keyring import Keyring
 
 NOON = 1_800_000_000.0
 RICH = Grant(
-    kind="realtime",
     settings=Settings(
         model="gpt-realtime",
         instructions="Grüß Gott. " * 10_000,
@@ -35,7 +34,7 @@ RICH = Grant(
     key_id="0123abcd",
     safety_identifier="user-hash",
 )
-PLAIN = Grant("realtime", Settings(), key_id="0123abcd")
+PLAIN = Grant(Settings(), key_id="0123abcd")
 
 
 class Clock:

@@ -274,7 +274,7 @@ def test_other_websockets_are_the_applications() -> None:
 
 OFFER = "Sec-WebSocket-Protocol"
 KEYS = Access(api_keys=(Secret("sk-one"), Secret("sk-two_0123456789abcdef")))
-GRANT = Grant("realtime", Settings(), key_id=hashlib.sha256(b"sk-one").hexdigest()[:8])
+GRANT = Grant(Settings(), key_id=hashlib.sha256(b"sk-one").hexdigest()[:8])
 
 
 @pytest.mark.parametrize(

@@ -75,12 +75,13 @@ def parse(data: bytes | str) -> dict[str, Any]:
         raise ProtocolError("invalid_event", "The event could not be parsed as JSON.") from None
     if not isinstance(value, dict):
         raise ProtocolError("invalid_event", "The event must be a JSON object.")
-    if _is_too_deep(value):
+    if is_too_deep(value):
         raise ProtocolError("invalid_event", f"The event is nested more than {MAX_DEPTH} levels deep.")
     return value
 
 
-def _is_too_deep(value: dict[str, Any]) -> bool:
+def is_too_deep(value: dict[str, Any]) -> bool:
+    """Return whether objects and arrays stand inside one another more than `MAX_DEPTH` times."""
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH):
         inside: list[Any] = []

@@ -59,6 +59,8 @@ class Terms(msgspec.Struct, frozen=True):
     journal: Path | None = None
     """Folder in which the session is written down; None for nowhere."""
     service: Service = DEFAULT_SERVICE
+    safety_identifier: str = ""
+    """What the application calls its user by, for the journal; empty for nothing."""
 
 
 class Call:
@@ -102,7 +104,17 @@ class Call:
         self._pumps: dict[str, asyncio.Task[None]] = {}
         self._ended = asyncio.Event()
         self._bug: BaseException | None = None
-        head = Head(__version__, FORMAT, ids.seed, unix_now, terms.shape, terms.settings, terms.limits, terms.service)
+        head = Head(
+            __version__,
+            FORMAT,
+            ids.seed,
+            unix_now,
+            terms.shape,
+            terms.settings,
+            terms.limits,
+            terms.service,
+            terms.safety_identifier,
+        )
         self._journal = _opened(terms.journal, self._session.id, head)
         self._ears = hearing.open(self._receive_report)
 

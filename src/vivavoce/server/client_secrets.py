@@ -6,7 +6,7 @@ the secret instead it would survive a restart, but instructions and tools of 100
 off at 8 kB or less; a secret lives for minutes, and a client asks for another one as it does when it has expired.  The
 signature tells what was issued from what was made up, even after a restart, without anything being kept for it.
 
-Made by `server.serve`; `server.admission` redeems and `server.realtime_rest` issues.
+Made by `server.serve`; `server.admission` redeems and `server.rest.client_secrets` issues.
 """
 
 from __future__ import annotations
@@ -42,10 +42,8 @@ _GRANT_BYTES = 1024
 class Grant(msgspec.Struct, frozen=True):
     """What a client secret is bound to."""
 
-    kind: str
-    """Which sessions it opens: `realtime`, `transcription` or `translation`."""
     settings: Settings
-    """What they begin with; clients may change it as in any session."""
+    """What its sessions begin with, and of which kind they are; clients may change the rest as in any session."""
     names_model: bool = False
     """Whether the model was asked for; otherwise a connection may name it."""
     shape: str | None = None

@@ -102,6 +102,8 @@ class Head(msgspec.Struct, frozen=True):
     settings: Settings
     limits: Limits
     service: Service = DEFAULT_SERVICE
+    safety_identifier: str = ""
+    """What the application calls its user by: a hash, by the protocol; empty for nothing."""
 
 
 class JournalError(VivavoceError):

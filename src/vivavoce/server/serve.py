@@ -12,9 +12,11 @@ import errno
 import functools
 import gc
 import logging
+import secrets
 import signal
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -29,7 +31,10 @@ from ..engines.registry import Engines
 from ..legs import Leg, LegOwner
 from .admission import Admission, Connection, check_exposure
 from .app import create_app, socket_paths
+from .client_secrets import ClientSecrets
 from .hybrid import Gate, HttpProtocol
+from .keyring import Keyring, kept_keyring
+from .rest.client_secrets import client_secrets_router
 from .rest.desk import Desk
 from .rest.routes import rest_router
 from .tls import self_signed, server_context
@@ -195,10 +200,12 @@ async def _run(
     tell: Callable[[str], None],
 ) -> None:
     switchboard = build(config)
-    admission = Admission(config.access, config.limits.max_sessions)
+    client_secrets = _client_secrets(config)
+    admission = Admission(config.access, config.limits.max_sessions, client_secrets.redeem)
     desk = Desk(switchboard.engines, config.limits, lambda: switchboard.missing)
     app = create_app(config.access, admission, lambda: switchboard.missing)
     app.include_router(rest_router(desk, admission))
+    app.include_router(client_secrets_router(client_secrets, admission, config.limits.message_seconds))
     gate = Gate(
         admission, config.limits, switchboard.accept, lambda: not switchboard.missing, other_sockets=socket_paths(app)
     )
@@ -217,6 +224,17 @@ async def _run(
     finally:
         await desk.close()
         await switchboard.close()
+
+
+def _client_secrets(config: Config) -> ClientSecrets:
+    """Return the client secrets of a run, still none, signed as the operator wants it.
+
+    Raises:
+        ConfigError: the key in the state folder cannot be used.
+    """
+    keys = [key.value.encode() for key in config.access.signing_keys]
+    keyring = Keyring(keys) if keys else kept_keyring(Path(config.state_dir))
+    return ClientSecrets(keyring, config.access.max_client_secrets, unix_now=time.time, new_bytes=secrets.token_bytes)
 
 
 def _uvicorn_config(app: Any, gate: Gate, context: ssl.SSLContext | None) -> uvicorn.Config:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Mapping
 from pathlib import Path
+
+import msgspec
 
 from ..config import Config
 from ..core import events as ev
@@ -63,7 +64,7 @@ class Switchboard:
     def accept(self, connection: Connection, leg: Leg) -> LegOwner:
         """Return the owner of a new leg, already at work."""
         shape = connection.dialect_hint or None
-        settings = _settings(connection.query)
+        settings = _settings(connection)
         dialect = choose(shape, settings.kind)
         refusal = _refusal(connection)
         if refusal is not None:
@@ -72,7 +73,7 @@ class Switchboard:
                 leg.send(frame)
             leg.close(4000, f"{refusal.type}.{refusal.code}")
             return _Nobody()
-        terms = Terms(settings, self._limits, shape, self._journal)
+        terms = Terms(settings, self._limits, shape, self._journal, safety_identifier=connection.safety_identifier)
         call = Call(
             leg,
             dialect,
@@ -105,9 +106,14 @@ class _Nobody:
         """Take no notice."""
 
 
-def _settings(query: Mapping[str, str]) -> Settings:
-    """Return what the address of a connection says about its session."""
+def _settings(connection: Connection) -> Settings:
+    """Return what a connection's session begins with, by its client secret or else by its address."""
+    query, grant = connection.query, connection.grant
     model = (query.get("model") or query.get("deployment") or "")[:256]
+    if grant is not None:
+        # SDKs cannot connect without naming a model, so another one than the secret's is no mistake.
+        free = model and not grant.names_model and grant.settings.kind == "realtime"
+        return msgspec.structs.replace(grant.settings, model=model) if free else grant.settings
     if query.get("intent") != "transcription":
         return Settings(model=model or DEFAULT_MODEL)
     # Some clients send both: then the model can only be the one that transcribes.
@@ -116,7 +122,13 @@ def _settings(query: Mapping[str, str]) -> Settings:
 
 def _refusal(connection: Connection) -> ProtocolError | None:
     """Return why a connection asks for something that is not served, or None."""
-    query = connection.query
+    query, grant = connection.query, connection.grant
+    if grant is not None and query.get("intent") not in (None, "", grant.settings.kind):
+        return ProtocolError(
+            "invalid_value",
+            f"This client secret was created for {grant.settings.kind} sessions and opens no others.",
+            "intent",
+        )
     if "call_id" in query:
         return ProtocolError("invalid_value", f"Call '{query['call_id'][:64]}' not found.", "call_id")
     return None

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from callers import StringBrain, StringEars, StringLeg, settle
+from vivavoce.core.limits import Limits
+from vivavoce.core.settings import Settings, Tool, Transcription
+from vivavoce.engines.registry import Engines
+from vivavoce.server.admission import Connection
+from vivavoce.server.client_secrets import Grant
+from vivavoce.server.switchboard import Switchboard
+
+ASKED = Connection(
+    path="/v1/realtime", query={}, headers={}, subprotocols=(), key_id="", peer="192.0.2.1:1", dialect_hint=""
+)
+KIND = Settings(instructions="Be kind.", tools=(Tool("wave"),), voice="cedar")
+
+
+class Hearing:
+    """Opens ears that hear nothing."""
+
+    def open(self, report: Any) -> StringEars:
+        return StringEars()
+
+    async def ready(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+@asynccontextmanager
+async def board(journal: Path | None = None) -> AsyncIterator[Switchboard]:
+    """A switchboard whose engines do nothing."""
+    engines = Engines(Hearing(), StringBrain(), ("strings",))
+    switchboard = Switchboard(engines, Limits(), journal)
+    await switchboard.ready()
+    try:
+        yield switchboard
+    finally:
+        await switchboard.close()
+
+
+async def first(grant: Grant | None = None, journal: Path | None = None, **changes: Any) -> tuple[Any, StringLeg]:
+    """What a client is told first, and its leg."""
+    leg = StringLeg()
+    async with board(journal) as switchboard:
+        switchboard.accept(msgspec.structs.replace(ASKED, grant=grant, **changes), leg)
+        await settle()
+    return leg.sent[0], leg
+
+
+async def test_the_address_names_the_model() -> None:
+    for query, model in [
+        ({"model": "gpt-realtime"}, "gpt-realtime"),
+        ({"deployment": "mine"}, "mine"),
+        ({}, "vivavoce"),
+    ]:
+        created, _ = await first(query=query)
+        assert (created["type"], created["session"]["model"]) == ("session.created", model)
+
+
+async def test_a_session_begins_with_the_settings_of_its_secret() -> None:
+    created, _ = await first(Grant(KIND))
+    session = created["session"]
+    assert session["instructions"] == "Be kind."
+    assert session["audio"]["output"]["voice"] == "cedar"
+    assert [tool["name"] for tool in session["tools"]] == ["wave"]
+
+
+async def test_the_model_of_a_secret_wins_over_that_of_the_address() -> None:
+    named = Grant(msgspec.structs.replace(KIND, model="gpt-realtime-mini"), names_model=True)
+    for grant, model in [(named, "gpt-realtime-mini"), (Grant(KIND), "gpt-realtime")]:
+        created, _ = await first(grant, query={"model": "gpt-realtime"})
+        assert created["session"]["model"] == model
+    created, _ = await first(Grant(KIND))
+    assert created["session"]["model"] == "vivavoce"
+
+
+async def test_a_transcription_secret_opens_a_transcription_session_whatever_the_address_says() -> None:
+    grant = Grant(Settings(kind="transcription", transcription=Transcription("whisper-1")))
+    for query in ({}, {"intent": "transcription"}, {"model": "gpt-realtime"}):
+        created, _ = await first(grant, query=query)
+        assert created["session"]["type"] == "transcription"
+        assert created["session"]["audio"]["input"]["transcription"]["model"] == "whisper-1"
+
+
+async def test_a_secret_for_conversations_opens_no_transcription() -> None:
+    error, leg = await first(Grant(KIND), query={"intent": "transcription"})
+    assert (error["type"], error["error"]["code"], error["error"]["param"]) == ("error", "invalid_value", "intent")
+    assert "created for realtime sessions" in error["error"]["message"]
+    assert leg.closed == (4000, "invalid_request_error.invalid_value")
+
+
+async def test_beta_clients_are_addressed_in_their_shape() -> None:
+    created, _ = await first(Grant(KIND, shape="beta"), dialect_hint="beta")
+    assert created["session"]["voice"] == "cedar"
+
+
+def test_the_journal_tells_the_safety_identifier_and_no_client_is_told(tmp_path: Path) -> None:
+    created, leg = asyncio.run(first(Grant(KIND), tmp_path, safety_identifier="hash-of-ann"))
+    (file,) = tmp_path.iterdir()
+    assert file.stem == created["session"]["id"]
+    head = msgspec.json.decode(file.read_bytes().splitlines()[0])
+    assert head["safety_identifier"] == "hash-of-ann"
+    assert "hash-of-ann" not in repr(leg.sent)
