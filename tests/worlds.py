@@ -12,7 +12,7 @@ from vivavoce.core import reports as rp
 from vivavoce.core.items import WordMark
 from vivavoce.core.limits import Limits
 from vivavoce.core.session import Session
-from vivavoce.core.settings import Settings
+from vivavoce.core.settings import ServerVad, Settings
 from vivavoce.dialects.choose import Dialect, choose
 from vivavoce.server.ids import Ids
 from vivavoce.server.journal import receive_frame
@@ -24,6 +24,7 @@ DETECTIONS: list[Any] = [
     {"type": "server_vad", "silence_duration_ms": 64, "prefix_padding_ms": 0, "create_response": False},
     {"type": "server_vad", "interrupt_response": False, "silence_duration_ms": 100},
     {"type": "semantic_vad", "eagerness": "high"},
+    {"type": "server_vad", "idle_timeout_ms": 5000, "silence_duration_ms": 100},
 ]
 GA_FORMATS = [{"type": "audio/pcm", "rate": r} for r in (8000, 16000, 24000)] + [{"type": "audio/pcmu"}]
 BETA_FORMATS = ["pcm16", "g711_ulaw", "g711_alaw"]
@@ -45,7 +46,8 @@ class World:
             parallel_responses=self.random.choice([2, 16]),
             session_seconds=1e6,
         )
-        self.session = Session(Settings(), new_id=Ids("T"), created_unix=1e9, limits=limits)
+        settings = Settings(turn_detection=ServerVad(idle_timeout_ms=self.random.choice([None, 5000])))
+        self.session = Session(settings, new_id=Ids("T"), created_unix=1e9, limits=limits)
         self.now = 0.0
         self.sent: list[dict[str, Any]] = []
         self.effects: list[ef.Effect] = []
@@ -254,6 +256,13 @@ class World:
         )
         return self.report(report)
 
+    def do_wait(self) -> Any:
+        """Let the deadline pass, or ask too early."""
+        deadline = self.session.deadline
+        if deadline is not None and deadline < self.session.limits.session_seconds and self.random.random() < 0.8:
+            self.now = max(self.now, deadline)
+        return self.take(self.session.receive_time(self.now))
+
     def do_play(self) -> Any:
         return self.report(rp.Played(self.any_id(), self.random.choice([0, 15, 100_000])))
 
@@ -261,5 +270,6 @@ class World:
 for _name, _weight in {
     "append": 8, "commit": 2, "clear": 1, "update": 2, "item": 3, "item_call": 2, "truncate": 2, "respond": 4,
     "cancel": 1, "nonsense": 1, "hear": 10, "overhear": 2, "transcribe": 5, "answer": 12, "play": 1,
+    "wait": 4,
 }.items():  # fmt: skip
     getattr(World, f"do_{_name}").weight = _weight

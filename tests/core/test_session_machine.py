@@ -52,6 +52,7 @@ def state(session: Session) -> Any:
         (listening._utterance, dict(listening._pending), listening._early),
         {id_: (r.asked, r.context, dict(r.unheard), snapshot(r.response)) for id_, r in answering._replies.items()},
         (answering._main, answering._owes_reply),
+        vars(session._idling).copy(),
     )
 
 
@@ -165,7 +166,7 @@ def test_the_random_worlds_reach_what_they_are_for() -> None:
     remote = {kind for kind in order.KNOWN if "mcp_" in kind}
     never = order.KNOWN - remote - kinds - {
         "conversation.created", "conversation.item.input_audio_transcription.segment",
-        "input_audio_buffer.timeout_triggered", "input_audio_buffer.dtmf_event_received",
+        "input_audio_buffer.dtmf_event_received",
         "output_audio_buffer.started", "output_audio_buffer.stopped", "output_audio_buffer.cleared",
     }  # fmt: skip
     assert not never

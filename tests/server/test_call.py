@@ -266,17 +266,16 @@ async def test_a_call_that_is_cancelled_ends_its_answers() -> None:
 
 def waits(desk: Desk, monkeypatch: pytest.MonkeyPatch, meanwhile: dict[int, Callable[[], None]]) -> list[float]:
     """Have time pass when the call waits for it, and something happen 20 s into a wait; returns the waits."""
-    sleep, waited = asyncio.sleep, list[float]()
+    waited: list[float] = []
 
     async def pass_time(seconds: float) -> None:
-        if seconds:
-            waited.append(seconds)
-            desk.clock += 20.0
-            meanwhile.get(len(waited), lambda: None)()
-            desk.clock += seconds - 20.0
-        await sleep(0)
+        waited.append(seconds)
+        desk.clock += 20.0
+        meanwhile.get(len(waited), lambda: None)()
+        desk.clock += seconds - 20.0
+        await asyncio.sleep(0)
 
-    monkeypatch.setattr("vivavoce.server.call.asyncio.sleep", pass_time)
+    monkeypatch.setattr(desk.call, "_doze", pass_time)
     return waited
 
 
@@ -295,6 +294,33 @@ async def test_a_client_that_says_something_is_given_more_time(monkeypatch: pyte
     await asyncio.wait_for(desk.call.run(), 10)
     assert waited == [30.0, 20.0]
     assert desk.leg.closed == (1001, "Nothing was received for 30 seconds.")
+
+
+async def test_a_deadline_that_moves_to_before_what_is_waited_for_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(limits=Limits(session_seconds=60.0))
+    waited: list[float] = []
+
+    async def doze(seconds: float) -> None:
+        waited.append(round(seconds, 3))
+        await desk.call._due_sooner.wait()
+
+    monkeypatch.setattr(desk.call, "_doze", doze)
+    async with desk.at_work():
+        detection = {"type": "server_vad", "idle_timeout_ms": 5000}
+        desk.client("session.update", session={"type": "realtime", "audio": {"input": {"turn_detection": detection}}})
+        response = await desk.ask()
+        desk.clock += 10.0
+        desk.brain.say(rp.Said(response, "Hello", bytes(960)))
+        desk.brain.say(rp.Answered(response))
+        await settle()
+        assert waited == [60.0, 5.02]
+
+
+async def test_a_wait_ends_with_its_time_or_when_the_deadline_moves() -> None:
+    desk = Desk()
+    await asyncio.wait_for(desk.call._doze(0.0), 10)
+    desk.call._due_sooner.set()
+    await asyncio.wait_for(desk.call._doze(1e6), 10)
 
 
 async def test_what_a_client_must_not_do_ends_the_call_with_its_reason() -> None:

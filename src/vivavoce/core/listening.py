@@ -59,6 +59,11 @@ class Listening:
         self._early: Transcribed | TranscriptionFailed | None = None
         """The result of the utterance under way, should it come before its commit."""
 
+    @property
+    def is_hearing(self) -> bool:
+        """Whether the user is speaking, as far as turns are detected."""
+        return self._turns is not None and self._turns.is_speaking
+
     def is_pending(self, item_id: str) -> bool:
         """Return whether the words of an item of the conversation are still awaited."""
         return item_id in self._pending and item_id in self._conversation
@@ -208,10 +213,28 @@ class Listening:
         self._understood(item, pending, report.text, report.text)
         return self._tell(report, pending) if pending.is_told else []
 
+    def time_out(self, began_ms: int, now: float) -> list[Effect]:
+        """Make the user's silence since then an item without audio."""
+        item = Message(self._new_id("item"), "user", (InputAudio(b"", self.buffer.format, heard="", is_silence=True),))
+        triggered = ev.TimeoutTriggered(self._event(), began_ms, self.buffer.end // TICKS_PER_MS, item.id)
+        return [Send(triggered), *self._committed(item, now)]
+
     # ------------------------------------------------------------------------------------------------ internals
 
     def _event(self) -> str:
         return self._new_id("event")
+
+    def _committed(self, item: Message, now: float) -> list[Effect]:
+        """Put a turn into the conversation and tell the client, without the audio that it sent itself."""
+        previous = self._conversation.insert(item, now)
+        (part,) = item.content
+        assert isinstance(part, InputAudio)
+        shown = Message(item.id, "user", (InputAudio(b"", part.format),))
+        return [
+            Send(ev.BufferCommitted(self._event(), previous, item.id)),
+            Send(ev.ItemAdded(self._event(), previous, shown)),
+            Send(ev.ItemDone(self._event(), previous, shown)),
+        ]
 
     @property
     def _prefix_ticks(self) -> int:
@@ -229,17 +252,10 @@ class Listening:
         assert self._utterance is not None
         (item_id, start), self._utterance = self._utterance, None
         audio, format_ = self.buffer.take(start, end)
-        item = Message(item_id, "user", (InputAudio(audio, format_),))
-        previous = self._conversation.insert(item, now)
-        shown = Message(item_id, "user", (InputAudio(b"", format_),))
+        out = self._committed(Message(item_id, "user", (InputAudio(audio, format_),)), now)
         pending = self._pending[item_id]
         pending.ticks = end - start
         pending.is_told = self._settings.transcription is not None
-        out: list[Effect] = [
-            Send(ev.BufferCommitted(self._event(), previous, item_id)),
-            Send(ev.ItemAdded(self._event(), previous, shown)),
-            Send(ev.ItemDone(self._event(), previous, shown)),
-        ]
         early, self._early = self._early, None
         if early is None:
             return [*out, Conclude(item_id, end)]

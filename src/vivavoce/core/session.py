@@ -23,6 +23,7 @@ from .answering import Answering
 from .conversation import Conversation, duplicate
 from .effects import Close, Effect, Expect, Send
 from .errors import ProtocolError
+from .idling import Idling
 from .items import FunctionCall, InputAudio, Item, ItemReference, McpApprovalResponse, Message
 from .limits import DEFAULT_LIMITS, Limits
 from .listening import Listening
@@ -92,6 +93,7 @@ class Session:
             limits.parallel_responses,
             self._tooling,
         )
+        self._idling = Idling()
 
     # ---------------------------------------------------------------------------------------------- the contract
 
@@ -100,9 +102,18 @@ class Session:
         """Session time at which `receive_time` is due; None once closed."""
         if self._is_closed:
             return None
+        deadline = self.limits.session_seconds
         if self.limits.idle_seconds:
-            return min(self.limits.session_seconds, self._last_event + self.limits.idle_seconds)
-        return self.limits.session_seconds
+            deadline = min(deadline, self._last_event + self.limits.idle_seconds)
+        prompts_at = self._prompts_at
+        return deadline if prompts_at is None else min(deadline, prompts_at)
+
+    @property
+    def _prompts_at(self) -> float | None:
+        """Session time at which the user has been silent for too long after an answer; None where that is no matter."""
+        if self._listening.is_hearing or self._answering.is_answering:
+            return None
+        return self._idling.due_at(self.settings.turn_detection)
 
     @property
     def is_closed(self) -> bool:
@@ -123,7 +134,7 @@ class Session:
             return []
         self._last_event = now
         try:
-            return self._HANDLERS[type(event)](self, event, now)
+            return self._seen(self._HANDLERS[type(event)](self, event, now), now)
         except ProtocolError as mistake:
             mistake.event_id = event.event_id
             return self._refuse(mistake)
@@ -139,7 +150,12 @@ class Session:
         """Take in what an engine or a leg reports; reports about what is over are ignored."""
         if self._is_closed:
             return []
-        return self._HANDLERS[type(report)](self, report, now)
+        return self._seen(self._HANDLERS[type(report)](self, report, now), now)
+
+    def _seen(self, effects: list[Effect], now: float) -> list[Effect]:
+        """Return the effects of an input, after whatever depends on them has been told."""
+        self._idling.see(effects, now, self._answering.playing.ends_at)
+        return effects
 
     def receive_time(self, now: float) -> list[Effect]:
         """Do what is due."""
@@ -150,8 +166,18 @@ class Session:
             minutes = self.limits.session_seconds / 60
             text = f"Your session hit the maximum duration of {minutes:g} minutes."
             return self.close(now, ProtocolError("session_expired", text), 1001, text)
+        if (prompts_at := self._prompts_at) is not None and now >= prompts_at:
+            return self._seen(self._prompt_again(now), now)
         text = f"Nothing was received for {self.limits.idle_seconds:g} seconds."
         return self.close(now, ProtocolError("session_idle", text), 1001, text)
+
+    def _prompt_again(self, now: float) -> list[Effect]:
+        """Answer the user's silence."""
+        out = self._listening.time_out(self._idling.began_ms(self._listening.buffer.end), now)
+        detection = self.settings.turn_detection
+        if detection is not None and detection.create_response:
+            out += self._answering.create_for_turn(self.settings, now)
+        return out
 
     def _refuse(self, mistake: ProtocolError) -> list[Effect]:
         """Tell the client of its mistake."""

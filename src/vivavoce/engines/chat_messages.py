@@ -25,6 +25,7 @@ from ..core.items import (
 Json = dict[str, Any]
 
 _UNHEARD = "(The user said something that could not be understood.)"
+_SILENT = "(The user says nothing.)"
 _NO_RESULT = "(There is no result yet.)"
 _OPENING = "(The conversation begins. Follow your instructions.)"
 """Some servers refuse a request in which no user speaks."""
@@ -142,6 +143,8 @@ def _text(part: InputText | InputAudio | InputImage | OutputText | OutputAudio) 
             return text
         case OutputAudio():
             return part.transcript
+        case InputAudio(is_silence=True):
+            return _SILENT
         case InputAudio():
             return part.words or _UNHEARD
         case InputImage():

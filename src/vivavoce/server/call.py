@@ -8,7 +8,9 @@ client slows its own answer and nothing else.  Reading never waits for writing.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import math
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -103,6 +105,9 @@ class Call:
         """Messages that came before the session began; None once it has."""
         self._pumps: dict[str, asyncio.Task[None]] = {}
         self._ended = asyncio.Event()
+        self._due_sooner = asyncio.Event()
+        """Set when the session's deadline has moved to before the moment that is waited for."""
+        self._waits_until = math.inf
         self._bug: BaseException | None = None
         head = Head(
             __version__,
@@ -192,6 +197,9 @@ class Call:
             raise
         self._write_down(given, now, effects)
         self._perform(effects)
+        deadline = self._session.deadline
+        if deadline is not None and deadline < self._waits_until:
+            self._due_sooner.set()
 
     def _write_down(self, given: Given, now: float, outcome: list[Effect] | Exception) -> None:
         if self._journal is None:
@@ -265,11 +273,18 @@ class Call:
     async def _watch_deadline(self) -> None:
         """Tell the session when its deadline has passed."""
         while (deadline := self._session.deadline) is not None:
-            now = self._now()
-            if now < deadline:
-                await asyncio.sleep(deadline - now)
+            self._waits_until = deadline
+            self._due_sooner.clear()
+            if (now := self._now()) < deadline:
+                await self._doze(deadline - now)
             else:
                 self._take(Moment.DUE)
+
+    async def _doze(self, seconds: float) -> None:
+        """Wait for so long, or until the session's deadline has moved to before then."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._due_sooner.wait()
 
 
 def _opened(folder: Path | None, session_id: str, head: Head) -> Journal | None:

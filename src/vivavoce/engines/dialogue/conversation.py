@@ -112,7 +112,7 @@ class Conversation:
             return self._directions.fixed
         if isinstance(last, FunctionCall):
             return "I am still waiting for a result."
-        if isinstance(last, Message) and last.role == "user":
+        if isinstance(last, Message) and last.role == "user" and not _is_silence(last):
             return self._answer_user(last)
         return self._dressed(self._speak_up())
 
@@ -381,6 +381,10 @@ _OF_THE_USER = re.compile(r"\bmy (?:\w+ )?(?:number|name|address|phone)\b", re.I
 """What only the user can have told."""
 _LONGEST_KEYWORDS = 4
 """Words; "opening hours please" asks without being a question."""
+
+
+def _is_silence(message: Message) -> bool:
+    return any(isinstance(part, InputAudio) and part.is_silence for part in message.content)
 
 
 def _is_question(text: str) -> bool:
