@@ -67,6 +67,8 @@ class StringEars:
         self.report: Callable[[Report], None] = lambda report: None
         self.is_closed = False
 
+    languages: tuple[str, ...] = ()
+
     def open(self, report: Callable[[Report], None]) -> StringEars:
         self.report = report
         return self
@@ -80,8 +82,8 @@ class StringEars:
     def denoise(self, mode: str | None, strength: float) -> None:
         self.told.append(("denoise", mode, strength))
 
-    def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary) -> None:
-        self.told.append(("transcribe", item_id, start, vocabulary))
+    def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary, delay: str = "") -> None:
+        self.told.append(("transcribe", item_id, start, vocabulary, *filter(None, (delay,))))
 
     def conclude(self, item_id: str, end: int) -> None:
         self.told.append(("conclude", item_id, end))

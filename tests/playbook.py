@@ -244,7 +244,10 @@ def _event(event: ev.ServerEvent) -> str:
             told = ""
         case _:
             values = msgspec.structs.asdict(event)
-            hidden = ("event_id", "response_id", "output_index", "content_index", "logprobs", "call_id", "seconds")
+            hidden = (
+                *("event_id", "response_id", "output_index", "content_index", "call_id"),
+                *("logprobs", "seconds", "tokens", "languages"),
+            )
             told = " ".join(str(value) for key, value in values.items() if key not in hidden)
     return f"{kind} {told}".strip()
 

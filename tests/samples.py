@@ -1,8 +1,8 @@
 """Golden samples of the wire, `tests/wire/*.jsonl`: what a client sends, what the world reports, what the server says.
 
-The first line of a sample tells its shape.  `python tests/samples.py` writes the server's lines anew from the others,
-and the effects in the journals of mended faults, `tests/journals/*.jsonl`, from their inputs: for changes that are
-meant, whose difference is then there to be read.
+The first line of a sample tells its shape, and its kind of session where that is not `realtime`.  `python
+tests/samples.py` writes the server's lines anew from the others, and the effects in the journals of mended faults,
+`tests/journals/*.jsonl`, from their inputs: for changes that are meant, whose difference is then there to be read.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import msgspec
 
 from playbook import Playbook
 from vivavoce.core import reports as rp
+from vivavoce.core.settings import Settings
 from vivavoce.server import journal
 
 FOLDER = Path(__file__).parent / "wire"
@@ -36,8 +37,8 @@ def server_events(lines: list[Line]) -> list[Any]:
 
 def replayed(lines: list[Line]) -> list[Line]:
     """The sample as it goes now."""
-    shape = lines[0]["shape"]
-    play = Playbook(shape=shape)
+    settings = Settings(kind=lines[0].get("kind", "realtime"))
+    play = Playbook(settings, shape=lines[0]["shape"])
     out = [lines[0], *({"server": message} for message in play.messages())]
     for line in lines[1:]:
         if "server" in line:

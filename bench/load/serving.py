@@ -68,6 +68,8 @@ class StubEars:
 
 
 class StubHearing:
+    languages: tuple[str, ...] = ()
+
     def open(self, report: Callable[[Report], None]) -> Ears:
         return StubEars(report)
 
@@ -90,6 +92,8 @@ class Silence:
 
 class NoWords:
     """A recogniser that recognises nothing."""
+
+    languages: tuple[str, ...] = ()
 
     def open(self) -> NoWords:
         return self
@@ -129,6 +133,7 @@ class StampedEars:
 class StampedHearing:
     def __init__(self, hearing: Hearing) -> None:
         self._hearing = hearing
+        self.languages = hearing.languages
 
     def open(self, report: Callable[[Report], None]) -> Any:
         return StampedEars(self._hearing.open(report))

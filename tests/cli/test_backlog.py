@@ -27,7 +27,7 @@ class QuietEars:
     def denoise(self, mode: str | None, strength: float) -> None:
         self.orders.append("denoise")
 
-    def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary) -> None:
+    def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary, delay: str = "") -> None:
         self.orders.append("transcribe")
 
     def conclude(self, item_id: str, end: int) -> None:
@@ -44,6 +44,8 @@ class QuietEars:
 
 
 class QuietHearing:
+    languages: tuple[str, ...] = ()
+
     def __init__(self) -> None:
         self.ears = QuietEars()
         self.report: Callable[[Report], None] = lambda report: None

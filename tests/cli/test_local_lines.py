@@ -30,7 +30,7 @@ class DeafEars:
 
     def denoise(self, mode: str | None, strength: float) -> None: ...
 
-    def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary) -> None: ...
+    def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary, delay: str = "") -> None: ...
 
     def conclude(self, item_id: str, end: int) -> None: ...
 
@@ -43,6 +43,8 @@ class DeafEars:
 
 class DeafHearing:
     """Hearing that hears nothing, and must not be waited for."""
+
+    languages: tuple[str, ...] = ()
 
     def open(self, report: Callable[[Report], None]) -> Ears:
         return DeafEars()

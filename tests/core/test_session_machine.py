@@ -49,7 +49,11 @@ def state(session: Session) -> Any:
         [as_shown(entry.item) for entry in session.conversation.entries],
         (buffer.format, buffer._odd, tuple(buffer._chunks), buffer._size, buffer._end, buffer._since),
         None if turns is None else dict(vars(turns)),
-        (listening._utterance, dict(listening._pending), listening._early),
+        (
+            listening._utterance,
+            {id_: msgspec.structs.astuple(a) for id_, a in listening._transcripts._awaited.items()},
+            listening._early,
+        ),
         {id_: (r.asked, r.context, dict(r.unheard), snapshot(r.response)) for id_, r in answering._replies.items()},
         (answering._main, answering._owes_reply),
         vars(session._idling).copy(),
@@ -116,7 +120,9 @@ class Witness(World):
         assert set(session._answering._replies) == set(seen.unfinished), "what is under way is what was told"
         utterance = session._listening._utterance
         awaited = set(self.utterances) | ({utterance[0]} if utterance else set())
-        assert set(session._listening._pending) <= awaited, "words are awaited of what is being recognised alone"
+        assert set(session._listening._transcripts.awaited) <= awaited, (
+            "words are awaited of what is being recognised alone"
+        )
 
     def end(self) -> None:
         """End the session and check that nothing is left open."""
@@ -124,7 +130,7 @@ class Witness(World):
         for seen in self.orders.values():
             seen.finish()
         assert not self.session._answering._replies
-        assert not self.session._listening._pending
+        assert not self.session._listening._transcripts.awaited
 
 
 def run(seed: int, shape: str | None) -> None:

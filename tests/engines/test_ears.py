@@ -38,6 +38,8 @@ class LevelVad:
 class CountingAsr:
     """Recognises audio as how much there was of it, in ten-thousandths of a sample's range, and keeps it."""
 
+    languages: tuple[str, ...] = ("en",)
+
     def __init__(self) -> None:
         self.opened = 0
         self.heard: list[bytes] = []

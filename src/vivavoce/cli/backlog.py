@@ -33,6 +33,11 @@ class CountedHearing:
         self._is_open = False
         self._changed = asyncio.Event()
 
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Those that are understood."""
+        return self._hearing.languages
+
     async def ready_for_more(self) -> None:
         """Return when so little is left to hear that more may be sent."""
         await self._wait(_AHEAD_TICKS, _OWED)
@@ -108,9 +113,9 @@ class _CountedEars:
         """Pass on."""
         self._ears.denoise(mode, strength)
 
-    def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary) -> None:
+    def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary, delay: str = "") -> None:
         """Pass on."""
-        self._ears.transcribe(item_id, start, vocabulary)
+        self._ears.transcribe(item_id, start, vocabulary, delay)
 
     def conclude(self, item_id: str, end: int) -> None:
         """Pass on; words are owed from now on."""

@@ -13,7 +13,7 @@ import msgspec
 
 from . import events as ev
 from .approvals import Approvals
-from .conversation import Conversation, Entry, understood, unheard_part
+from .conversation import Conversation, Entry, understood, unheard_parts
 from .effects import Abandon, Answer, ClearPlayout, Discard, Effect, Recognise, Send
 from .errors import ProtocolError
 from .items import Item, ItemReference, McpApprovalResponse
@@ -49,8 +49,9 @@ class _Reply(msgspec.Struct):
     response: Response
     context: tuple[Entry | str, ...]
     """What it is to know: items that came with it, and ids of items of the conversation."""
-    unheard: dict[str, int]
-    """Places in the context of audio that came with it and is still being recognised, by the id of its utterance."""
+    unheard: dict[str, tuple[int, int]]
+    """Where audio is that came with it and is still being recognised, by the id of its utterance: its item's place in
+    the context and its own in the item."""
     calls: RemoteCalls
     """What it calls of remote tools."""
     asked: Usage | None = None
@@ -248,7 +249,7 @@ class Answering:
             if (place := reply.unheard.pop(report.item_id, None)) is not None:
                 text = report.text if isinstance(report, Transcribed) else ""
                 reply.context = tuple(
-                    understood(known, text) if index == place and isinstance(known, Entry) else known
+                    understood(known, place[1], text) if index == place[0] and isinstance(known, Entry) else known
                     for index, known in enumerate(reply.context)
                 )
         return self.ask_waiting(settings, now)
@@ -382,9 +383,9 @@ class Answering:
         """Have audio that came with a response understood."""
         out: list[Effect] = []
         for place, known in enumerate(reply.context):
-            if isinstance(known, Entry) and (part := unheard_part(known.item)) is not None:
+            for index, part in unheard_parts(known.item) if isinstance(known, Entry) else ():
                 utterance = self._new_id("item")
-                reply.unheard[utterance] = place
+                reply.unheard[utterance] = (place, index)
                 out.append(Recognise(utterance, part.audio, part.format, vocabulary_of(settings)))
         return out
 

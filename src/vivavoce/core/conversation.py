@@ -284,21 +284,22 @@ def _heard(part: Part) -> Part:
     return cut_audio(part, part.heard_ms) if part.audio_ms else msgspec.structs.replace(part, transcript="")
 
 
-def unheard_part(item: Item) -> InputAudio | None:
-    """Return the audio of a message that came without words, if it has any."""
-    if not isinstance(item, Message):
-        return None
-    found = (part for part in item.content if isinstance(part, InputAudio) and part.audio and part.heard is None)
-    return next(found, None)
+def unheard_parts(item: Item) -> list[tuple[int, InputAudio]]:
+    """Return the audio of a message that came without words, with its places in the message."""
+    content = item.content if isinstance(item, Message) else ()
+    return [
+        (index, part)
+        for index, part in enumerate(content)
+        if isinstance(part, InputAudio) and part.audio and part.heard is None
+    ]
 
 
-def understood(entry: Entry, text: str) -> Entry:
-    """Return a message with the words of its audio."""
+def understood(entry: Entry, place: int, text: str) -> Entry:
+    """Return a message with the words of its audio at a place."""
     assert isinstance(entry.item, Message)
-    unheard = unheard_part(entry.item)
     content = tuple(
-        msgspec.structs.replace(part, heard=text) if isinstance(part, InputAudio) and part is unheard else part
-        for part in entry.item.content
+        msgspec.structs.replace(part, heard=text) if isinstance(part, InputAudio) and index == place else part
+        for index, part in enumerate(entry.item.content)
     )
     return Entry(msgspec.structs.replace(entry.item, content=content), entry.said_at)
 

@@ -97,6 +97,9 @@ class Transcribe(msgspec.Struct, frozen=True):
     start: int
     """Tick; may lie up to a few seconds in the past."""
     vocabulary: Vocabulary
+    delay: str = ""
+    """How long words have to stay as they are before they count as stable: `minimal`, `low`, `medium`, `high` or
+    `xhigh`; empty for the recogniser's own choice."""
 
 
 class Conclude(msgspec.Struct, frozen=True):

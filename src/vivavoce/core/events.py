@@ -10,7 +10,7 @@ import msgspec
 
 from .client_events import *  # noqa: F403 - one name for all events
 from .items import Item, Part
-from .states import LogProb, ResponseState, SessionState
+from .states import LogProb, ResponseState, SessionState, TranscriptionTokens
 
 
 class _Server(msgspec.Struct, frozen=True):
@@ -97,6 +97,10 @@ class TranscriptionCompleted(_Server, frozen=True):
     seconds: float
     """Length of the audio, for the usage."""
     logprobs: tuple[LogProb, ...] | None = None
+    tokens: TranscriptionTokens | None = None
+    """The usage of models that count tokens; None of those that count seconds."""
+    languages: tuple[str, ...] | None = None
+    """Codes of the languages that were spoken; None unless the client asked by languages."""
 
 
 class TranscriptionSegment(_Server, frozen=True):

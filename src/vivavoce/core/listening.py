@@ -1,4 +1,4 @@
-"""The input side of a session: the buffer, the turns, and the utterances whose words are awaited.
+"""The input side of a session: the buffer, the turns, and the utterances that come of them.
 
 An utterance gets its item id when it begins: at `speech_started` where turns are detected, at the first audio after a
 commit where they are not.  It is recognised while it is spoken, and becomes an item when it is committed.
@@ -6,21 +6,17 @@ commit where they are not.  It is recognised while it is spoken, and becomes an 
 
 from __future__ import annotations
 
-import math
-
-import msgspec
-
 from . import events as ev
 from .buffer import InputBuffer
 from .conversation import Conversation
-from .effects import Conclude, Discard, Effect, Listen, Recognise, Send, Transcribe
+from .effects import Conclude, Effect, Listen, Send, Transcribe
 from .errors import ProtocolError
-from .formats import TICKS_PER_MS, TICKS_PER_SECOND
+from .formats import TICKS_PER_MS
 from .items import InputAudio, Message
 from .reports import Heard, Overheard, Transcribed, TranscriptionFailed
 from .response import NewId
 from .settings import ServerVad, Settings
-from .states import LogProb
+from .transcripts import Transcripts
 from .turns import ONSET_FRAMES, Started, Stopped, Turns
 from .vocabulary import vocabulary_of
 
@@ -28,26 +24,19 @@ COMMIT_MIN_MS = 100
 """The least audio that a client may commit, by the protocol."""
 ONSET_TICKS = (ONSET_FRAMES + 1) * 32 * TICKS_PER_MS
 """Audio that may have to be reached back for when a start is decided, besides the prefix padding."""
-LIVE_MODELS = ("vivavoce", "gpt-live-transcribe", "gpt-realtime-whisper")
-"""Transcription models whose deltas come while the user speaks; those of others come after the commit, as clients
-written for them expect."""
-
-
-class _Pending(msgspec.Struct):
-    """An utterance whose words are awaited."""
-
-    ticks: int
-    content_index: int = 0
-    is_told: bool = False
-    """Whether the client wants the transcript."""
-    sent: str = ""
-    """Text that went out in deltas."""
 
 
 class Listening:
     """What one session hears."""
 
-    def __init__(self, settings: Settings, conversation: Conversation, new_id: NewId, buffer_bytes: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        conversation: Conversation,
+        new_id: NewId,
+        buffer_bytes: int,
+        languages: tuple[str, ...] = (),
+    ) -> None:
         self.buffer = InputBuffer(settings.input_format, buffer_bytes)
         self._settings = settings
         self._conversation = conversation
@@ -55,7 +44,7 @@ class Listening:
         self._turns = None if settings.turn_detection is None else Turns(settings.turn_detection)
         self._utterance: tuple[str, int] | None = None
         """Item id and first tick of the utterance under way."""
-        self._pending: dict[str, _Pending] = {}
+        self._transcripts = Transcripts(settings, conversation, new_id, languages)
         self._early: Transcribed | TranscriptionFailed | None = None
         """The result of the utterance under way, should it come before its commit."""
 
@@ -66,7 +55,7 @@ class Listening:
 
     def is_pending(self, item_id: str) -> bool:
         """Return whether the words of an item of the conversation are still awaited."""
-        return item_id in self._pending and item_id in self._conversation
+        return self._transcripts.is_awaited(item_id)
 
     def is_promised(self, item_id: str) -> bool:
         """Return whether an item of that id will come of the utterance under way."""
@@ -77,6 +66,7 @@ class Listening:
     def configure(self, settings: Settings) -> list[Effect]:
         """Go on with other settings."""
         self._settings = settings
+        self._transcripts.configure(settings)
         self.buffer.switch(settings.input_format)
         detection, turns = settings.turn_detection, self._turns
         if detection is None:
@@ -138,24 +128,17 @@ class Listening:
 
     def recognise(self, item: Message) -> list[Effect]:
         """Have the audio of an item that a client created understood, where it came without words."""
-        for index, part in enumerate(item.content):
-            if isinstance(part, InputAudio) and part.audio and part.transcript is None:
-                self._pending[item.id] = _Pending(part.format.ticks(len(part.audio)), index)
-                vocabulary = vocabulary_of(self._settings)
-                return [Recognise(item.id, part.audio, part.format, vocabulary)]
-        return []
+        return self._transcripts.recognise(item)
 
     def forget(self, item_id: str) -> list[Effect]:
         """Take no more interest in the words of an item that was deleted."""
-        return [Discard(item_id)] if self._pending.pop(item_id, None) else []
+        return self._transcripts.forget(item_id)
 
     def discard_all(self) -> list[Effect]:
         """Take no more interest in anything."""
         if self._early is not None:
-            del self._pending[self._early.item_id]
-        out: list[Effect] = [Discard(item_id) for item_id in self._pending]
-        self._pending.clear()
-        return out
+            self._transcripts.forget(self._early.item_id)
+        return self._transcripts.forget_all()
 
     # -------------------------------------------------------------------------------------------------- reports
 
@@ -183,35 +166,14 @@ class Listening:
             return []
         if self._turns is not None:
             self._turns.receive_words(words)
-        transcription = self._settings.transcription
-        pending = self._pending[words.item_id]
-        if transcription is None or not transcription.model.startswith(LIVE_MODELS):
-            return []
-        if len(words.stable) <= len(pending.sent) or not words.stable.startswith(pending.sent):
-            return []
-        delta = words.stable[len(pending.sent) :]
-        pending.sent = words.stable
-        return [Send(ev.TranscriptionDelta(self._event(), words.item_id, pending.content_index, delta))]
+        return self._transcripts.receive_words(words)
 
     def receive_text(self, report: Transcribed | TranscriptionFailed) -> list[Effect]:
         """Take in the words of an utterance."""
         if self._utterance is not None and report.item_id == self._utterance[0]:
             self._early = report
             return []
-        pending = self._pending.pop(report.item_id, None)
-        item = self._conversation.find(report.item_id)
-        if pending is None or not isinstance(item, Message):
-            return []
-        if isinstance(report, TranscriptionFailed):
-            self._understood(item, pending, "", None)
-            if not pending.is_told:
-                return []
-            failed = ev.TranscriptionFailedEvent(
-                self._event(), item.id, pending.content_index, report.code, report.message
-            )
-            return [Send(failed)]
-        self._understood(item, pending, report.text, report.text)
-        return self._tell(report, pending) if pending.is_told else []
+        return self._transcripts.receive_text(report)
 
     def time_out(self, began_ms: int, now: float) -> list[Effect]:
         """Make the user's silence since then an item without audio."""
@@ -244,8 +206,10 @@ class Listening:
 
     def _begin(self, item_id: str, start: int) -> Transcribe:
         self._utterance = (item_id, start)
-        self._pending[item_id] = _Pending(0)
-        return Transcribe(item_id, start, vocabulary_of(self._settings))
+        self._transcripts.begin(item_id)
+        transcription = self._settings.transcription
+        delay = None if transcription is None else transcription.delay
+        return Transcribe(item_id, start, vocabulary_of(self._settings), delay or "")
 
     def _end(self, end: int, now: float) -> list[Effect]:
         """Turn the utterance under way into an item."""
@@ -253,9 +217,7 @@ class Listening:
         (item_id, start), self._utterance = self._utterance, None
         audio, format_ = self.buffer.take(start, end)
         out = self._committed(Message(item_id, "user", (InputAudio(audio, format_),)), now)
-        pending = self._pending[item_id]
-        pending.ticks = end - start
-        pending.is_told = self._settings.transcription is not None
+        self._transcripts.commit(item_id, end - start)
         early, self._early = self._early, None
         if early is None:
             return [*out, Conclude(item_id, end)]
@@ -275,30 +237,5 @@ class Listening:
         item_id, _ = self._utterance
         self._utterance = None
         is_over, self._early = self._early is not None, None
-        del self._pending[item_id]
-        return [] if is_over else [Discard(item_id)]
-
-    def _understood(self, item: Message, pending: _Pending, heard: str, told: str | None) -> None:
-        content = list(item.content)
-        part = content[pending.content_index]
-        assert isinstance(part, InputAudio)
-        transcript = told if pending.is_told else part.transcript
-        content[pending.content_index] = msgspec.structs.replace(part, heard=heard, transcript=transcript)
-        self._conversation.replace(msgspec.structs.replace(item, content=tuple(content)))
-
-    def _tell(self, report: Transcribed, pending: _Pending) -> list[Effect]:
-        """Return the deltas that are still missing, and the transcript."""
-        logprobs = None
-        if "item.input_audio_transcription.logprobs" in (self._settings.include or ()):
-            logprobs = tuple(
-                LogProb(("" if i == 0 else " ") + word.text, math.log(max(word.confidence, 1e-10)))
-                for i, word in enumerate(report.words)
-            )
-        out: list[Effect] = []
-        where = (report.item_id, pending.content_index)
-        if report.text.startswith(pending.sent) and len(report.text) > len(pending.sent):
-            delta = report.text[len(pending.sent) :]
-            out.append(Send(ev.TranscriptionDelta(self._event(), *where, delta, None if pending.sent else logprobs)))
-        seconds = pending.ticks / TICKS_PER_SECOND
-        out.append(Send(ev.TranscriptionCompleted(self._event(), *where, report.text, seconds, logprobs)))
-        return out
+        discard = self._transcripts.forget(item_id)
+        return [] if is_over else discard

@@ -17,6 +17,8 @@ class Abilities(msgspec.Struct, frozen=True):
     """Whether what is said can be put into another language."""
     calls_mcp: bool = False
     """Whether remote MCP servers can be reached."""
+    languages: tuple[str, ...] = ()
+    """ISO 639-1 codes of the languages that are understood when they are spoken; empty where there is no telling."""
     context_tokens: int = 128_000
     """Tokens that an answer and everything it is made from may take together."""
 

@@ -50,6 +50,7 @@ from .service import DEFAULT_SERVICE, Service
 from .settings import Settings, merge
 from .states import SessionState
 from .tooling import Tooling
+from .transcripts import check_languages
 from .vocabulary import vocabulary_of
 
 
@@ -83,7 +84,9 @@ class Session:
         self._expires_at = int(created_unix + limits.session_seconds)
         self._last_event = 0.0
         self._is_closed = False
-        self._listening = Listening(settings, self.conversation, self._new_id, limits.buffer_bytes)
+        self._listening = Listening(
+            settings, self.conversation, self._new_id, limits.buffer_bytes, service.abilities.languages
+        )
         self._tooling = Tooling(self.conversation, self._new_id, can_call=service.abilities.calls_mcp)
         self._answering = Answering(
             self.id,
@@ -221,6 +224,8 @@ class Session:
         if self.settings.tracing is not None and settings.tracing not in (None, self.settings.tracing):
             raise ProtocolError("invalid_parameter", "Tracing cannot be changed once it is enabled.", "session.tracing")
         self._tooling.check(settings, "session")
+        if settings.transcription != self.settings.transcription:
+            check_languages(settings.transcription, self.service.abilities.languages)
 
     @property
     def has_spoken(self) -> bool:

@@ -60,3 +60,12 @@ class LogProb(msgspec.Struct, frozen=True):
 
     token: str
     logprob: float
+
+
+class TranscriptionTokens(msgspec.Struct, frozen=True):
+    """What the transcription of one utterance took, for models that count tokens."""
+
+    audio_tokens: int
+    text_tokens: int
+    """Of the prompt."""
+    output_tokens: int

@@ -291,4 +291,6 @@ class Beta:
             return []
         if isinstance(event, ev.Error) and event.param:
             event = _flat_error(event, event.param)
+        elif isinstance(event, ev.TranscriptionCompleted) and event.languages is not None:
+            event = msgspec.structs.replace(event, languages=None)  # not of this shape
         return [codec.encode(spelling.message(event, self._words))]

@@ -42,7 +42,7 @@ class Dialect(Protocol):
 
 
 class Undecided:
-    """GA until the first update proves to be a beta one: by its name, or as it has no `type` and no field of GA's own."""
+    """GA until the first update proves to be a beta one: by its name, or by lacking `type` and all that GA has."""
 
     def __init__(self, kind: str = "realtime") -> None:
         self._kind = kind

@@ -357,6 +357,7 @@ SPELLING = spelling.Spelling(
         ev.ItemAdded: "conversation.item.added",
         ev.ItemDone: "conversation.item.done",
         ev.TimeoutTriggered: "input_audio_buffer.timeout_triggered",
+        ev.TranscriptionSegment: "conversation.item.input_audio_transcription.segment",
         ev.TextDelta: "response.output_text.delta",
         ev.TextDone: "response.output_text.done",
         ev.TranscriptDelta: "response.output_audio_transcript.delta",

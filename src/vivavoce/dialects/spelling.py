@@ -139,10 +139,28 @@ def _transcription(
         out["delta"] = event.delta
     else:
         out["transcript"] = event.transcript
-        out["usage"] = {"type": "duration", "seconds": round(event.seconds, 3)}
+        out["usage"] = _transcription_usage(event)
+        if event.languages is not None:
+            out["languages"] = [{"code": code} for code in event.languages]
     if event.logprobs is not None:
         out["logprobs"] = [_logprob(token) for token in event.logprobs]
     return out
+
+
+def _transcription_usage(event: ev.TranscriptionCompleted) -> dict[str, Any]:
+    if event.tokens is None:
+        return {"type": "duration", "seconds": round(event.seconds, 3)}
+    inputs = event.tokens.audio_tokens + event.tokens.text_tokens
+    return {
+        "type": "tokens",
+        "total_tokens": inputs + event.tokens.output_tokens,
+        "input_tokens": inputs,
+        "input_token_details": {
+            "text_tokens": event.tokens.text_tokens,
+            "audio_tokens": event.tokens.audio_tokens,
+        },
+        "output_tokens": event.tokens.output_tokens,
+    }
 
 
 def _logprob(token: LogProb) -> dict[str, Any]:

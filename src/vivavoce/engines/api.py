@@ -77,6 +77,9 @@ class Decoder(Protocol):
 class Asr(Protocol):
     """A speech recogniser."""
 
+    languages: tuple[str, ...]
+    """ISO 639-1 codes of the languages that it understands; empty where there is no telling."""
+
     def open(self) -> Decoder:
         """Return a new decoder (slow: loads its models).
 
@@ -106,7 +109,7 @@ class Ears(Protocol):
         """From here on, clean the audio that is recognised."""
         ...
 
-    def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary) -> None:
+    def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary, delay: str = "") -> None:
         """Begin an utterance."""
         ...
 
@@ -129,6 +132,11 @@ class Ears(Protocol):
 
 class Hearing(Protocol):
     """The hearing of a whole process: it opens ears, which share its threads and decoders."""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """ISO 639-1 codes of the languages that are understood; empty where there is no telling."""
+        ...
 
     def open(self, report: Callable[[Report], None]) -> Ears:
         """Return the ears of a new session, whose reports go to the callable."""

@@ -32,6 +32,8 @@ READ_MS = 200
 STABLE_LOOKS = 4
 """Looks that a word has to survive to count as stable.  Of 120 synthesised commands the final text contradicted a
 stable word in 27 % with three looks, 13 % with four and 11 % with five, each of which costs 100 ms."""
+LOOKS_BY_DELAY = {"minimal": 1, "low": 2, "medium": STABLE_LOOKS, "high": 6, "xhigh": 10}
+"""Looks where the client says how much delay it takes for words that stay as they are."""
 PREPARED_KEPT = 8
 """Vocabularies that a thread is remembered to be ready for; a hint alone, decoders keep what they keep."""
 
@@ -41,13 +43,17 @@ Deliver = Callable[[Overheard | Transcribed | TranscriptionFailed], None]
 class Utterance:
     """What one utterance needs of a decoder.  Belongs to the event loop, but for `is_wanted`, which is just read."""
 
-    def __init__(self, item_id: str, vocabulary: Vocabulary, deliver: Deliver, *, is_live: bool = True) -> None:
+    def __init__(
+        self, item_id: str, vocabulary: Vocabulary, deliver: Deliver, *, is_live: bool = True, delay: str = ""
+    ) -> None:
         self.item_id = item_id
         self.vocabulary = vocabulary
         self.deliver = deliver
         """Called on the event loop with each report."""
         self.is_live = is_live
         """Whether it is being spoken, rather than a recording that came whole."""
+        self.stable_looks = LOOKS_BY_DELAY.get(delay, STABLE_LOOKS)
+        """Looks that its words have to survive to count as stable."""
         self.is_wanted = True
         """False once nobody waits for the result any more."""
         self.is_over = False
@@ -259,7 +265,7 @@ class _Work:
         self._utterance = utterance
         self._has_failed = False
         self._unseen_bytes = 0
-        self._looks.clear()
+        self._looks = deque(maxlen=utterance.stable_looks)
         self._told = ("", "")
         self._guarded(lambda: self._open().start(utterance.vocabulary))
 
@@ -305,7 +311,7 @@ class _Work:
     def _look(self, utterance: Utterance) -> None:
         text = self._open().partial()
         self._looks.append(text.split())
-        stable = " ".join(_common(self._looks)) if len(self._looks) == STABLE_LOOKS else ""
+        stable = " ".join(_common(self._looks)) if len(self._looks) == utterance.stable_looks else ""
         if (text, stable) != self._told:
             self._told = (text, stable)
             report = Overheard(utterance.item_id, text, stable, self._turns.turn_over(text))

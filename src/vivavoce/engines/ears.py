@@ -74,9 +74,9 @@ class SessionEars:
         """From here on, clean the audio that is recognised."""
         self._denoising = (mode, strength)
 
-    def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary) -> None:
+    def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary, delay: str = "") -> None:
         """Begin an utterance."""
-        utterance = Utterance(item_id, vocabulary, self._recognised)
+        utterance = Utterance(item_id, vocabulary, self._recognised, delay=delay)
         self._open[item_id] = _Open(utterance, start)
         self._decoders.begin(utterance)
 
@@ -222,6 +222,11 @@ class SharedHearing:
         self._size = decoders or 4 * (os.cpu_count() or 1)
         self._parts: tuple[Canal, Decoders] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Those of the recogniser."""
+        return self._asr.languages
 
     def open(self, report: Callable[[Report], None]) -> SessionEars:
         """Return the ears of a new session, whose reports go to the callable."""

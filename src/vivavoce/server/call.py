@@ -232,7 +232,7 @@ class Call:
                 case Denoise():
                     self._ears.denoise(effect.mode, effect.strength)
                 case Transcribe():
-                    self._ears.transcribe(effect.item_id, effect.start, effect.vocabulary)
+                    self._ears.transcribe(effect.item_id, effect.start, effect.vocabulary, effect.delay)
                 case Conclude():
                     self._ears.conclude(effect.item_id, effect.end)
                 case Discard():

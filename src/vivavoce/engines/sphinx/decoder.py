@@ -45,6 +45,9 @@ class SphinxAsr:
     be written).  Sentences in `exclude` are left out of the domain's model, so that it can be measured honestly.
     """
 
+    languages: tuple[str, ...] = ("en",)
+    """What its acoustic model was trained on."""
+
     def __init__(self, cache: Path | None = None, exclude: Container[str] = ()) -> None:
         self._cache = cache if cache is not None else default_cache()
         self._exclude = exclude
