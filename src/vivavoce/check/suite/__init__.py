@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 
-MODULES = ("handshake", "session", "updates", "events", "items", "input")
+MODULES = (
+    "handshake", "session", "updates", "events", "items", "input", "responses", "cancelling", "tools", "truncation",
+    "turns", "transcription", "transcribing", "translation", "secrets", "beta",
+)  # fmt: skip
 """The modules, in the order in which their cases are told."""
 
 
