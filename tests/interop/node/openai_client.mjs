@@ -11,8 +11,16 @@ const modules = {
 const [path, name] = modules[`${job.shape}-${job.socket}`];
 const Client = (await import(path))[name];
 
+/** The native client puts its key into a subprotocol, where a server with keys takes client secrets alone. */
+async function keyFor(server) {
+  if (job.socket === "ws") return job.key;
+  if (job.shape === "ga") return (await server.realtime.clientSecrets.create({})).value;
+  return (await server.beta.realtime.sessions.create({ model: job.model })).client_secret.value;
+}
+
 async function connect(heard, onClose) {
-  const client = new OpenAI({ baseURL: job.http_url, apiKey: job.key });
+  const apiKey = await keyFor(new OpenAI({ baseURL: job.http_url, apiKey: job.key }));
+  const client = new OpenAI({ baseURL: job.http_url, apiKey });
   const talk = new Client({ model: job.model }, client);
   onClose(() => talk.close());
   talk.on("event", (event) => heard.take(event));
