@@ -1,16 +1,18 @@
 """A language model behind any OpenAI-compatible chat completions endpoint, streamed.
 
 Not a client of other protocols.  The one place that names httpx and httpx-sse; both are imported when a `ChatLlm` is
-made.  Called by `engines.cascade`.
+made.  Called by `engines.cascade`, and by `server.rest` for clients that speak to the model themselves.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
 
 from ..core.effects import Prompt
 from ..core.errors import ConfigError, EngineError
@@ -25,10 +27,47 @@ if TYPE_CHECKING:
 _CONNECT_TIMEOUT = 5.0
 _READ_TIMEOUT = 60.0
 """Seconds without a byte: long enough for a large model on a small machine to read its prompt."""
+_RELAY_TIMEOUT = 600.0
+"""Seconds without a byte of a response that is passed on: its client may have asked for a long one in one piece."""
+_RELAYED = ("content-type", "retry-after", "retry-after-ms", "x-request-id", "x-should-retry", "openai-processing-ms")
+"""Headers of a response that concern its client; those of rate limits do too."""
 _MAX_PLAIN_BYTES = 8 << 20
 """A whole answer that does not come as a stream may be this long."""
 _OPTIONAL = ("stream_options", "parallel_tool_calls", "temperature", "max_tokens", "tool_choice")
 """Fields that some servers refuse; the answer is asked for again without them."""
+
+
+class RelayHead(msgspec.Struct, frozen=True):
+    """The head of a response that is passed on."""
+
+    status: int
+    """The HTTP status."""
+    headers: dict[str, str]
+    """Those that concern the client, names in lower case."""
+
+
+class Scrubber:
+    """Takes a secret out of bytes that come in pieces, holding back only what may be the beginning of it."""
+
+    def __init__(self, secret: str) -> None:
+        """Prepare; an empty secret changes nothing."""
+        self._secret = secret.encode()
+        self._held = b""
+
+    def push(self, data: bytes) -> bytes:
+        """Return what can be told of `data` and of what was held back."""
+        if not self._secret:
+            return data
+        data = (self._held + data).replace(self._secret, b"(key)")
+        lengths = range(min(len(self._secret) - 1, len(data)), 0, -1)
+        held = next((n for n in lengths if data.endswith(self._secret[:n])), 0)
+        self._held = data[len(data) - held :]
+        return data[: len(data) - held]
+
+    def flush(self) -> bytes:
+        """Return the rest."""
+        held, self._held = self._held, b""
+        return held
 
 
 class ChatLlm:
@@ -98,16 +137,53 @@ class ChatLlm:
         Raises:
             EngineError: no answer; the message names the cause, and never the key.
         """
-        import httpx
-        import httpx_sse
-
-        try:
+        with self._explained():
             body = request_body(prompt, self._model or await self._listed_model(prompt.model))
             async with aclosing(self._opened(body)) as responses:
                 async for response in responses:
                     async with aclosing(self._thoughts(response)) as thoughts:
                         async for thought in thoughts:
                             yield thought
+
+    async def relay(self, body: dict[str, Any]) -> AsyncGenerator[RelayHead | bytes, None]:
+        """Pass a client's own request on; yield the head of the response and then its body as it comes.
+
+        Nothing is changed but the model, which is named as in `answer`.  Closing the iterator closes the connection,
+        which stops the model.
+
+        Raises:
+            EngineError: there is no response, or it broke off; the message never names the key.
+        """
+        import httpx
+
+        timeout = httpx.Timeout(_RELAY_TIMEOUT, connect=self._client.timeout.connect)
+        with self._explained():
+            body = {**body, "model": self._model or await self._listed_model(str(body.get("model", "")))}
+            async with self._client.stream("POST", self._url, json=body, timeout=timeout) as response:
+                if response.is_redirect:
+                    raise self._failure("is at another address by now", "llm_malformed")
+                headers = {name: value for name, value in response.headers.items() if _is_relayed(name)}
+                if response.status_code in (401, 403):
+                    # Servers tend to repeat the key they refuse, which is not this client's.
+                    failure = self._status_failure(response.status_code, "")
+                    error = {"message": str(failure), "type": "server_error", "param": None, "code": failure.code}
+                    yield RelayHead(response.status_code, {"content-type": "application/json"})
+                    yield json.dumps({"error": error}).encode()
+                    return
+                yield RelayHead(response.status_code, headers)
+                scrubber = Scrubber(self._key or "")
+                async for piece in response.aiter_bytes():
+                    yield scrubber.push(piece)
+                yield scrubber.flush()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what goes wrong on the way into words for users."""
+        import httpx
+        import httpx_sse
+
+        try:
+            yield
         except httpx.ConnectTimeout as error:
             raise self._failure("does not accept connections in time", "llm_timeout") from error
         except httpx.TimeoutException as error:
@@ -224,6 +300,10 @@ class ChatLlm:
 
     def _failure(self, what: str, code: str) -> EngineError:
         return EngineError(f"The language model at {self._where} {what}.".replace("..", "."), code)
+
+
+def _is_relayed(header: str) -> bool:
+    return header in _RELAYED or header.startswith("x-ratelimit-")
 
 
 def _model_ids(response: httpx.Response) -> tuple[str, ...]:

@@ -8,6 +8,7 @@
 | `transcriptions` | `/v1/audio/transcriptions` and `/v1/audio/translations` |
 | `wanted`, `transcripts` | what is asked of a recording, and the forms in which it is told |
 | `completions` | `/v1/chat/completions` |
+| `chat_prompt`, `completion` | a chat read as a prompt, and the answer told in chunks or as a whole |
 | `client_secrets` | keys for browsers: `/v1/realtime/client_secrets`, and `sessions` as the beta had them |
 | `routes` | which of them answers where |
 """

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
 from ...config import Limits
 from ...core.errors import EngineError, ProtocolError
 from ...dialects import schema as s
-from ...engines.api import Tts
+from ...engines.api import Llm, Tts
 from ...engines.media import Media, MediaError
+from ...engines.recording import RATE_HZ
 from ...engines.registry import Engines
 from ..admission import Refused
 
@@ -90,6 +91,37 @@ class Desk:
             raise Refused(501, "not_supported", "The engines of this server cannot speak a given text.")
         return self.engines.tts
 
+    @property
+    def llm(self) -> Llm:
+        """What writes answers.
+
+        Raises:
+            Refused: nothing does.
+        """
+        if self.engines.llm is None:
+            raise Refused(501, "not_supported", "The engines of this server cannot answer in writing alone.")
+        return self.engines.llm
+
+    async def sound(self, file: IO[bytes], param: str) -> AsyncGenerator[bytes, None]:
+        """Yield the sound of a file at the rate of recordings, as far as it may be long.
+
+        Raises:
+            ProtocolError: it is longer; `param` is where the client gave it.
+            EngineError: it cannot be read.
+        """
+        left_bytes = int(self.limits.max_recording_seconds * RATE_HZ) * 2
+        async with aclosing(self.media.decode(file, RATE_HZ)) as pieces:
+            async for piece in pieces:
+                left_bytes -= len(piece)
+                if left_bytes < 0:
+                    raise ProtocolError(
+                        "audio_too_long",
+                        f"The recording is longer than the {self.limits.max_recording_seconds:g} seconds that this "
+                        "server takes.",
+                        param,
+                    )
+                yield piece
+
     async def close(self) -> None:
         """End what still runs."""
         await self.media.close()
@@ -111,6 +143,10 @@ def refusal_of(error: ProtocolError | EngineError) -> Refused:
             return Refused(400, error.code, error.message, param=error.param, type=error.type)
         case MediaError():
             return Refused(400, error.code, f"The audio file cannot be read: {error}.", param="file")
+        case EngineError(code="llm_timeout"):
+            return Refused(504, error.code, str(error), type="server_error")
+        case EngineError() if error.code.startswith("llm_"):
+            return Refused(502, error.code, str(error), type="server_error")
         case EngineError(code="media_missing"):
             return Refused(501, error.code, f"{error}.", type="server_error")
         case _:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 from ..admission import Admission
+from .completions import create_completion
 from .desk import Desk
 from .http import Router, router_of
 from .speech import create_speech
@@ -14,6 +15,7 @@ _ENDPOINTS = {
     "/v1/audio/speech": create_speech,
     "/v1/audio/transcriptions": create_transcription,
     "/v1/audio/translations": create_translation,
+    "/v1/chat/completions": create_completion,
 }
 
 

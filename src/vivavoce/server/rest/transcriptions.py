@@ -12,8 +12,7 @@ from typing import IO
 
 from ...core.effects import Vocabulary
 from ...dialects import schema as s
-from ...engines.recording import RATE_HZ, Recording, Stretch
-from ..admission import Refused
+from ...engines.recording import Recording, Stretch
 from .desk import Desk, event, events, told
 from .http import Answer, Asked, Streamed, begun, read_form, settled, too_large
 from .transcripts import Written, body_of, logprobs, usage
@@ -70,30 +69,9 @@ def _recording(desk: Desk, wanted: Wanted) -> Recording:
     return Recording(desk.engines.hearing, vocabulary, wanted.detection)
 
 
-async def _sound(desk: Desk, file: IO[bytes]) -> AsyncGenerator[bytes, None]:
-    """Yield the sound of a file, as far as it may be long.
-
-    Raises:
-        Refused: it is longer.
-    """
-    left_bytes = int(desk.limits.max_recording_seconds * RATE_HZ * 2)
-    async with aclosing(desk.media.decode(file, RATE_HZ)) as pieces:
-        async for piece in pieces:
-            left_bytes -= len(piece)
-            if left_bytes < 0:
-                raise Refused(
-                    400,
-                    "audio_too_long",
-                    f"The recording is longer than the {desk.limits.max_recording_seconds:g} seconds that this server "
-                    "takes.",
-                    param="file",
-                )
-            yield piece
-
-
 async def _written(desk: Desk, file: IO[bytes], wanted: Wanted) -> Written:
     recording = _recording(desk, wanted)
-    async with aclosing(recording.stretches(_sound(desk, file))) as stretches:
+    async with aclosing(recording.stretches(desk.sound(file, "file"))) as stretches:
         found = tuple([stretch async for stretch in stretches])
     return Written(found, recording.duration_ms)
 
@@ -102,7 +80,7 @@ async def _events(desk: Desk, file: IO[bytes], wanted: Wanted) -> AsyncGenerator
     """Yield a transcript stretch by stretch in server-sent events, and at the end the whole."""
     recording = _recording(desk, wanted)
     found: list[Stretch] = []
-    async with aclosing(recording.stretches(_sound(desk, file))) as stretches:
+    async with aclosing(recording.stretches(desk.sound(file, "file"))) as stretches:
         async for stretch in stretches:
             text = f" {stretch.text}" if found else stretch.text
             delta = {"type": "transcript.text.delta", "delta": text}
