@@ -1,0 +1,218 @@
+"""Noise reduction: steady noise is taken out of speech before it is recognised.
+
+A spectral gain after Wiener: the noise in each of 257 bands is followed by how likely the band holds speech
+(Gerkmann and Hendriks, 2012), the speech by decision-directed estimates (Ephraim and Malah, 1984), and a band keeps the
+power that speech is expected to have in it.  The root of Wiener's gain suits the recogniser better than log-spectral
+amplitudes do, which please the ear: what it compares are the logarithms of powers.  `bench/noise.py` measures it.
+
+Called by `engines.intake`, which knows where nobody speaks.  Voice activity is judged on the audio as it came.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+_Floats = npt.NDArray[np.float64]
+
+RATE_HZ = 16_000
+HOP_SAMPLES = 256
+WINDOW_SAMPLES = 2 * HOP_SAMPLES
+DELAY_SAMPLES = HOP_SAMPLES
+"""How long audio stays inside, besides what is less than a hop."""
+
+_WINDOW = np.sqrt(np.hanning(WINDOW_SAMPLES + 1)[:WINDOW_SAMPLES])
+_WEAKEST = 1.0
+"""The least power of a band, in squared steps of 16 bits: below that is the rounding."""
+
+# How the noise is followed.
+_SPEECH_RATIO = 10**1.5
+"""Signal to noise ratio that a band with speech in it is taken to have: 15 dB, as published."""
+_NOISE_KEPT = 0.8
+"""Share of the noise estimate that outlasts a hop where speech is possible."""
+_KNOWN_NOISE_KEPT = 0.9
+"""The same where it is known that nobody speaks: every hop counts there, so fewer changes do."""
+_STUCK = 0.99
+"""A band that seems to hold speech for longer than speech does holds more noise than was thought."""
+
+# How the speech is estimated.
+_DIRECTED = 0.96
+"""Weight of the last hop's estimate: less of it makes tones of noise, more of it smears onsets."""
+_LEAST_RATIO = 10**-1.5
+
+
+class Denoising(msgspec.Struct, frozen=True):
+    """How audio is to be cleaned."""
+
+    mode: str | None = None
+    """`near_field`, `far_field`, or None to leave it as it is."""
+    strength: float = 1.0
+    """From 0, which changes nothing, to 1."""
+
+    @property
+    def is_off(self) -> bool:
+        """Whether audio stays as it is, bit for bit."""
+        return self.mode is None or self.strength <= 0.0
+
+
+class _Mode(msgspec.Struct, frozen=True):
+    """What distinguishes one mode from the other."""
+
+    floor: float
+    """The least gain of a band."""
+    excess: float
+    """Factor by which the noise is taken to be more than was measured."""
+    loudness: float
+    """Root mean square that speech is brought to; 0 to leave its level alone."""
+
+
+_MODES = {
+    # A microphone before the mouth: a little noise is left, which hides what the gain does to it.
+    "near_field": _Mode(floor=0.1, excess=1.0, loudness=0.0),
+    # One across the room: more noise, and speech at any level.
+    "far_field": _Mode(floor=0.06, excess=1.3, loudness=2_000.0),
+}
+_MOST_GAIN = 16.0
+"""Of the gain control: 24 dB."""
+_GAIN_PACE = 0.03
+"""Share of the way to the wanted gain that is gone in a hop: half of it in a third of a second."""
+_LOUD_RATIO = 4.0
+"""A hop tells the level of speech when it is so many times stronger than the noise."""
+_LEVEL_RISES, _LEVEL_FALLS = 0.1, 0.01
+"""Shares of a hop's power that enter the level: the loud parts of speech make it."""
+
+
+class Denoiser:
+    """One stream of s16le mono PCM at 16 kHz on its way to the recogniser.
+
+    As many samples come out as go in, the last of them at `flush`, whatever is changed on the way.  What comes out
+    depends on the audio and on where it was changed alone, not on how it was cut.
+    """
+
+    def __init__(self, denoising: Denoising) -> None:
+        self._denoising = denoising
+        self._noise: _Floats | None = None
+        self._presence: _Floats = np.zeros(HOP_SAMPLES + 1)
+        """How constantly each band has seemed to hold speech."""
+        self._level = 0.0
+        self._gain = 1.0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._held: _Floats = np.zeros(HOP_SAMPLES)
+        """The last hop and what has come after it."""
+        self._overlap: _Floats = np.zeros(HOP_SAMPLES)
+        self._speech: _Floats | None = None
+        """The power of speech in the last hop."""
+        self._to_skip = HOP_SAMPLES
+        """Samples of what lies before the beginning."""
+
+    def configure(self, denoising: Denoising) -> bytes:
+        """Go on otherwise; return the audio that was still to be cleaned by the former setting, if any."""
+        rest = self.flush() if denoising.is_off and not self._denoising.is_off else b""
+        self._denoising = denoising
+        return rest
+
+    def learn(self, pcm: bytes) -> None:
+        """Take audio from before the beginning, of which nothing comes out, to know the noise.
+
+        There may be speech in it: its quieter half is taken.
+        """
+        samples = np.frombuffer(pcm, "<i2").astype(np.float64)
+        if self._denoising.is_off or len(samples) < 4 * WINDOW_SAMPLES:
+            return
+        power = _power(_spectra(samples))
+        totals = power.sum(1)
+        # What is digital silence is no sample of the noise.
+        order = [i for i in np.argsort(totals, kind="stable") if totals[i] > len(power[i]) * _WEAKEST]
+        if order:
+            self._noise = np.maximum(power[order[: (len(order) + 1) // 2]].mean(0), _WEAKEST)
+
+    def push(self, pcm: bytes, is_noise: bool = False) -> bytes:
+        """Take any number of samples, known to be noise alone or not, and return those that are clean."""
+        if self._denoising.is_off:
+            return pcm
+        self._held = np.concatenate((self._held, np.frombuffer(pcm, "<i2")))
+        return self._ready(is_noise)
+
+    def flush(self) -> bytes:
+        """Return what is still inside, and begin anew with the noise that is known."""
+        rest = len(self._held) - self._to_skip
+        out = b""
+        if not self._denoising.is_off and rest > 0:
+            self._held = np.concatenate((self._held, np.zeros(WINDOW_SAMPLES)))
+            out = self._ready(False)[: 2 * rest]
+        self._begin()
+        return out
+
+    def _ready(self, is_noise: bool) -> bytes:
+        """Return the samples that are complete."""
+        if len(self._held) < WINDOW_SAMPLES:
+            return b""
+        spectra = _spectra(self._held)
+        power = _power(spectra)
+        for i in range(len(spectra)):
+            spectra[i] *= self._gains(power[i], is_noise)
+        hops = np.fft.irfft(spectra, WINDOW_SAMPLES) * _WINDOW
+        self._held = self._held[len(hops) * HOP_SAMPLES :]
+        out = hops[:, :HOP_SAMPLES]
+        out[0] += self._overlap
+        out[1:] += hops[:-1, HOP_SAMPLES:]
+        self._overlap = hops[-1, HOP_SAMPLES:].copy()
+        clean: _Floats = out.ravel()[self._to_skip :]
+        self._to_skip = max(0, self._to_skip - out.size)
+        return np.clip(np.rint(clean), -32_768, 32_767).astype("<i2").tobytes()
+
+    def _gains(self, power: _Floats, is_noise: bool) -> _Floats:
+        """Return the gain of each band for a hop of such powers."""
+        mode = _MODES[self._denoising.mode or "near_field"]
+        noise = self._noise = self._followed(power, is_noise)
+        noise = noise * mode.excess
+        before = self._speech if self._speech is not None else noise * _LEAST_RATIO
+        ratio = (_DIRECTED * before + (1 - _DIRECTED) * np.maximum(power - noise, 0.0)) / noise
+        ratio = np.maximum(ratio, _LEAST_RATIO)
+        squared = ratio / (1.0 + ratio)
+        self._speech = squared * power
+        gains: _Floats = np.maximum(np.sqrt(squared), mode.floor)
+        if mode.loudness:
+            gains *= self._controlled(mode, float(self._speech.sum()), float(noise.sum()))
+        return gains if self._denoising.strength >= 1.0 else gains**self._denoising.strength
+
+    def _followed(self, power: _Floats, is_noise: bool) -> _Floats:
+        """Return the noise of each band by what is known so far."""
+        noise = self._noise
+        if noise is None:
+            return np.maximum(power, _WEAKEST)
+        if is_noise:
+            self._presence = self._presence * 0.9
+            return np.maximum(_KNOWN_NOISE_KEPT * noise + (1 - _KNOWN_NOISE_KEPT) * power, _WEAKEST)
+        exponent = np.minimum(power / noise * (_SPEECH_RATIO / (1 + _SPEECH_RATIO)), 100.0)
+        speech = 1.0 / (1.0 + (1.0 + _SPEECH_RATIO) * np.exp(-exponent))
+        self._presence = 0.9 * self._presence + 0.1 * speech
+        speech = np.where(self._presence > _STUCK, np.minimum(speech, _STUCK), speech)
+        now = speech * noise + (1.0 - speech) * power
+        return np.maximum(_NOISE_KEPT * noise + (1 - _NOISE_KEPT) * now, _WEAKEST)
+
+    def _controlled(self, mode: _Mode, speech: float, noise: float) -> float:
+        """Return the gain that brings speech to its level."""
+        if speech > _LOUD_RATIO * noise:
+            pace = _LEVEL_RISES if speech > self._level else _LEVEL_FALLS
+            self._level = speech if not self._level else self._level + pace * (speech - self._level)
+        if self._level:
+            # The powers are those of one half of the spectrum, of a window of which half the power is left.
+            loudness = (4 * self._level) ** 0.5 / WINDOW_SAMPLES
+            wanted = min(max(mode.loudness / loudness, 1.0 / _MOST_GAIN), _MOST_GAIN)
+            self._gain += _GAIN_PACE * (wanted - self._gain)
+        return self._gain
+
+
+def _spectra(samples: _Floats) -> npt.NDArray[np.complex128]:
+    """Return the spectra of all whole windows, a hop apart."""
+    windows = np.lib.stride_tricks.sliding_window_view(samples, WINDOW_SAMPLES)[::HOP_SAMPLES]
+    return np.fft.rfft(windows * _WINDOW)
+
+
+def _power(spectra: npt.NDArray[np.complex128]) -> _Floats:
+    power: _Floats = spectra.real**2 + spectra.imag**2
+    return power
