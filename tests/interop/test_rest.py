@@ -34,6 +34,7 @@ FORMATS = {
     "wav": "audio/wav",
     "pcm": "audio/pcm",
 }
+CHAPTER = "The road goes over the hill and through the wood, past the old mill and along the river. " * 20
 LATE_MS = 120
 """What codecs and containers may add to a sound at most."""
 REFUSALS = {
@@ -96,6 +97,7 @@ def _use(client: Client, server: servers.Server, folder: Path) -> Json:
         "results": str(folder / "results.json"),
         "formats": list(FORMATS),
         "sentence": SENTENCE,
+        "chapter": CHAPTER,
         "long": str(long),
         "tool": {
             "type": "function",
@@ -140,7 +142,7 @@ def _duration_ms(path: Path) -> int:
     return asyncio.run(read())
 
 
-def test_speech_comes_in_every_format_whole_and_in_pieces(results: Callable[[str], Json]) -> None:
+def test_speech_comes_in_every_format_whole_and_as_a_stream(results: Callable[[str], Json]) -> None:
     spoken = results("speech")
     assert {kind: result["content_type"] for kind, result in spoken.items()} == FORMATS
     lengths = {kind: _duration_ms(Path(result["path"])) for kind, result in spoken.items()}
@@ -149,7 +151,6 @@ def test_speech_comes_in_every_format_whole_and_in_pieces(results: Callable[[str
     for kind, result in spoken.items():
         # The breath in a voice is random, and so is the size that a codec makes of it.
         assert max(result["sizes"]) <= 1.02 * min(result["sizes"]), (kind, result)
-        assert result["pieces"] > 1, (kind, result)
 
 
 def test_speech_in_every_format_is_understood(results: Callable[[str], Json]) -> None:
@@ -210,6 +211,7 @@ def test_mistakes_are_errors_of_the_sdks_own_classes(results: Callable[[str], Js
 
 def test_sound_and_text_come_asynchronously_and_without_an_sdk(results: Callable[[str], Json]) -> None:
     told = results("asynchronous")
-    assert told["sound"] > 48_000
+    assert told["sound"] > 48_000 * 60  # a minute at least
+    assert told["first_s"] < told["all_s"] / 2
     assert FORTY_TWO.search(told["written"])
     assert told["heard"] == ["transcript.text.delta", "transcript.text.done"]

@@ -17,15 +17,10 @@ async function speech() {
     await writeFile(path, whole);
     const response = await client.audio.speech.create(spoken).asResponse();
     let streamed = 0;
-    let pieces = 0;
-    for await (const piece of response.body) {
-      streamed += piece.length;
-      pieces += 1;
-    }
+    for await (const piece of response.body) streamed += piece.length;
     results[kind] = {
       path,
       content_type: response.headers.get("content-type"),
-      pieces,
       sizes: [whole.length, streamed, statSync(path).size],
     };
   }
@@ -163,14 +158,16 @@ async function mistakes() {
 async function asynchronous() {
   const headers = { Authorization: `Bearer ${job.key}` };
   const json = { ...headers, "Content-Type": "application/json" };
-  const post = (path, body) => fetch(`${job.http_url}${path}`, { method: "POST", headers: json, body: JSON.stringify(body) });
-  const spoken = await post("/audio/speech", {
-    model: "tts-1",
-    voice: "nova",
-    input: job.sentence,
-    response_format: "pcm",
-  });
-  const sound = (await spoken.arrayBuffer()).byteLength;
+  const post = (path, body) =>
+    fetch(`${job.http_url}${path}`, { method: "POST", headers: json, body: JSON.stringify(body) });
+  const began = performance.now();
+  const order = { model: "tts-1", voice: "nova", input: job.chapter, response_format: "pcm" };
+  const times = [];
+  let sound = 0;
+  for await (const piece of (await post("/audio/speech", order)).body) {
+    sound += piece.length;
+    times.push((performance.now() - began) / 1000);
+  }
   const body = { model: "vivavoce", messages: [{ role: "user", content: job.sum }], stream: true };
   const lines = (await (await post("/chat/completions", body)).text()).split("\n");
   const data = lines.filter((line) => line.startsWith("data: {")).map((line) => JSON.parse(line.slice(6)));
@@ -182,6 +179,8 @@ async function asynchronous() {
   const events = (await heard.text()).split("\n").filter((line) => line.startsWith("data: {"));
   return {
     sound,
+    first_s: times[0],
+    all_s: times.at(-1),
     written: data.map((chunk) => chunk.choices[0].delta.content ?? "").join(""),
     heard: events.map((line) => JSON.parse(line.slice(6)).type),
   };

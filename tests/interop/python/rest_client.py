@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ def speech(client: OpenAI, job: Job) -> Job:
         path = Path(job["folder"]) / f"python.{kind}"
         spoken = {"model": "gpt-4o-mini-tts", "voice": "ash", "input": job["sentence"], "response_format": kind}
         with client.audio.speech.with_streaming_response.create(**spoken) as response:
-            pieces = [len(piece) for piece in response.iter_bytes(1024)]
+            streamed = sum(len(piece) for piece in response.iter_bytes(1024))
             content_type = response.headers["content-type"]
         with client.audio.speech.with_streaming_response.create(**spoken) as response:
             response.stream_to_file(path)
@@ -31,8 +32,7 @@ def speech(client: OpenAI, job: Job) -> Job:
         results[kind] = {
             "path": str(path),
             "content_type": content_type,
-            "pieces": len(pieces),
-            "sizes": [sum(pieces), path.stat().st_size, len(whole)],
+            "sizes": [streamed, path.stat().st_size, len(whole)],
         }
     return results
 
@@ -155,9 +155,10 @@ def mistakes(client: OpenAI, job: Job) -> Job:
 async def asynchronous(job: Job) -> Job:
     """The same with the asynchronous client: sound and text as they are made."""
     async with AsyncOpenAI(base_url=job["http_url"], api_key=job["key"]) as client:
-        spoken = {"model": "tts-1", "voice": "nova", "input": job["sentence"], "response_format": "pcm"}
+        spoken = {"model": "tts-1", "voice": "nova", "input": job["chapter"], "response_format": "pcm"}
+        began = time.monotonic()
         async with client.audio.speech.with_streaming_response.create(**spoken) as response:
-            sound = [len(piece) async for piece in response.iter_bytes()]
+            sound = [(len(piece), time.monotonic() - began) async for piece in response.iter_bytes()]
         messages: list[Any] = [{"role": "user", "content": job["sum"]}]
         chunks = await client.chat.completions.create(model="vivavoce", messages=messages, stream=True)
         written = "".join([chunk.choices[0].delta.content or "" async for chunk in chunks])
@@ -165,7 +166,9 @@ async def asynchronous(job: Job) -> Job:
             model="gpt-4o-transcribe", file=Path(job["question"]), stream=True
         )
         heard = [event.type async for event in stream]
-    return {"sound": sum(sound), "written": written, "heard": heard}
+    (_, first_s), (_, all_s) = sound[0], sound[-1]
+    n_bytes = sum(size for size, _ in sound)
+    return {"sound": n_bytes, "first_s": first_s, "all_s": all_s, "written": written, "heard": heard}
 
 
 def main(job: Job) -> Job:
