@@ -58,7 +58,7 @@ def running(folder: Path, *, tls: bool) -> Iterator[Server]:
         command += ["--tls-cert", str(certificate), "--tls-key", str(key)]
     server = Server(f"localhost:{port}" if tls else f"127.0.0.1:{port}", folder / "server.log", certificate)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("VIVAVOCE_")}
-    environment |= {"VIVAVOCE_API_KEYS": KEY, "PYTHONUNBUFFERED": "1"}
+    environment |= {"VIVAVOCE_API_KEYS": KEY, "VIVAVOCE_STATE_DIR": str(folder / "state"), "PYTHONUNBUFFERED": "1"}
     with server.log.open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment, cwd=folder)
     try:
