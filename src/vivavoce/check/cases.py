@@ -68,10 +68,10 @@ class Desk:
         """Post JSON to a path below that of the Realtime endpoint."""
         return await self.target.post(path, body, key=key)
 
-    async def close(self, *, is_quiet: bool = False) -> None:
-        """Close what was opened; `is_quiet` says that nothing can be open on any connection."""
+    async def close(self) -> None:
+        """Close what was opened."""
         for talk in self._talks:
-            await talk.close(is_quiet=is_quiet)
+            await talk.close()
 
 
 Run = Callable[[Desk], Awaitable[None]]

@@ -160,6 +160,8 @@ BETA_EVENTS = {
 """Events that carry less in the beta."""
 
 _ITEM_OBJECT = "object:=realtime.item"
+_NEVER_NULL = {"id", "object", "status", "name", "call_id", "role", "arguments", "output"}
+"""What clients that validate items cannot read as null, whether or not an item has it."""
 _TYPES: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "num": (int, float), "object": (dict,)}
 
 
@@ -238,8 +240,11 @@ def _judge_object(kind: str, value: Any, path: str, shape: Shape) -> Iterator[st
         if fields is None:
             yield f"'{path}.type' is {_shown(value.get('type'))}, which is no type of {kind.lower()}"
             return
-    if kind == "Item" and shape == "beta":
-        fields = f"{_ITEM_OBJECT} {fields}"
+    if kind == "Item":
+        fields = f"{_ITEM_OBJECT} {fields}" if shape == "beta" else fields
+        for name in _NEVER_NULL & value.keys():
+            if value[name] is None and f"{name}:~" not in fields:
+                yield f"'{path}.{name}' is null, where it must be left out"
     yield from _judge_fields(fields, value, f"{path}.", shape)
 
 

@@ -134,7 +134,7 @@ async def judge(target: Target, shape: Shape, case: Case, ledger: Ledger, patien
         why = f"an event is not as it has to be ({type(error).__name__}: {error})"
     try:
         async with asyncio.timeout(patience):
-            await desk.close(is_quiet=False)
+            await desk.close()
     except TimeoutError:
         outcome, why = "failed", why or f"the connection could not be closed within {patience:g} s"
     seconds = time.monotonic() - begun

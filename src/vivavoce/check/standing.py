@@ -102,14 +102,6 @@ class Watch:
         self._see_order(event, is_whole=not found)
         return event
 
-    def finish(self) -> None:
-        """Judge that nothing is open at a quiet end."""
-        if self._order is not None:
-            try:
-                self._order.finish()
-            except OrderError as error:
-                self._note(f"always.order.{error.area}", error.rule)
-
     def _note(self, rule: str, why: str) -> None:
         self._ledger.note(rule, f"{self._who}: {why}")
 

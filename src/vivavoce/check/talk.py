@@ -17,11 +17,15 @@ from .recordings import base64
 from .spelling import BYTES_PER_MS, Spelling
 from .standing import Ledger, Watch
 from .target import Wire
-from .verdict import Broken, need, shown
+from .verdict import Broken, HungUp, need, shown
 
 _CHUNK_MS = 200
-_LATE_SECONDS = 2.5
-"""How much later than the next answer an error may come: OpenAI takes a second over an empty commit."""
+_LATE = 1 / 6
+"""How much later than the next answer an error may come, as a share of the patience: OpenAI takes a second over an
+empty commit."""
+
+_DRAIN_SECONDS = 0.01
+"""How long to wait for a message that came with others that were heard already."""
 
 ASIDE = ("conversation.item.input_audio_transcription.", "rate_limits.")
 """Events that may stand anywhere between others."""
@@ -295,7 +299,7 @@ class Talk:
         mark, found, is_past = self.mark, None, False
         while found is None or not is_past:
             try:
-                event = await self.hear(_LATE_SECONDS if is_past else None)
+                event = await self.hear(self.patience * _LATE if is_past else None)
             except Broken:
                 if not is_past:
                     raise
@@ -332,11 +336,15 @@ class Talk:
         events = self.heard[first:]
         return Reply(response, dict(event["response"]), events, [self.kind(each) for each in events])
 
-    async def close(self, *, is_quiet: bool = False) -> None:
-        """Hang up; `is_quiet` says that nothing can be open any more."""
-        if is_quiet:
-            self._watch.finish()
-        await self.wire.close()
+    async def close(self) -> None:
+        """Take in what was sent by now, so that it is judged too, and hang up."""
+        try:
+            async with asyncio.timeout(self.patience * _LATE):
+                await self.wire.ping()
+            while True:
+                await self.hear(_DRAIN_SECONDS)
+        except (Broken, HungUp, TimeoutError):
+            await self.wire.close()
 
 
 def _is_about(event: Event, event_id: str, item_id: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import order
+from vivavoce.check import order
 
 Event = dict[str, Any]
 Recording = list[Event]
