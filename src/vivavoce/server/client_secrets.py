@@ -174,8 +174,8 @@ class ClientSecrets:
         if kept is None:
             raise SecretRefused(
                 "client_secret_unknown",
-                "This client secret is not known any more, because the server was started again since. "
-                "Create a new one to start a session.",
+                "This client secret is not known here: it is from before the server was started again, or of another "
+                "server. Create a new one to start a session.",
             )
         return msgspec.json.decode(kept.grant, type=Grant)
 
