@@ -8,11 +8,13 @@ import struct
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from vivavoce.audio.pcm import level_dbfs
 from vivavoce.audio.wav import WavWriter
+from vivavoce.core.errors import EngineError
 from vivavoce.engines import media_child
 from vivavoce.engines.media import ENCODED, RATE_HZ, Media, MediaError
 
@@ -149,6 +151,19 @@ async def test_sound_that_fails_fails_the_file() -> None:
     await media.close()
 
 
+@pytest.mark.parametrize("end", ["import os; os.abort()", "raise MemoryError"])
+async def test_a_decoder_that_crashes_was_given_a_bad_file(
+    end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "crashing.py"
+    program.write_text(end)
+    monkeypatch.setattr(media_child, "__file__", str(program))
+    path = tmp_path / "file"
+    path.write_bytes(b"OggS")
+    with pytest.raises(MediaError, match="damaged"):
+        await read(Media(), path)
+
+
 async def test_a_process_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "hanging.py"
     program.write_text("import time; time.sleep(60)")
@@ -161,6 +176,20 @@ async def test_a_process_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pyt
     assert not media._processes
 
 
+async def test_a_process_sees_nothing_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIVAVOCE_API_KEYS", "sk-secret")
+    program = tmp_path / "telling.py"
+    program.write_text(
+        "import os, sys; print('seen:', *os.environ.keys() - {'LC_CTYPE'}, file=sys.stderr); sys.exit(65)"
+    )
+    monkeypatch.setattr(media_child, "__file__", str(program))
+    path = tmp_path / "file"
+    path.write_bytes(b"OggS")
+    with pytest.raises(MediaError) as caught:
+        await read(Media(), path)
+    assert str(caught.value) == "seen: PYTHONPATH"
+
+
 PROGRAM = Path(media_child.__file__).read_text(encoding="utf-8")
 
 
@@ -170,6 +199,55 @@ async def test_without_pyav_the_error_says_so(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(media_child, "__file__", str(program))
     path = tmp_path / "file"
     path.write_bytes(b"OggS")
-    with pytest.raises(Exception, match="without PyAV: No module named 'no_such_av'") as caught:
+    with pytest.raises(EngineError, match="without PyAV: No module named 'no_such_av'") as caught:
         await read(Media(), path)
     assert not isinstance(caught.value, MediaError)
+
+
+def made(path: Path, container: str, codec: str, rate_hz: int, *, has_video: bool = False) -> None:
+    """Write a file of stereo sound as phones, browsers and editors do."""
+    with av.open(str(path), "w", format=container) as file:
+        sound = file.add_stream(codec, rate=rate_hz, layout="stereo")
+        sound.codec_context.options = {"strict": "experimental"}  # as FFmpeg calls its own Vorbis encoder
+        sound.codec_context.open()
+        if has_video:
+            pictures = file.add_stream("vp8" if container == "webm" else "mpeg4", rate=10)
+            pictures.width, pictures.height, pictures.pix_fmt = 64, 64, "yuv420p"
+            for number in range(20):
+                picture = av.VideoFrame(64, 64, "yuv420p")
+                picture.pts = number
+                file.mux(pictures.encode(picture))
+            file.mux(pictures.encode(None))
+        coder = sound.codec_context
+        resampler = av.AudioResampler(
+            format=coder.format.name, layout="stereo", rate=rate_hz, frame_size=coder.frame_size or None
+        )
+        both = np.repeat(np.frombuffer(tone(), "<i2"), 2).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(both, format="s16", layout="stereo")
+        frame.sample_rate, frame.pts = RATE_HZ, 0
+        for piece in (*resampler.resample(frame), *resampler.resample(None)):
+            file.mux(coder.encode(piece))
+        file.mux(coder.encode(None))
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "rate_hz", "has_video"),
+    [
+        ("ipod", "aac", 44_100, False),
+        ("mp4", "aac", 44_100, True),
+        ("webm", "libopus", 48_000, True),
+        ("ogg", "vorbis", 48_000, False),
+        ("mpeg", "mp2", 44_100, True),
+        ("matroska", "flac", 96_000, False),
+        ("mov", "alac", 48_000, False),
+        ("aiff", "pcm_s16be", 22_050, False),
+    ],
+)
+async def test_what_phones_browsers_and_editors_write_is_read(
+    container: str, codec: str, rate_hz: int, has_video: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "file"
+    made(path, container, codec, rate_hz, has_video=has_video)
+    pcm = await read(Media(), path)
+    assert (SECONDS - 0.1) * 32_000 <= len(pcm) < (SECONDS + 0.2) * 32_000
+    assert abs(level_dbfs(pcm[32_000 : 32_000 + 16_000]) - level_dbfs(tone(16_000, 0.5))) < 1

@@ -8,6 +8,8 @@ the rate that is asked for by `audio.resample`.  Called by `server.rest`.
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, Coroutine
@@ -19,6 +21,8 @@ from ..audio.resample import Resampler, resample
 from ..audio.wav import read_wav
 from ..core.errors import EngineError
 from . import media_child as child
+
+_log = logging.getLogger("vivavoce.media")
 
 ENCODED = ("mp3", "opus", "aac", "flac")
 """The kinds that can be written."""
@@ -91,7 +95,7 @@ class Media:
             try:
                 head = await self._within(process.stdout.readexactly(child.HEAD.size))
             except asyncio.IncompleteReadError:
-                raise await _failure(process) or MediaError("it has no sound") from None
+                raise await _blame(process) or MediaError("it has no sound") from None
             resampler = _resampler(child.HEAD.unpack(head)[0], rate_hz)
             held = b""
             while data := await self._within(process.stdout.read(_PIECE_BYTES)):
@@ -99,9 +103,8 @@ class Media:
                 whole = len(data) // 2 * 2
                 held = data[whole:]
                 yield resampler.push(data[:whole])
-            # A decoder that crashed half way was given something made for that.
-            if await _failure(process) is not None:
-                raise MediaError("it is damaged")
+            if (failure := await _blame(process)) is not None:
+                raise failure
             yield resampler.flush()
         finally:
             await self._end(process)
@@ -128,9 +131,11 @@ class Media:
 
     async def _start(self, work: str, stdin: int | IO[bytes]) -> Process:
         command = (sys.executable, "-P", str(Path(child.__file__)), work)
+        # Of the environment, where keys may stand, whoever takes over a decoder is to see nothing.
+        environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         try:
             process = await asyncio.create_subprocess_exec(
-                *command, stdin=stdin, stdout=PIPE, stderr=PIPE, start_new_session=True
+                *command, stdin=stdin, stdout=PIPE, stderr=PIPE, env=environment, start_new_session=True
             )
         except OSError as error:
             raise EngineError(f"audio files cannot be worked on: {command[0]}: {error.strerror}") from error
@@ -183,6 +188,15 @@ async def _failure(process: Process) -> EngineError | None:
             return EngineError(f"compressed audio cannot be worked on without PyAV: {cause}", "media_missing")
         case _:
             return EngineError(f"the process that works on audio files ended: {cause}")
+
+
+async def _blame(process: Process) -> EngineError | None:
+    """Return why a file was not read; what a decoder crashes at is the file's fault."""
+    failure = await _failure(process)
+    if failure is None or isinstance(failure, MediaError) or failure.code == "media_missing":
+        return failure
+    _log.warning("%s", failure)
+    return MediaError("it is damaged")
 
 
 def _plain(file: IO[bytes], rate_hz: int) -> bytes | None:

@@ -104,6 +104,8 @@ def decode(source: BinaryIO, sink: _Sink) -> None:
     streams = container.streams.audio
     if not streams:
         raise _Unreadable("it has no sound")
+    if streams[0].codec_context is None:
+        raise _Unreadable("its sound is coded in a way that is not known")
     written, rate_hz, resampler = 0, 0, None
     for frame in _frames(av, container, streams[0]):
         if not rate_hz:

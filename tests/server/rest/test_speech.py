@@ -52,6 +52,8 @@ async def test_the_first_sound_leaves_before_the_last_is_made() -> None:
     visit = office.visit(PATH, ASKED | {"input": "one two wait three.", "response_format": "pcm"})
     await visit.until(lambda: bool(visit.body))
     assert (visit.status, visit.is_complete) == (200, False)
+    assert (visit.headers["cache-control"], visit.headers["x-accel-buffering"]) == ("no-cache", "no")
+    assert "content-length" not in visit.headers
     office.tts.go_on.set()
     await visit.until(lambda: visit.is_complete)
     assert len(visit.body) == SPOKEN_BYTES + WORD_MS * 48

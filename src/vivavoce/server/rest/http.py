@@ -184,6 +184,9 @@ class Streamed(Response):
             headers: further headers.
         """
         super().__init__(status_code=status, headers=headers, media_type=media_type)
+        # What is made while it is sent is not to wait in a proxy until it is complete.
+        self.headers["X-Accel-Buffering"] = "no"
+        self.headers.setdefault("Cache-Control", "no-cache")
         del self.headers["content-length"]  # of the body that is not known yet
         self._first = first
         self._rest = rest
