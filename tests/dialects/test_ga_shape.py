@@ -330,8 +330,8 @@ def test_a_response_that_begins_is_empty() -> None:
 def test_a_response_that_ended_shows_what_it_made_and_took() -> None:
     item = Message("item_1", "assistant", (OutputAudio("Hi", b"", PCM_24K, 100),))
     usage = Usage(
-        input_text_tokens=1, input_audio_tokens=2, input_image_tokens=4, cached_tokens=1, output_text_tokens=8,
-        output_audio_tokens=16,
+        input_text_tokens=1, input_audio_tokens=2, input_image_tokens=4, cached_text_tokens=1, cached_audio_tokens=2,
+        cached_image_tokens=3, output_text_tokens=8, output_audio_tokens=16,
     )  # fmt: skip
     state = response("completed", output=(item,), usage=usage, metadata={"k": "v"})
     shown = written(ev.ResponseDone("event_1", state))["response"]
@@ -342,8 +342,8 @@ def test_a_response_that_ended_shows_what_it_made_and_took() -> None:
     assert shown["usage"] == {
         "total_tokens": 31, "input_tokens": 7, "output_tokens": 24,
         "input_token_details": {
-            "text_tokens": 1, "audio_tokens": 2, "image_tokens": 4, "cached_tokens": 1,
-            "cached_tokens_details": {"text_tokens": 1, "audio_tokens": 0, "image_tokens": 0},
+            "text_tokens": 1, "audio_tokens": 2, "image_tokens": 4, "cached_tokens": 6,
+            "cached_tokens_details": {"text_tokens": 1, "audio_tokens": 2, "image_tokens": 3},
         },
         "output_token_details": {"text_tokens": 8, "audio_tokens": 16},
     }  # fmt: skip

@@ -13,12 +13,13 @@ import msgspec
 
 from . import events as ev
 from .approvals import Approvals
+from .context import TOO_LONG
 from .conversation import Conversation, Entry, understood, unheard_parts
 from .effects import Abandon, Answer, ClearPlayout, Discard, Effect, Recognise, Send
 from .errors import ProtocolError
-from .items import Item, ItemReference, McpApprovalResponse
+from .items import McpApprovalResponse
 from .playing import Playing
-from .prompting import prompt_of
+from .prompting import Prompting
 from .remote import MAX_ROUNDS, RemoteCall, RemoteCalls
 from .reports import (
     Answered,
@@ -35,8 +36,8 @@ from .reports import (
 from .response import NewId, Response
 from .settings import Settings, for_response
 from .states import StatusDetails, Usage
-from .tooling import Offer, Tooling, as_told
-from .usage import of_prompt, together, with_output
+from .tooling import Offer, Tooling
+from .usage import of_rounds
 from .vocabulary import vocabulary_of
 
 RATE_LIMIT_TOKENS = 10_000_000
@@ -54,8 +55,12 @@ class _Reply(msgspec.Struct):
     the context and its own in the item."""
     calls: RemoteCalls
     """What it calls of remote tools."""
-    asked: Usage | None = None
-    """What its prompts cost; None until the brain was asked.  Counted then, for its end must not wait for it."""
+    is_whole: bool = True
+    """Whether its context is the whole conversation."""
+    asked: tuple[Usage, ...] = ()
+    """What each of its prompts takes; none until the brain was asked.  Counted then, for its end must not wait."""
+    was_refused: bool = False
+    """Whether the model has found a prompt of it too long."""
     spent: tuple[Spent | None, ...] = ()
     """What the engine counted for each round that ended."""
     offer: Offer = Offer()
@@ -73,6 +78,7 @@ class Answering:
         is_unheard: Callable[[str], bool],
         max_parallel: int,
         tooling: Tooling,
+        context_tokens: int,
     ) -> None:
         """Make the output side.
 
@@ -83,9 +89,10 @@ class Answering:
             is_unheard: whether the words of an item are still awaited.
             max_parallel: the most responses that may be under way at once.
             tooling: what remote tools there are.
+            context_tokens: what a prompt and its answer may take together.
         """
-        self._session_id = session_id
         self._conversation = conversation
+        self._prompting = Prompting(session_id, conversation, context_tokens)
         self._new_id = new_id
         self._is_unheard = is_unheard
         self._max_parallel = max_parallel
@@ -142,7 +149,7 @@ class Answering:
                 f"At most {self._max_parallel} responses may be in progress at once.",
                 type="rate_limit_error",
             )
-        context = self._context(event.input, now)
+        context = self._prompting.context(event.input, now)
         chosen = for_response(settings, event.response)
         has_spoken = self._conversation.has_spoken or self.is_audible
         if is_main and chosen.voice != settings.voice and has_spoken:
@@ -258,7 +265,7 @@ class Answering:
         """Ask whatever waited for words that are known now, or are not to come any more."""
         out: list[Effect] = []
         for response_id, reply in tuple(self._replies.items()):
-            if reply.asked is None and response_id in self._replies:
+            if not reply.asked and response_id in self._replies:
                 out += self._ask(response_id, settings, now)
         return out
 
@@ -283,8 +290,13 @@ class Answering:
                 reply.spent += (report.spent,)
                 details = StatusDetails("incomplete", report.reason)
                 return self._finish(response.id, "incomplete", details, settings, now)
+            case Broke() if report.code == TOO_LONG and not reply.was_refused and settings.truncation != "disabled":
+                # Its context is smaller than it was thought to be, or its tokens are: once more with half as many.
+                reply.was_refused, reply.asked = True, reply.asked[:-1]
+                return self._ask(response.id, settings, now)
             case Broke():
-                details = StatusDetails("failed", None, "server_error", report.code, report.message)
+                type_ = "invalid_request_error" if report.code == TOO_LONG else "server_error"
+                details = StatusDetails("failed", None, type_, report.code, report.message)
                 return self._finish(response.id, "failed", details, settings, now)
         out: list[Effect] = [Send(event) for event in events]
         self._note_played(reply, out, now)
@@ -306,7 +318,9 @@ class Answering:
         now: float,
     ) -> list[Effect]:
         """Announce a response, and have it begin with the calls that were approved."""
-        reply = self._replies[response.id] = _Reply(response, context, {}, RemoteCalls(response, self._new_id))
+        calls = RemoteCalls(response, self._new_id)
+        is_whole = context == self._conversation.ids
+        reply = self._replies[response.id] = _Reply(response, context, {}, calls, is_whole)
         if response.conversation is not None:
             self._main = response.id
         out: list[Effect] = [Send(response.created()), self._rate_limits(is_early=True)]
@@ -363,22 +377,6 @@ class Answering:
         for item_id, heard_ms in played.items():
             self._conversation.hear(item_id, heard_ms)
 
-    def _context(self, given: tuple[Item | ItemReference, ...] | None, now: float) -> tuple[Entry | str, ...]:
-        """Return what a response is to know."""
-        if given is None:
-            return self._conversation.ids
-        context: list[Entry | str] = []
-        for index, item in enumerate(given):
-            if not isinstance(item, ItemReference):
-                context.append(Entry(item, now))
-            elif item.id in self._conversation:
-                context.append(item.id)
-            else:
-                raise ProtocolError(
-                    "invalid_value", f"Item with item_id not found: {item.id}", f"response.input[{index}].id"
-                )
-        return tuple(context)
-
     def _recognise(self, reply: _Reply, settings: Settings) -> list[Effect]:
         """Have audio that came with a response understood."""
         out: list[Effect] = []
@@ -399,19 +397,20 @@ class Answering:
             return []
         try:
             reply.offer = self._tooling.offer(chosen)
+            prompt, usage = self._prompting.prompt(
+                reply.response,
+                reply.context,
+                reply.offer,
+                settings,
+                now,
+                is_whole=reply.is_whole,
+                was_refused=reply.was_refused,
+            )
         except ProtocolError as error:
             details = StatusDetails("failed", None, error.type, error.code, error.message)
             return self._finish(response_id, "failed", details, settings, now)
-        made = reply.response.output
-        entries = as_told([*self._entries(reply), *(Entry(item, now) for item in made)], reply.offer.targets)
-        prompt = prompt_of(reply.response, self._session_id, settings.model, entries, reply.offer, now)
-        reply.asked = of_prompt(prompt) if reply.asked is None else together(reply.asked, of_prompt(prompt))
+        reply.asked += (usage,)
         return [Answer(prompt)]
-
-    def _entries(self, reply: _Reply) -> list[Entry]:
-        """Return what is there of a response's context: no item that is gone, and none that is not finished."""
-        found = (self._conversation.entry(known) if isinstance(known, str) else known for known in reply.context)
-        return [entry for entry in found if entry is not None and entry.item.status != "in_progress"]
 
     def _finish(
         self,
@@ -424,12 +423,9 @@ class Answering:
         reply = self._replies.pop(response_id)
         if self._main == response_id:
             self._main = None
-        asked = reply.asked or Usage()
-        counted = [one for one in reply.spent if one is not None]
-        spent = together(*counted) if counted and len(counted) == len(reply.spent) else None
         out = reply.calls.drop(now)
         response = reply.response
-        events = response.finish(status, details, lambda output: with_output(asked, output, spent))
+        events = response.finish(status, details, lambda output: of_rounds(reply.asked, reply.spent, output))
         out += [Send(event) for event in events]
         if reply.calls.wishes:
             made = tuple(Entry(item, now) for item in response.output)

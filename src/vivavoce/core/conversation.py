@@ -311,6 +311,6 @@ def _audio_bytes(item: Item) -> int:
 
 
 def _without_audio(part: Part) -> Part:
-    if isinstance(part, InputAudio | OutputAudio):
-        return msgspec.structs.replace(part, audio=b"")
-    return part
+    if isinstance(part, InputAudio):
+        return msgspec.structs.replace(part, audio=b"", dropped_ms=part.audio_ms)
+    return msgspec.structs.replace(part, audio=b"") if isinstance(part, OutputAudio) else part

@@ -34,6 +34,13 @@ class InputAudio(msgspec.Struct, frozen=True, tag_field="type", tag="input_audio
     """The text as the brain is given it; None until it is known."""
     is_silence: bool = False
     """Whether it stands for the user having been silent for too long."""
+    dropped_ms: int = 0
+    """How much audio there was before it was dropped."""
+
+    @property
+    def audio_ms(self) -> int:
+        """How much audio the part has or had, in whole milliseconds."""
+        return len(self.audio) // self.format.bytes_per_ms or self.dropped_ms
 
     @property
     def words(self) -> str:

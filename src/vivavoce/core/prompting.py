@@ -7,10 +7,82 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .conversation import Entry, as_heard
+from .context import Window
+from .conversation import Conversation, Entry, as_heard
 from .effects import Prompt
+from .errors import ProtocolError
+from .items import Item, ItemReference
 from .response import Response
-from .tooling import Offer
+from .settings import Settings
+from .states import Usage
+from .tooling import Offer, as_told
+from .usage import Prefix
+
+
+class Prompting:
+    """Makes the prompts of one session, and counts them."""
+
+    def __init__(self, session_id: str, conversation: Conversation, context_tokens: int) -> None:
+        self._session_id = session_id
+        self._conversation = conversation
+        self._window = Window(context_tokens)
+        self._prefix = Prefix()
+
+    def context(self, given: tuple[Item | ItemReference, ...] | None, now: float) -> tuple[Entry | str, ...]:
+        """Return what a response is to know: items that came with it, and ids of items of the conversation.
+
+        Raises:
+            ProtocolError: an item that is referred to is not there.
+        """
+        if given is None:
+            return self._conversation.ids
+        context: list[Entry | str] = []
+        for index, item in enumerate(given):
+            if not isinstance(item, ItemReference):
+                context.append(Entry(item, now))
+            elif item.id in self._conversation:
+                context.append(item.id)
+            else:
+                raise ProtocolError(
+                    "invalid_value", f"Item with item_id not found: {item.id}", f"response.input[{index}].id"
+                )
+        return tuple(context)
+
+    def prompt(
+        self,
+        response: Response,
+        context: tuple[Entry | str, ...],
+        offer: Offer,
+        settings: Settings,
+        now: float,
+        *,
+        is_whole: bool,
+        was_refused: bool,
+    ) -> tuple[Prompt, Usage]:
+        """Return the prompt of a response, or of its next round once it has made something, and what it takes.
+
+        Args:
+            response: what it is for.
+            context: what is to be known.
+            offer: what may be called.
+            settings: those of the session.
+            now: session time in seconds.
+            is_whole: whether the context is the conversation's.
+            was_refused: whether the model found the last one for this response too long.
+
+        Raises:
+            ProtocolError: it is too long for the model.
+        """
+        made = [Entry(item, now) for item in response.output]
+        entries = as_told([*self._entries(context), *made], offer.targets)
+        whole = prompt_of(response, self._session_id, settings.model, entries, offer, now)
+        prompt = self._window.fit(whole, settings.truncation, is_whole=is_whole, was_refused=was_refused)
+        return prompt, self._prefix.count(prompt, is_kept=is_whole)
+
+    def _entries(self, context: tuple[Entry | str, ...]) -> list[Entry]:
+        """Return what is there of a context: no item that is gone, and none that is not finished."""
+        found = (self._conversation.entry(known) if isinstance(known, str) else known for known in context)
+        return [entry for entry in found if entry is not None and entry.item.status != "in_progress"]
 
 
 def prompt_of(

@@ -104,7 +104,8 @@ class Spent(msgspec.Struct, frozen=True):
 
     input_text_tokens: int = 0
     output_text_tokens: int = 0
-    cached_tokens: int = 0
+    cached_tokens: int | None = None
+    """Of the input; None where the engine does not tell."""
 
 
 class Answered(msgspec.Struct, frozen=True):

@@ -95,6 +95,7 @@ class Session:
             self._listening.is_pending,
             limits.parallel_responses,
             self._tooling,
+            service.abilities.context_tokens,
         )
         self._idling = Idling()
 

@@ -23,9 +23,27 @@ class Usage(msgspec.Struct, frozen=True):
     input_text_tokens: int = 0
     input_audio_tokens: int = 0
     input_image_tokens: int = 0
-    cached_tokens: int = 0
+    cached_text_tokens: int = 0
+    """Those of the input tokens that were read before and cost less."""
+    cached_audio_tokens: int = 0
+    cached_image_tokens: int = 0
     output_text_tokens: int = 0
     output_audio_tokens: int = 0
+
+    @property
+    def input_tokens(self) -> int:
+        """All that was read."""
+        return self.input_text_tokens + self.input_audio_tokens + self.input_image_tokens
+
+    @property
+    def cached_tokens(self) -> int:
+        """All that was read and had been read before."""
+        return self.cached_text_tokens + self.cached_audio_tokens + self.cached_image_tokens
+
+    @property
+    def output_tokens(self) -> int:
+        """All that was made."""
+        return self.output_text_tokens + self.output_audio_tokens
 
 
 class StatusDetails(msgspec.Struct, frozen=True):

@@ -213,18 +213,20 @@ def render_usage(usage: Usage | None) -> dict[str, Any] | None:
     """Return the tokens of a response as both shapes show them."""
     if usage is None:
         return None
-    inputs = usage.input_text_tokens + usage.input_audio_tokens + usage.input_image_tokens
-    outputs = usage.output_text_tokens + usage.output_audio_tokens
     return {
-        "total_tokens": inputs + outputs,
-        "input_tokens": inputs,
-        "output_tokens": outputs,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
         "input_token_details": {
             "text_tokens": usage.input_text_tokens,
             "audio_tokens": usage.input_audio_tokens,
             "image_tokens": usage.input_image_tokens,
             "cached_tokens": usage.cached_tokens,
-            "cached_tokens_details": {"text_tokens": usage.cached_tokens, "audio_tokens": 0, "image_tokens": 0},
+            "cached_tokens_details": {
+                "text_tokens": usage.cached_text_tokens,
+                "audio_tokens": usage.cached_audio_tokens,
+                "image_tokens": usage.cached_image_tokens,
+            },
         },
         "output_token_details": {
             "text_tokens": usage.output_text_tokens,

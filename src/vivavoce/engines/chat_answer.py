@@ -124,9 +124,11 @@ class ChatAnswer:
         if not isinstance(usage, dict):
             return
         details = usage.get("prompt_tokens_details")
-        cached = details.get("cached_tokens") if isinstance(details, dict) else 0
+        cached = details.get("cached_tokens") if isinstance(details, dict) else None
         self._spent = Spent(
-            _number(usage.get("prompt_tokens")), _number(usage.get("completion_tokens")), _number(cached)
+            _number(usage.get("prompt_tokens")),
+            _number(usage.get("completion_tokens")),
+            None if cached is None else _number(cached),
         )
 
 
