@@ -21,6 +21,7 @@ from vivavoce.core import reports as rp
 from vivavoce.core.errors import ProtocolError
 from vivavoce.core.items import FunctionCall, FunctionCallOutput, Item, Message
 from vivavoce.core.limits import DEFAULT_LIMITS, Limits
+from vivavoce.core.service import DEFAULT_SERVICE, Service
 from vivavoce.core.session import Session
 from vivavoce.core.settings import Settings
 from vivavoce.dialects.choose import choose
@@ -51,10 +52,11 @@ class Playbook:
         limits: Limits = DEFAULT_LIMITS,
         shape: str | None = "ga",
         update: dict[str, Any] | None = None,
+        service: Service = DEFAULT_SERVICE,
     ) -> None:
         settings = settings or Settings()
         self.dialect = choose(shape, settings.kind)
-        self.session = Session(settings, new_id=CountedIds(), created_unix=1e9, limits=limits)
+        self.session = Session(settings, new_id=CountedIds(), created_unix=1e9, limits=limits, service=service)
         self.now = 0.0
         self.last: list[ef.Effect] = []
         self.heard_to = 0
