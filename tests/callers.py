@@ -82,7 +82,7 @@ class StringEars:
     def denoise(self, mode: str | None, strength: float) -> None:
         self.told.append(("denoise", mode, strength))
 
-    def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary, delay: str = "") -> None:
+    def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary, delay: str = "", *_: bool) -> None:
         self.told.append(("transcribe", item_id, start, vocabulary, *filter(None, (delay,))))
 
     def conclude(self, item_id: str, end: int) -> None:

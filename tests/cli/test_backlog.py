@@ -27,7 +27,7 @@ class QuietEars:
     def denoise(self, mode: str | None, strength: float) -> None:
         self.orders.append("denoise")
 
-    def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary, delay: str = "") -> None:
+    def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary, delay: str = "", *_: bool) -> None:
         self.orders.append("transcribe")
 
     def conclude(self, item_id: str, end: int) -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vivavoce.engines.denoise import DELAY_SAMPLES, RATE_HZ, Denoiser, Denoising
@@ -104,6 +104,7 @@ def test_without_strength_or_mode_audio_passes_bit_for_bit(denoising: Denoising)
     assert [denoiser.push(audio), denoiser.flush()] == [audio, b""]
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.integers(1, 3000), min_size=1, max_size=12))
 def test_how_audio_is_cut_changes_nothing(lengths: list[int]) -> None:
     audio = pcm(voice(1.0) + noise(1.0))
@@ -115,6 +116,7 @@ def test_how_audio_is_cut_changes_nothing(lengths: list[int]) -> None:
     assert b"".join(out) == cleaned(audio, FAR, step=len(audio))
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 900), st.sampled_from([NEAR, FAR, OFF, Denoising("near_field", 0.4)]))))
 def test_changes_on_the_way_neither_lose_nor_repeat_a_sample(changes: list[tuple[int, Denoising]]) -> None:
     denoiser, given_samples, out = Denoiser(OFF), 0, []

@@ -475,7 +475,7 @@ async def test_closed_ears_and_their_owner_are_freed_without_the_garbage_collect
 async def test_recordings_beyond_what_may_wait_are_refused_and_earlier_ones_are_kept() -> None:
     asr = CountingAsr()
     asr.gate.clear()
-    minute = bytes(60 * 48_000)
+    minute = tone(60_000)
     async with hearing(asr) as shared:
         listener = Listener()
         ears = shared.open(listener)

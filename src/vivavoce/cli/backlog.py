@@ -113,9 +113,17 @@ class _CountedEars:
         """Pass on."""
         self._ears.denoise(mode, strength)
 
-    def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary, delay: str = "") -> None:
+    def transcribe(
+        self,
+        item_id: str,
+        start: int,
+        vocabulary: Vocabulary,
+        delay: str = "",
+        is_speech: bool = True,
+        asks_turn: bool = False,
+    ) -> None:
         """Pass on."""
-        self._ears.transcribe(item_id, start, vocabulary, delay)
+        self._ears.transcribe(item_id, start, vocabulary, delay, is_speech, asks_turn)
 
     def conclude(self, item_id: str, end: int) -> None:
         """Pass on; words are owed from now on."""

@@ -100,6 +100,10 @@ class Transcribe(msgspec.Struct, frozen=True):
     delay: str = ""
     """How long words have to stay as they are before they count as stable: `minimal`, `low`, `medium`, `high` or
     `xhigh`; empty for the recogniser's own choice."""
+    is_speech: bool = True
+    """Whether voice activity began it; False where a client decides, who may send no speech at all."""
+    asks_turn: bool = False
+    """Whether what is said ends the turn, so that `Overheard.turn_over` should be as good as it can be."""
 
 
 class Conclude(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from .formats import TICKS_PER_MS
 from .items import InputAudio, Message
 from .reports import Heard, Overheard, Transcribed, TranscriptionFailed
 from .response import NewId
-from .settings import ServerVad, Settings
+from .settings import SemanticVad, ServerVad, Settings
 from .transcripts import Transcripts
 from .turns import ONSET_FRAMES, Started, Stopped, Turns
 from .vocabulary import vocabulary_of
@@ -87,7 +87,7 @@ class Listening:
             return []
         out: list[Effect] = []
         if self._turns is None and self._utterance is None:
-            out.append(self._begin(self._new_id("item"), at))
+            out.append(self._begin(self._new_id("item"), at, is_speech=False))
         out.append(Listen(audio, format_, at, self._turns is not None))
         return out
 
@@ -106,7 +106,7 @@ class Listening:
         end = self.buffer.end
         out: list[Effect] = []
         if self._utterance is None:
-            out.append(self._begin(self._new_id("item"), self.buffer.start))
+            out.append(self._begin(self._new_id("item"), self.buffer.start, is_speech=False))
         elif self._turns is not None and self._turns.is_speaking:
             out.append(Send(ev.SpeechStopped(self._event(), end // TICKS_PER_MS, self._utterance[0])))
         if self._turns is not None:
@@ -151,7 +151,7 @@ class Listening:
             case Started(start):
                 start = max(start, self.buffer.start)
                 item_id = self._new_id("item")
-                begin = self._begin(item_id, start)
+                begin = self._begin(item_id, start, is_speech=True)
                 return [Send(ev.SpeechStarted(self._event(), start // TICKS_PER_MS, item_id)), begin]
             case Stopped(end) if self._utterance is not None:
                 stopped = ev.SpeechStopped(self._event(), end // TICKS_PER_MS, self._utterance[0])
@@ -204,12 +204,13 @@ class Listening:
         prefix_ms = detection.prefix_padding_ms if isinstance(detection, ServerVad) else 300
         return prefix_ms * TICKS_PER_MS
 
-    def _begin(self, item_id: str, start: int) -> Transcribe:
+    def _begin(self, item_id: str, start: int, *, is_speech: bool) -> Transcribe:
         self._utterance = (item_id, start)
         self._transcripts.begin(item_id)
         transcription = self._settings.transcription
         delay = None if transcription is None else transcription.delay
-        return Transcribe(item_id, start, vocabulary_of(self._settings), delay or "")
+        asks_turn = is_speech and isinstance(self._settings.turn_detection, SemanticVad)
+        return Transcribe(item_id, start, vocabulary_of(self._settings), delay or "", is_speech, asks_turn)
 
     def _end(self, end: int, now: float) -> list[Effect]:
         """Turn the utterance under way into an item."""

@@ -109,7 +109,15 @@ class Ears(Protocol):
         """From here on, clean the audio that is recognised."""
         ...
 
-    def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary, delay: str = "") -> None:
+    def transcribe(
+        self,
+        item_id: str,
+        start: int,
+        vocabulary: Vocabulary,
+        delay: str = "",
+        is_speech: bool = True,
+        asks_turn: bool = False,
+    ) -> None:
         """Begin an utterance."""
         ...
 
@@ -294,6 +302,14 @@ class Toolbox(Protocol):
 
     async def call_tool(self, item_id: str, server: McpServer, name: str, arguments: str) -> ToolReturned | ToolFailed:
         """Call a tool; being cancelled tells the server so."""
+        ...
+
+
+class AudioTurnModel(Protocol):
+    """Judges whether a pause sounds like the end of a turn; used by one thread at a time."""
+
+    def turn_over(self, pcm: bytes) -> float:
+        """Return how likely the turn is over, 0 to 1: s16le mono 16 kHz, which ends in the pause."""
         ...
 
 

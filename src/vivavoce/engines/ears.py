@@ -18,12 +18,16 @@ from ..core.effects import Vocabulary
 from ..core.errors import EngineError
 from ..core.formats import TICKS_PER_SECOND, AudioFormat
 from ..core.reports import Deafened, Heard, Overheard, Report, Transcribed, TranscriptionFailed
-from .api import Asr, TurnModel, Vad
+from .api import Asr, AudioTurnModel, TurnModel, Vad
 from .canal import TICKS, Canal, Piece, Strand
-from .decoding import Decoders, Utterance
+from .decoding import Decoders
+from .denoise import Denoising
+from .recognition import RecognitionEngines, Utterance
 
 KEPT_TICKS = 6 * TICKS_PER_SECOND
 """How far back an utterance may begin: the longest prefix padding (5 s), and the frames that decide a start."""
+LEARNT_TICKS = TICKS_PER_SECOND
+"""How much of what came before an utterance noise reduction learns the noise from."""
 WAITING_BYTES = 32 * 1024 * 1024
 """Audio of one session that may wait for decoders: 17 minutes of speech, 11 of recordings at 24 kHz."""
 
@@ -37,6 +41,8 @@ class _Open:
         """Tick up to which the decoder was given audio."""
         self.end: int | None = None
         """Tick at which it ends; None while it is not known."""
+        self.is_fed = False
+        """Whether the decoder was given any."""
 
 
 class SessionEars:
@@ -56,7 +62,8 @@ class SessionEars:
         self._others: dict[str, Utterance] = {}
         """Utterances that are over, or came whole, and whose result is awaited."""
         self._expected = Vocabulary()
-        self._denoising: tuple[str | None, float] = (None, 0.0)
+        self._denoising = Denoising()
+        """How the audio on the track is to be cleaned for the recogniser."""
         self._is_closed = False
 
     # ------------------------------------------------------------------------------------------------ the effects
@@ -72,11 +79,28 @@ class SessionEars:
 
     def denoise(self, mode: str | None, strength: float) -> None:
         """From here on, clean the audio that is recognised."""
-        self._denoising = (mode, strength)
+        # It goes the way of the audio, so that it takes effect at the same sample however fast a client sends.
+        self._canal.mark(self._strand, Denoising(mode, strength))
 
-    def transcribe(self, item_id: str, start: int, vocabulary: Vocabulary, delay: str = "") -> None:
+    def transcribe(
+        self,
+        item_id: str,
+        start: int,
+        vocabulary: Vocabulary,
+        delay: str = "",
+        is_speech: bool = True,
+        asks_turn: bool = False,
+    ) -> None:
         """Begin an utterance."""
-        utterance = Utterance(item_id, vocabulary, self._recognised, delay=delay)
+        utterance = Utterance(
+            item_id,
+            vocabulary,
+            self._recognised,
+            delay=delay,
+            is_speech=is_speech,
+            asks_turn=asks_turn,
+            denoising=self._denoising,
+        )
         self._open[item_id] = _Open(utterance, start)
         self._decoders.begin(utterance)
 
@@ -134,6 +158,8 @@ class SessionEars:
                     self._settled = result.at
                     self._report(result)
                     self._feed()
+                case Denoising():
+                    self._denoise(result)
                 case str(item_id):
                     self._feed()
                     self._end(item_id)
@@ -153,13 +179,32 @@ class SessionEars:
     def _feed_to(self, opened: _Open, limit: int) -> None:
         if limit <= opened.fed_to:
             return
-        for piece in self._track:
-            if piece.end <= opened.fed_to or piece.start >= limit:
-                continue
-            first = max(0, opened.fed_to - piece.start) // TICKS
-            last = (min(piece.end, limit) - piece.start) // TICKS
-            self._decoders.feed(opened.utterance, piece.pcm[2 * first : 2 * last])
+        if not opened.is_fed:
+            opened.is_fed = True
+            if not self._denoising.is_off:
+                before = b"".join(self._cut(opened.fed_to - LEARNT_TICKS, opened.fed_to))
+                self._decoders.learn(opened.utterance, before)
+        for pcm in self._cut(opened.fed_to, limit):
+            self._decoders.feed(opened.utterance, pcm)
         opened.fed_to = limit
+
+    def _cut(self, start: int, end: int) -> list[bytes]:
+        """Return the audio on the track from one tick to another."""
+        out = []
+        for piece in self._track:
+            if piece.end <= start or piece.start >= end:
+                continue
+            first = max(0, start - piece.start) // TICKS
+            last = (min(piece.end, end) - piece.start) // TICKS
+            out.append(piece.pcm[2 * first : 2 * last])
+        return out
+
+    def _denoise(self, denoising: Denoising) -> None:
+        """Clean what the recogniser hears otherwise from the end of the track on."""
+        self._feed()
+        self._denoising = denoising
+        for opened in self._open.values():
+            self._decoders.denoise(opened.utterance, denoising)
 
     def _check_waiting(self, utterance: Utterance) -> bool:
         """Return whether an utterance may go on; one that waits behind too much other audio is given up."""
@@ -206,7 +251,14 @@ def _ignore(_: Any) -> None:
 class SharedHearing:
     """The hearing of a process: an `engines.api.Hearing`."""
 
-    def __init__(self, vad: Vad, asr: Asr, turns: TurnModel, decoders: int | None = None) -> None:
+    def __init__(
+        self,
+        vad: Vad,
+        asr: Asr,
+        turns: TurnModel,
+        decoders: int | None = None,
+        sound: AudioTurnModel | None = None,
+    ) -> None:
         """Prepare; threads start with the first ears, or with `ready`.
 
         Args:
@@ -214,10 +266,11 @@ class SharedHearing:
             asr: opens decoders.
             turns: judges whether words are a finished turn.
             decoders: utterances recognised at the same time; None for four per processor core.
+            sound: judges whether pauses sound like the end of a turn, where only what was said ends it; None to go by
+                the words alone.
         """
         self._vad = vad
-        self._asr = asr
-        self._turns = turns
+        self._engines = RecognitionEngines(asr, vad, turns, sound)
         # One is held for as long as an utterance lasts, but works for a seventh of the time.
         self._size = decoders or 4 * (os.cpu_count() or 1)
         self._parts: tuple[Canal, Decoders] | None = None
@@ -226,7 +279,7 @@ class SharedHearing:
     @property
     def languages(self) -> tuple[str, ...]:
         """Those of the recogniser."""
-        return self._asr.languages
+        return self._engines.asr.languages
 
     def open(self, report: Callable[[Report], None]) -> SessionEars:
         """Return the ears of a new session, whose reports go to the callable."""
@@ -272,7 +325,7 @@ class SharedHearing:
             self._loop = asyncio.get_running_loop()
             self._parts = (
                 Canal(self._vad, self._post),
-                Decoders(self._asr, self._turns, self._size, self._post),
+                Decoders(self._engines, self._size, self._post),
             )
         return self._parts
 

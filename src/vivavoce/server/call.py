@@ -232,7 +232,14 @@ class Call:
                 case Denoise():
                     self._ears.denoise(effect.mode, effect.strength)
                 case Transcribe():
-                    self._ears.transcribe(effect.item_id, effect.start, effect.vocabulary, effect.delay)
+                    self._ears.transcribe(
+                        effect.item_id,
+                        effect.start,
+                        effect.vocabulary,
+                        effect.delay,
+                        effect.is_speech,
+                        effect.asks_turn,
+                    )
                 case Conclude():
                     self._ears.conclude(effect.item_id, effect.end)
                 case Discard():
