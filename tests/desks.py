@@ -33,13 +33,14 @@ class WordTts:
     """Speaks each word for 100 ms at a constant level; the word `wait` waits for the test and `break` fails."""
 
     rate_hz = 24_000
+    scripts: dict[str, str] = {}
 
     def __init__(self) -> None:
         self.told: list[tuple[str, str, float]] = []
         self.go_on = asyncio.Event()
         self.speaking = 0
 
-    async def speak(self, text: str, voice: str, speed: float) -> AsyncGenerator[Speech, None]:
+    async def speak(self, text: str, voice: str, speed: float, language: str = "") -> AsyncGenerator[Speech, None]:
         self.told.append((text, voice, speed))
         self.speaking += 1
         try:

@@ -50,16 +50,20 @@ class FakeLlm:
 class FakeTts:
     """Speaks each word for 100 ms at a constant level, in pieces of 20 ms."""
 
+    scripts = {"ja": "in kana"}
+
     def __init__(self, rate_hz: int = 24_000, *, piece_ms: int = 20, names_words: bool = True) -> None:
         self.rate_hz = rate_hz
         self.piece_ms = piece_ms
         self.names_words = names_words
         self.texts: list[str] = []
+        self.languages: list[str] = []
         self.speaking = 0
         self.hold: asyncio.Event | None = None
 
-    async def speak(self, text: str, voice: str, speed: float) -> AsyncIterator[Speech]:
+    async def speak(self, text: str, voice: str, speed: float, language: str = "") -> AsyncIterator[Speech]:
         self.texts.append(text)
+        self.languages.append(language)
         self.speaking += 1
         try:
             if text.startswith("fail"):
@@ -339,7 +343,7 @@ class Script:
     def __init__(self, **pieces: list[Speech]) -> None:
         self.pieces = pieces
 
-    async def speak(self, text: str, voice: str, speed: float) -> AsyncIterator[Speech]:
+    async def speak(self, text: str, voice: str, speed: float, language: str = "") -> AsyncIterator[Speech]:
         for piece in self.pieces[text.split()[0].strip(".").lower()]:
             yield piece
 
@@ -403,3 +407,28 @@ async def test_a_synthesiser_that_names_few_words_is_believed_for_those_alone() 
         (800, "one two three four five"),
         (1000, "one two three four five six"),
     ]
+
+
+class AskedLlm(FakeLlm):
+    """Notes what it is asked."""
+
+    def answer(self, prompt: Prompt) -> AsyncIterator[Thought]:
+        self.asked = prompt
+        return super().answer(prompt)
+
+
+def translation(language: str, modality: str = "audio") -> Prompt:
+    return Prompt("r", "s", "m", "", (), (), 0.0, modality=modality, translate_to=language, language=language)
+
+
+async def test_an_answer_is_spoken_in_its_language() -> None:
+    tts = FakeTts()
+    await answer(FakeLlm(Wrote("Hola, 20 °C."), Stopped()), tts, translation("es"))
+    assert (tts.texts, tts.languages) == (["Hola, 20 °C."], ["es"])
+
+
+async def test_a_translation_is_written_so_that_the_synthesiser_can_read_it() -> None:
+    for asked, expected in ((translation("ja"), "in kana"), (translation("es"), ""), (translation("ja", "text"), "")):
+        llm = AskedLlm(Stopped())
+        await answer(llm, FakeTts(), asked)
+        assert llm.asked.instructions == expected

@@ -116,3 +116,28 @@ def test_tools_are_only_spoken_of_when_there_are_any() -> None:
     body = request_body(Prompt("r", "s", "m", "", (), (), 0.0, tools=(Tool("f"),), tool_choice="none"), "m")
     assert body["tool_choice"] == "none"
     assert body["tools"][0]["function"]["parameters"] == {"type": "object", "properties": {}}
+
+
+def test_a_translation_is_asked_for_with_what_was_said_before_and_nothing_else() -> None:
+    items = (user("good morning"), Message("a", "assistant", (OutputText("Buenos días."),)), user("ignore this"))
+    asked = Prompt("r", "s", "m", "", items, (0.0,) * 3, 0.0, translate_to="es")
+    system, *said = messages(asked)
+    assert system["role"] == "system"
+    assert "translation into Spanish" in system["content"]
+    assert "What is in Spanish already" in system["content"]
+    assert said == [
+        {"role": "user", "content": "good morning"},
+        {"role": "assistant", "content": "Buenos días."},
+        {"role": "user", "content": "ignore this"},
+    ]
+    assert "tools" not in request_body(asked, "m")
+
+
+def test_a_translator_is_told_how_the_language_has_to_be_written() -> None:
+    asked = Prompt("r", "s", "m", "in kana alone", (user("hello"),), (0.0,), 0.0, translate_to="ja")
+    assert messages(asked)[0]["content"].endswith(" Write Japanese in kana alone.")
+
+
+def test_a_language_without_a_known_name_is_called_by_its_code() -> None:
+    asked = Prompt("r", "s", "m", "", (user("hello"),), (0.0,), 0.0, translate_to="xx")
+    assert "translation into xx and" in messages(asked)[0]["content"]

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vivavoce.audio.pcm import level_dbfs
-from vivavoce.engines.espeak import VOICES, EspeakTts, pieces, voice_named
+from vivavoce.core.errors import EngineError
+from vivavoce.core.translating import LANGUAGES as TRANSLATED
+from vivavoce.engines.espeak import LANGUAGES, SCRIPTS, VOICES, EspeakTts, in_language, pieces, voice_named
 from vivavoce.engines.espeak_crew import Child
 
 
@@ -247,3 +249,59 @@ def test_a_long_text_is_cut_at_sentences_then_clauses_then_words():
 def test_what_takes_long_to_say_makes_short_pieces():
     assert max(len(piece.text) for piece in pieces("😀" * 500)) == 40
     assert max(len(piece.text) for piece in pieces("7" * 500)) == 120
+
+
+GREETINGS = {
+    "de": "Guten Tag, wie geht es Ihnen?",
+    "en": "Hello, how are you today?",
+    "es": "Hola, ¿cómo está usted hoy?",
+    "fr": "Bonjour, comment allez-vous ?",
+    "hi": "नमस्ते, आप कैसे हैं?",
+    "id": "Halo, apa kabar hari ini?",
+    "it": "Buongiorno, come sta oggi?",
+    "ja": "こんにちは、おげんきですか。",
+    "ko": "안녕하세요, 오늘 어떠세요?",
+    "pt": "Olá, como está hoje?",
+    "ru": "Здравствуйте, как вас зовут?",
+    "vi": "Xin chào, bạn có khỏe không?",
+    "zh": "你好。你今天怎么样。",
+}
+
+
+async def test_every_language_of_translations_is_spoken_in_its_own_way(tts):
+    assert set(GREETINGS) == set(LANGUAGES) == set(TRANSLATED)
+    for language, text in GREETINGS.items():
+        pcm, words = b"", ()
+        async for speech in tts.speak(text, "alloy", 1.0, language):
+            pcm += speech.pcm
+            words += speech.words
+        assert 1.0 < seconds(pcm) < 4.5, language
+        assert words, language
+        if language not in ("en", "ja"):
+            # Read by the English voice it comes out otherwise, letters of other scripts by their names.
+            assert (await spoken(tts, text))[0] != pcm, language
+
+
+def test_a_voice_keeps_its_timbre_in_another_language():
+    assert in_language(VOICES["coral"], "fr").name == "fr+f5"
+    assert in_language(VOICES["coral"], "zh").name == "cmn+f5"
+    assert in_language(VOICES["coral"], "") is VOICES["coral"]
+
+
+async def test_a_language_without_voices_is_an_error(tts):
+    with pytest.raises(EngineError, match="does not speak the language 'tlh'"):
+        await anext(tts.speak("nuqneH", "alloy", 1.0, "tlh"))
+
+
+async def test_kanji_cannot_be_read_so_kana_are_asked_for(tts):
+    async def said(text):
+        return b"".join([speech.pcm async for speech in tts.speak(text, "alloy", 1.0, "ja")])
+
+    assert seconds(await said("東京")) > 2 * seconds(await said("とうきょう"))
+    assert set(SCRIPTS) == {"ja"}
+
+
+def test_letters_of_the_voices_own_language_are_not_spelt_out_so_pieces_are_longer():
+    text = "Сегодня хорошая погода и все идут гулять в большой парк. " * 4
+    assert len(list(pieces(text, True))) < len(list(pieces(text)))
+    assert "".join(piece.text for piece in pieces(text, True)) == text

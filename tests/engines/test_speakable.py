@@ -42,3 +42,8 @@ def test_offsets_point_at_the_same_character_in_the_written_text() -> None:
     text = "**Now** see [the docs](https://x.org) at https://www.example.com/x ok"
     said = speakable(text)
     assert "".join(text[offset] for offset in said.offsets) == said.text
+
+
+def test_other_languages_have_their_own_words_for_marks() -> None:
+    assert speakable("**20 °C** y 5 * 3", "es").text == "20 °C y 5 * 3"
+    assert speakable("20 °C", "en").text == "20 degrees Celsius"

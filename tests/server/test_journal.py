@@ -14,9 +14,11 @@ import pytest
 import samples
 from callers import Desk, settle
 from vivavoce.core import reports as rp
-from vivavoce.core.effects import Effect
+from vivavoce.core.effects import Answer, Conclude, Effect
 from vivavoce.core.limits import Limits
+from vivavoce.core.service import Abilities, Service
 from vivavoce.core.session import Session
+from vivavoce.core.sessions import session_of
 from vivavoce.core.settings import SemanticVad, Settings, Tool, Transcription
 from vivavoce.dialects.choose import choose
 from vivavoce.server.ids import Ids
@@ -292,6 +294,31 @@ async def test_very_many_calls_can_be_replayed(tmp_path: Path, shape: str | None
     for seed in range(1000, 1600):
         path = await live(seed, shape, tmp_path)
         assert replay(path).difference is None, f"seed {seed}"
+
+
+async def test_translation_sessions_are_written_down_and_replayed_too(tmp_path: Path) -> None:
+    settings = Settings(kind="translation", output_language="es", transcription=Transcription("whisper-1"))
+    service = Service(abilities=Abilities(translates=True))
+    dialect = choose(None, "translation")
+    session = session_of(settings, new_id=Ids(SEED), created_unix=1e9, service=service)
+    journal = Journal(tmp_path, session.id, Head("0", FORMAT, SEED, 1e9, None, settings, Limits(), service))
+    frames = [b'{"type":"session.update","session":{"audio":{"output":{"language":"fr"}}}}']
+    frames += [json.dumps({"type": "session.input_audio_buffer.append", "audio": "AAAA" * 20_000}).encode()]
+    heard = [rp.Heard(1536 * (n + 1), 0.9 if n < 10 else 0.0) for n in range(26)]
+    given: list[Given] = [Moment.START, *frames, *heard]
+    effects = [step(session, dialect, each, 1.0) for each in given]
+    (item_id,) = (effect.item_id for out in effects for effect in out if isinstance(effect, Conclude))
+    given += [rp.Transcribed(item_id, "hello"), b'{"type":"session.close"}', b'{"type":"response.create"}']
+    effects += [step(session, dialect, each, 1.0) for each in given[len(effects) :]]
+    (prompt,) = (effect.prompt for out in effects for effect in out if isinstance(effect, Answer))
+    given += [rp.Said(prompt.response_id, "Salut.", bytes(960)), Moment.DUE]
+    effects += [step(session, dialect, each, 1.0) for each in given[len(effects) :]]
+    for each, out in zip(given, effects, strict=True):
+        journal.write(each, 1.0, out)
+    journal.close()
+    seen = replay(journal.path)
+    assert (seen.inputs, seen.difference) == (len(given), None)
+    assert b'"OutputTranscriptDelta"' in journal.path.read_bytes()
 
 
 @pytest.mark.parametrize("path", sorted(samples.JOURNALS.glob("*.jsonl")), ids=lambda path: path.stem)

@@ -10,6 +10,7 @@ import msgspec
 
 from callers import StringBrain, StringEars, StringLeg, settle
 from vivavoce.core.limits import Limits
+from vivavoce.core.service import Abilities
 from vivavoce.core.settings import Settings, Tool, Transcription
 from vivavoce.engines.registry import Engines
 from vivavoce.server.admission import Connection
@@ -25,6 +26,8 @@ KIND = Settings(instructions="Be kind.", tools=(Tool("wave"),), voice="cedar")
 class Hearing:
     """Opens ears that hear nothing."""
 
+    languages = ("en",)
+
     def open(self, report: Any) -> StringEars:
         return StringEars()
 
@@ -34,9 +37,9 @@ class Hearing:
 
 
 @asynccontextmanager
-async def board(journal: Path | None = None) -> AsyncIterator[Switchboard]:
+async def board(journal: Path | None = None, brain: StringBrain | None = None) -> AsyncIterator[Switchboard]:
     """A switchboard whose engines do nothing."""
-    engines = Engines(Hearing(), StringBrain(), ("strings",))
+    engines = Engines(Hearing(), brain or StringBrain(), ("strings",))
     switchboard = Switchboard(engines, Limits(), journal)
     await switchboard.ready()
     try:
@@ -45,10 +48,20 @@ async def board(journal: Path | None = None) -> AsyncIterator[Switchboard]:
         await switchboard.close()
 
 
-async def first(grant: Grant | None = None, journal: Path | None = None, **changes: Any) -> tuple[Any, StringLeg]:
+class Translator(StringBrain):
+    """A brain that says that it translates."""
+
+    @property
+    def abilities(self) -> Abilities:
+        return Abilities(translates=True)
+
+
+async def first(
+    grant: Grant | None = None, journal: Path | None = None, brain: StringBrain | None = None, **changes: Any
+) -> tuple[Any, StringLeg]:
     """What a client is told first, and its leg."""
     leg = StringLeg()
-    async with board(journal) as switchboard:
+    async with board(journal, brain) as switchboard:
         switchboard.accept(msgspec.structs.replace(ASKED, grant=grant, **changes), leg)
         await settle()
     return leg.sent[0], leg
@@ -108,3 +121,50 @@ def test_the_journal_tells_the_safety_identifier_and_no_client_is_told(tmp_path:
     head = msgspec.json.decode(file.read_bytes().splitlines()[0])
     assert head["safety_identifier"] == "hash-of-ann"
     assert "hash-of-ann" not in repr(leg.sent)
+
+
+async def test_an_intent_asks_for_a_transcription_session_and_then_the_model_is_the_one_that_transcribes() -> None:
+    for query, model in (
+        ({"intent": "transcription"}, None),
+        ({"intent": "transcription", "model": "m"}, {"model": "m"}),
+    ):
+        created, _ = await first(query=query)
+        assert created["session"]["type"] == "transcription"
+        transcription = created["session"]["audio"]["input"]["transcription"]
+        assert transcription == (model and {**model, "language": None, "prompt": None})
+    created, _ = await first(query={"intent": "transcription"}, dialect_hint="beta")
+    assert created["type"] == "transcription_session.created"
+
+
+async def test_translations_have_an_address_of_their_own() -> None:
+    for path in ("/v1/realtime/translations", "/realtime/translations/"):
+        created, _ = await first(brain=Translator(), path=path, query={"model": "gpt-realtime-translate"})
+        session = created["session"]
+        assert (session["type"], session["model"]) == ("translation", "gpt-realtime-translate")
+
+
+async def test_a_server_that_cannot_translate_says_so() -> None:
+    error, leg = await first(path="/v1/realtime/translations", query={"model": "m"})
+    assert error["error"]["code"] == "invalid_model"
+    assert leg.closed == (4000, "invalid_request_error.invalid_model")
+
+
+async def test_a_secret_opens_translations_if_it_is_for_those_alone() -> None:
+    path = "/v1/realtime/translations"
+    grant = Grant(Settings(kind="translation", model="mine", output_language="fr"), names_model=True)
+    created, _ = await first(grant, brain=Translator(), path=path, query={"model": "gpt-realtime-translate"})
+    assert (created["session"]["model"], created["session"]["audio"]["output"]) == ("mine", {"language": "fr"})
+    for wrong, where in ((grant, "/v1/realtime"), (Grant(KIND), path)):
+        error, leg = await first(wrong, brain=Translator(), path=where)
+        assert (error["error"]["code"], error["error"]["param"]) == ("invalid_value", None)
+        assert leg.closed == (4000, "invalid_request_error.invalid_value")
+
+
+async def test_sessions_know_which_languages_are_understood() -> None:
+    leg = StringLeg()
+    async with board() as switchboard:
+        call = switchboard.accept(ASKED, leg)
+        await settle()
+        update = {"type": "realtime", "audio": {"input": {"transcription": {"model": "whisper-1", "language": "de"}}}}
+        call.receive_frame(msgspec.json.encode({"type": "session.update", "session": update}))
+    assert leg.sent[-1]["error"]["param"] == "session.audio.input.transcription.language"

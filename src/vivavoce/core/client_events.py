@@ -23,6 +23,7 @@ __all__ = [
     "OutputAudioBufferClear",
     "ResponseCancel",
     "ResponseCreate",
+    "SessionClose",
     "SessionUpdate",
 ]
 
@@ -36,6 +37,10 @@ class SessionUpdate(_Client, frozen=True, kw_only=True):
 
     session: dict[str, Any]
     """A checked change, keyed as `core.settings.SessionPatch` says."""
+
+
+class SessionClose(_Client, frozen=True, kw_only=True):
+    """Translate what has been said, and then end the session: for translation sessions alone."""
 
 
 class InputAudioBufferAppend(_Client, frozen=True, kw_only=True):
@@ -106,6 +111,7 @@ class ResponseCancel(_Client, frozen=True, kw_only=True):
 
 ClientEvent = (
     SessionUpdate
+    | SessionClose
     | InputAudioBufferAppend
     | InputAudioBufferCommit
     | InputAudioBufferClear

@@ -11,6 +11,8 @@ import msgspec
 from .client_events import *  # noqa: F403 - one name for all events
 from .items import Item, Part
 from .states import LogProb, ResponseState, SessionState, TranscriptionTokens
+from .translation_events import *  # noqa: F403
+from .translation_events import TranslationEvent
 
 
 class _Server(msgspec.Struct, frozen=True):
@@ -430,4 +432,5 @@ ServerEvent = (
     | McpListToolsCompleted
     | McpListToolsFailed
     | RateLimits
+    | TranslationEvent
 )

@@ -105,7 +105,7 @@ class Settings(msgspec.Struct, frozen=True):
     """Everything a session can be told, with the values it has when it was told nothing."""
 
     kind: str = "realtime"
-    """`realtime` or `transcription`; never changes in a session."""
+    """`realtime`, `transcription` or `translation`; never changes in a session."""
     model: str = "vivavoce"
     output_modalities: tuple[str, ...] = ("audio",)
     instructions: str = ""
@@ -129,6 +129,8 @@ class Settings(msgspec.Struct, frozen=True):
     speed: float = 1.0
     temperature: float = 0.8
     """A setting of the beta shape alone; the GA shape neither takes nor shows it."""
+    output_language: str = ""
+    """ISO 639-1 code of the language that a translation session translates into; empty until the client says."""
 
 
 class ResponseSettings(msgspec.Struct, frozen=True):

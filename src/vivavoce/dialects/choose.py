@@ -15,6 +15,7 @@ from ..core.errors import ProtocolError
 from . import codec, transcription
 from .beta import Beta
 from .ga import Ga
+from .translation import Translation
 
 BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 _GA_KEYS = frozenset(("type", "audio", "output_modalities", "max_output_tokens", "truncation", "reasoning"))
@@ -92,6 +93,8 @@ def choose(shape: str | None, kind: str = "realtime") -> Dialect:
         kind: that of its session, as in `core.settings.Settings`.
     """
     match shape, kind:
+        case _, "translation":
+            return Translation()
         case "ga", "transcription":
             return Ga(transcription.GA_READERS, transcription.GA_WORDS)
         case "beta", "transcription":

@@ -36,12 +36,13 @@ class _Append(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _append = msgspec.json.Decoder(_Append).decode
+APPEND = "input_audio_buffer.append"
 _AUDIO_PARAM = "audio.audio"
 """How the protocol names the audio of an append in its errors."""
 
 
-def decode(data: bytes | str, readers: Mapping[str, Reader]) -> ev.ClientEvent:
-    """Return the client event of one frame.
+def decode(data: bytes | str, readers: Mapping[str, Reader], append_name: str = APPEND) -> ev.ClientEvent:
+    """Return the client event of one frame, by readers that call the append of audio so.
 
     Raises:
         ProtocolError: it is none; `event_id` is set where it could be read.
@@ -50,7 +51,7 @@ def decode(data: bytes | str, readers: Mapping[str, Reader]) -> ev.ClientEvent:
         append = _append(data)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return _decode_slowly(data, readers)
-    if append.type != "input_audio_buffer.append":
+    if append.type != append_name:
         return _decode_slowly(data, readers)
     try:
         audio = common.base64_bytes(append.audio, _AUDIO_PARAM)
@@ -127,7 +128,7 @@ def reader(checks: Mapping[str, s.Check], required: tuple[str, ...], make: Calla
 
 
 READERS: dict[str, Reader] = {
-    "input_audio_buffer.append": reader(
+    APPEND: reader(
         {"audio": lambda value, path: common.base64_bytes(s.text(value, path), _AUDIO_PARAM)},
         ("audio",),
         ev.InputAudioBufferAppend,

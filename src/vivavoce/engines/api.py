@@ -6,7 +6,7 @@ asynchronous.  A `Brain` turns a prompt into reports; `engines.cascade` is one, 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -179,8 +179,18 @@ class Tts(Protocol):
     rate_hz: int
     """Samples a second of the speech it makes."""
 
-    def speak(self, text: str, voice: str, speed: float) -> AsyncGenerator[Speech, None]:
+    scripts: Mapping[str, str]
+    """By ISO 639-1 code, how a text in a language has to be written for this synthesiser to read it, as half a sentence
+    for a language model; languages that it reads as they are always written are not there."""
+
+    def speak(self, text: str, voice: str, speed: float, language: str = "") -> AsyncGenerator[Speech, None]:
         """Yield the speech of `text` as it is made; closing the iterator stops the synthesis at once.
+
+        Args:
+            text: what is said.
+            voice: who says it.
+            speed: factor of the speaking rate.
+            language: ISO 639-1 code of the text's language; empty for the voice's own.
 
         Raises:
             EngineError: it cannot be spoken.

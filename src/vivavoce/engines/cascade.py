@@ -11,6 +11,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from typing import TypeVar
 
+import msgspec
+
 from ..core.effects import Prompt
 from ..core.errors import EngineError
 from ..core.reports import Answered, Argued, BrainReport, Called, Said
@@ -58,6 +60,9 @@ class Cascade:
         Raises:
             EngineError: the model or the synthesiser failed.
         """
+        if prompt.translate_to and prompt.modality == "audio":
+            # What cannot be read aloud is of no use to somebody who listens.
+            prompt = msgspec.structs.replace(prompt, instructions=self._tts.scripts.get(prompt.translate_to, ""))
         script = _Script(prompt, self._tts)
         async with aclosing(self._llm.answer(prompt)) as thoughts, aclosing(_read_ahead(thoughts)) as ahead:
             async for thought in ahead:
@@ -78,7 +83,7 @@ class _Script:
         self._begin_message()
 
     def _begin_message(self) -> None:
-        self._cutter = ClauseCutter()
+        self._cutter = ClauseCutter(self._prompt.language)
         self._voice = Voiceover(self._tts, self._prompt)
 
     async def perform(self, thought: Thought) -> AsyncGenerator[BrainReport, None]:

@@ -69,7 +69,9 @@ _CONNECTIVES = _words("and or but because so which that who when while if with f
 class ClauseCutter:
     """Cuts one answer; push what is written, flush when the text is complete."""
 
-    def __init__(self) -> None:
+    def __init__(self, language: str = "") -> None:
+        """Begin an answer in a language, which is an ISO 639-1 code or empty for English."""
+        self._language = language
         self._held = ""
         self._begun = False
         """Whether anything was there to be spoken yet."""
@@ -102,7 +104,7 @@ class ClauseCutter:
         before_ms = max(self._pause_ms, _PARAGRAPH_PAUSE_MS if blank and self._begun else 0)
         self._pause_ms = pause_ms
         self._space = text[len(text.rstrip()) :]
-        said = speakable(text)
+        said = speakable(text, self._language)
         if said.text:
             self._begun = True
         return Clause(text, said.text, said.offsets, before_ms)

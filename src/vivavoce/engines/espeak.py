@@ -18,6 +18,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from ..core.errors import EngineError
 from .api import Speech
 from .espeak_child import PAUSE_AFTER, RATE_HZ, SETTING, TRIM_BEFORE
 from .espeak_crew import Crew, Job
@@ -52,6 +53,27 @@ VOICES: Mapping[str, EspeakVoice] = MappingProxyType(
 )
 """The protocol's voices: ten settings of four timbres, those that are understood best."""
 
+LANGUAGES: Mapping[str, str] = MappingProxyType(
+    {
+        "de": "de",
+        "en": "en-us",
+        "es": "es",
+        "fr": "fr",
+        "hi": "hi",
+        "id": "id",
+        "it": "it",
+        "ja": "ja",
+        "ko": "ko",
+        "pt": "pt",
+        "ru": "ru",
+        "vi": "vi",
+        "zh": "cmn",
+    }
+)
+"""What espeak-ng calls the languages that are spoken with the timbres of these voices."""
+SCRIPTS: Mapping[str, str] = MappingProxyType({"ja": "in hiragana and katakana alone, without any kanji"})
+"""espeak-ng has no readings of kanji: of each it says that it is a Chinese letter."""
+
 _SLOWEST, _FASTEST = 80, 450
 """The words a minute that espeak-ng can do."""
 _PATIENCE = 10.0
@@ -65,6 +87,20 @@ def voice_named(name: str, voices: Mapping[str, EspeakVoice]) -> EspeakVoice:
         return known
     names = sorted(voices)
     return voices[names[zlib.crc32(name.encode("utf-8", "surrogatepass")) % len(names)]]
+
+
+def in_language(voice: EspeakVoice, language: str) -> EspeakVoice:
+    """Return the voice as it is in a language, by its ISO 639-1 code; empty for the voice's own.
+
+    Raises:
+        EngineError: there are no voices of the language.
+    """
+    if not language:
+        return voice
+    if language not in LANGUAGES:
+        raise EngineError(f"The synthesiser does not speak the language '{language}'.", "unsupported_language")
+    _, plus, variant = voice.name.partition("+")
+    return msgspec.structs.replace(voice, name=LANGUAGES[language] + plus + variant)
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -95,28 +131,35 @@ _CUTS = (
 _BLANK = re.compile(r"\s+")
 
 
-def _weight(character: str) -> int:
+def _weight(character: str, is_native: bool) -> int:
     """Return how long a character takes to say, in letters."""
     if character.isascii():
         return 1 if character.isalpha() or character.isspace() else 2
-    return 1 if character.isalpha() and character < "\u0250" else 6  # others are often spelt out by their names
+    if character.isalpha() and character < "\u0250":
+        return 1
+    if not is_native:
+        return 6  # they are often spelt out by their names
+    return 1 if character < "\u2e80" else 3  # one character of Chinese, Japanese and Korean is a syllable
 
 
-def _reach(text: str, start: int) -> int:
+def _reach(text: str, start: int, is_native: bool) -> int:
     """Return where a piece that begins at `start` must end at the latest."""
     room = _LONGEST
     for end in range(start, min(len(text), start + _LONGEST)):
-        room -= _weight(text[end])
+        room -= _weight(text[end], is_native)
         if room < 0:
             return end
     return min(len(text), start + _LONGEST)
 
 
-def pieces(text: str) -> Iterator[Piece]:
-    """Cut a text into pieces, at ends of paragraphs, sentences, clauses or words, in that order of preference."""
+def pieces(text: str, is_native: bool = False) -> Iterator[Piece]:
+    """Cut a text into pieces, at ends of paragraphs, sentences, clauses or words, in that order of preference.
+
+    `is_native` says that it is in the voice's language, whatever its script, so that no letter has to be spelt out.
+    """
     start = 0
     while start < len(text):
-        end, pause = _reach(text, start), True
+        end, pause = _reach(text, start, is_native), True
         if end < len(text):
             window = text[start:end]
             enough = len(window) // 3
@@ -135,6 +178,8 @@ class EspeakTts:
 
     rate_hz: int = RATE_HZ
     """Samples a second."""
+    scripts: Mapping[str, str] = SCRIPTS
+    """How languages have to be written that it cannot read otherwise."""
 
     def __init__(
         self, processes: int | None = None, voices: Mapping[str, EspeakVoice] = VOICES, patience: float = _PATIENCE
@@ -147,19 +192,20 @@ class EspeakTts:
         self._crew = Crew(processes or min(2, os.cpu_count() or 1), patience)
         self._voices = voices
 
-    async def speak(self, text: str, voice: str, speed: float) -> AsyncGenerator[Speech, None]:
+    async def speak(self, text: str, voice: str, speed: float, language: str = "") -> AsyncGenerator[Speech, None]:
         """Yield the speech of `text` as it is made; closing the iterator stops the synthesis at once.
 
         Markup is spoken, not obeyed.  A text with nothing to say in it yields no audio.  A `voice` that is not known
-        is replaced, always by the same one.
+        is replaced, always by the same one; in another `language` it keeps its timbre.
 
         Raises:
-            EngineError: a child died or cannot be started; the next text gets another one.
+            EngineError: a child died or cannot be started, the next text gets another one; or there are no voices of
+                the language.
         """
-        setting = voice_named(voice, self._voices)
+        setting = in_language(voice_named(voice, self._voices), language)
         rate = max(_SLOWEST, min(_FASTEST, round(setting.words_per_minute * speed)))
         spoken_samples = 0
-        for piece in pieces(text):
+        for piece in pieces(text, bool(language)):
             is_first = spoken_samples == 0
             job = Job(_order(piece, setting, rate, is_first), piece.start, spoken_samples)
             child = await self._crew.borrow(is_first)

@@ -47,11 +47,13 @@ _RULES: tuple[tuple[str, str, str | Callable[[re.Match[str]], str]], ...] = (
     ("space", r"\s+", lambda match: " "),
 )
 _PATTERN = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern, _ in _RULES), re.MULTILINE)
+_ENGLISH = ("product", "degrees")
+"""Rules that put marks into English words; in other languages synthesisers know better words for them."""
 _ACTIONS = {name: action for name, _, action in _RULES}
 
 
-def speakable(text: str) -> Speakable:
-    """Return what is said of `text`; the written text itself is left to the transcript."""
+def speakable(text: str, language: str = "") -> Speakable:
+    """Return what is said of `text`, in English unless told; the written text itself is left to the transcript."""
     spoken: list[str] = []
     offsets: list[int] = []
 
@@ -65,8 +67,11 @@ def speakable(text: str) -> Speakable:
     at = 0
     for match in _PATTERN.finditer(text):
         say(text[at : match.start()], at, moves=True)
-        action = _ACTIONS[match.lastgroup or _rule_of(match)]
-        if callable(action):
+        rule = match.lastgroup or _rule_of(match)
+        action = _ACTIONS[rule]
+        if rule in _ENGLISH and language not in ("", "en"):
+            say(match[0], match.start(), moves=True)
+        elif callable(action):
             say(action(match), match.start(), moves=False)
         elif action:
             say(match[action], match.start(action), moves=True)

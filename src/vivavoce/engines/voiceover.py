@@ -69,7 +69,7 @@ class Voiceover:
         self._pause(clause.pause_ms)
         tail = self._tail = _Tail(self._tts.rate_hz)
         words = _Words(clause, start_ms=self._made_ms, characters=self._characters)
-        speech = self._tts.speak(clause.spoken, self._prompt.voice, self._prompt.speed)
+        speech = self._tts.speak(clause.spoken, self._prompt.voice, self._prompt.speed, self._prompt.language)
         async with aclosing(speech) as pieces:
             async for piece in pieces:
                 tail.add(piece.pcm)

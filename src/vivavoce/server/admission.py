@@ -28,6 +28,8 @@ from .client_secrets import PREFIX, Grant, SecretRefused
 
 __all__ = ["Admission", "Connection", "Refused", "Request", "check_exposure", "is_loopback", "safety_identifier"]
 
+TRANSLATIONS = "/translations"
+"""What follows the path of Realtime sessions where translation sessions are."""
 KEY_SUBPROTOCOL = "openai-insecure-api-key."
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "api-key", "cookie", "sec-websocket-protocol"})
 _SECRET_PARAMETERS = frozenset({"api-key"})
@@ -79,6 +81,11 @@ class Connection(msgspec.Struct, frozen=True):
     """What the application calls its user by, as it was given: a hash, by the protocol; empty for nothing."""
     grant: Grant | None = None
     """What the client secret is bound to that opened it; None where an ordinary key did, or none was needed."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of session that its address asks for; empty where it does not say."""
+        return "translation" if self.path.rstrip("/").endswith(TRANSLATIONS) else self.query.get("intent", "")
 
 
 class Refused(VivavoceError):

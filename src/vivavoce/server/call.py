@@ -40,7 +40,7 @@ from ..core.errors import EngineError
 from ..core.limits import Limits
 from ..core.reports import Answered, Broke, Report
 from ..core.service import DEFAULT_SERVICE, Service
-from ..core.session import Session
+from ..core.sessions import session_of
 from ..core.settings import Settings
 from ..dialects.choose import Dialect
 from ..engines.api import Brain, Hearing
@@ -98,7 +98,7 @@ class Call:
         self._brain = brain
         self._clock = now
         self._began = now()
-        self._session = Session(
+        self._session = session_of(
             terms.settings, new_id=ids, created_unix=unix_now, limits=terms.limits, service=terms.service
         )
         self._backlog: list[bytes] | None = []

@@ -24,12 +24,14 @@ from uvicorn.server import ServerState
 from ..config import Limits
 from ..legs import Leg, LegOwner
 from ..legs.websocket import WebSocketLeg
-from .admission import Admission, Connection, Refused, Request
+from .admission import TRANSLATIONS, Admission, Connection, Refused, Request
 
 __all__ = ["REALTIME_PATHS", "Accept", "Gate", "HttpProtocol"]
 
-REALTIME_PATHS = frozenset({"/v1/realtime", "/realtime", "/openai/realtime", "/openai/v1/realtime"})
-"""Where a WebSocket is a Realtime session: OpenAI's path, that of clients given a bare host, and Azure's two."""
+_ROOTS = ("/v1/realtime", "/realtime", "/openai/realtime", "/openai/v1/realtime")
+REALTIME_PATHS = frozenset((*_ROOTS, *(root + TRANSLATIONS for root in _ROOTS)))
+"""Where a WebSocket is a Realtime session: OpenAI's path, that of clients given a bare host, and Azure's two; and below
+each of them, where it is a translation session."""
 
 # Beyond any real head, cookies included.
 _MAX_HEAD_BYTES = 64 * 1024

@@ -24,7 +24,7 @@ from ..core.errors import ProtocolError, VivavoceError
 from ..core.limits import Limits
 from ..core.reports import Report
 from ..core.service import DEFAULT_SERVICE, Service
-from ..core.session import Session
+from ..core.sessions import AnySession, session_of
 from ..core.settings import Settings
 from ..dialects import codec
 from ..dialects.choose import Dialect, choose
@@ -66,7 +66,7 @@ Given = bytes | Report | Moment
 """One input of a session: a client's message, a report, or a moment."""
 
 
-def step(session: Session, dialect: Dialect, given: Given, now: float) -> list[Effect]:
+def step(session: AnySession, dialect: Dialect, given: Given, now: float) -> list[Effect]:
     """Have a session take one input, however wrong a client's message may be, and return what it asks for."""
     match given:
         case bytes():
@@ -79,7 +79,7 @@ def step(session: Session, dialect: Dialect, given: Given, now: float) -> list[E
             return session.receive_report(given, now)
 
 
-def receive_frame(session: Session, dialect: Dialect, data: bytes, now: float) -> list[Effect]:
+def receive_frame(session: AnySession, dialect: Dialect, data: bytes, now: float) -> list[Effect]:
     """Have a session take one message of a client."""
     try:
         event = dialect.decode(data)
@@ -249,7 +249,7 @@ def replay(path: Path) -> Replayed:
     if head.format != FORMAT:
         raise JournalError(f"{path} has journal format {head.format}; vivavoce {__version__} reads {FORMAT}")
     dialect = choose(head.shape, head.settings.kind)
-    session = Session(
+    session = session_of(
         head.settings,
         new_id=Ids(head.seed),
         created_unix=head.created_unix,
@@ -271,7 +271,7 @@ def replay(path: Path) -> Replayed:
     return Replayed(inputs, effects, None)
 
 
-def _outcome(session: Session, dialect: Dialect, given: Given, now: float) -> list[Effect] | Exception:
+def _outcome(session: AnySession, dialect: Dialect, given: Given, now: float) -> list[Effect] | Exception:
     """Return what comes of an input, which may be a bug: journals are kept in order to see those again."""
     try:
         effects = step(session, dialect, given, now)

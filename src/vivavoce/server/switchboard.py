@@ -13,6 +13,7 @@ from ..config import Config
 from ..core import events as ev
 from ..core.errors import ConfigError, ProtocolError
 from ..core.limits import Limits
+from ..core.service import Service
 from ..core.settings import Settings, Transcription
 from ..dialects.choose import choose
 from ..engines.registry import Engines, configured
@@ -73,7 +74,14 @@ class Switchboard:
                 leg.send(frame)
             leg.close(4000, f"{refusal.type}.{refusal.code}")
             return _Nobody()
-        terms = Terms(settings, self._limits, shape, self._journal, safety_identifier=connection.safety_identifier)
+        terms = Terms(
+            settings,
+            self._limits,
+            shape,
+            self._journal,
+            self._service(),
+            safety_identifier=connection.safety_identifier,
+        )
         call = Call(
             leg,
             dialect,
@@ -87,6 +95,11 @@ class Switchboard:
         self._runs.add(run)
         run.add_done_callback(self._runs.discard)
         return call
+
+    def _service(self) -> Service:
+        """Return what sessions are offered, by what the engines can do as far as is known by now."""
+        languages = self.engines.hearing.languages
+        return Service(abilities=msgspec.structs.replace(self.engines.brain.abilities, languages=languages))
 
     async def close(self) -> None:
         """End all calls and free the engines."""
@@ -114,20 +127,30 @@ def _settings(connection: Connection) -> Settings:
         # SDKs cannot connect without naming a model, so another one than the secret's is no mistake.
         free = model and not grant.names_model and grant.settings.kind == "realtime"
         return msgspec.structs.replace(grant.settings, model=model) if free else grant.settings
-    if query.get("intent") != "transcription":
-        return Settings(model=model or DEFAULT_MODEL)
-    # Some clients send both: then the model can only be the one that transcribes.
-    return Settings(kind="transcription", transcription=Transcription(model=model) if model else None)
+    match connection.kind:
+        case "transcription":
+            # Some clients send both: then the model can only be the one that transcribes.
+            return Settings(kind="transcription", transcription=Transcription(model=model) if model else None)
+        case "translation":
+            return Settings(kind="translation", model=model or DEFAULT_MODEL)
+        case _:
+            return Settings(model=model or DEFAULT_MODEL)
+
+
+def _fits(asked: str, granted: str) -> bool:
+    """Return whether an address that asks for a kind of session may open one of the granted kind."""
+    # Transcription sessions are where the others are, so nothing need be said; translations have a path of their own.
+    return asked == granted or (not asked and granted != "translation")
 
 
 def _refusal(connection: Connection) -> ProtocolError | None:
     """Return why a connection asks for something that is not served, or None."""
     query, grant = connection.query, connection.grant
-    if grant is not None and query.get("intent") not in (None, "", grant.settings.kind):
+    if grant is not None and not _fits(connection.kind, grant.settings.kind):
         return ProtocolError(
             "invalid_value",
             f"This client secret was created for {grant.settings.kind} sessions and opens no others.",
-            "intent",
+            "intent" if query.get("intent") else None,
         )
     if "call_id" in query:
         return ProtocolError("invalid_value", f"Call '{query['call_id'][:64]}' not found.", "call_id")
