@@ -19,7 +19,16 @@ from vivavoce.core import effects as ef
 from vivavoce.core import events as ev
 from vivavoce.core import reports as rp
 from vivavoce.core.errors import ProtocolError
-from vivavoce.core.items import FunctionCall, FunctionCallOutput, Item, Message
+from vivavoce.core.items import (
+    FunctionCall,
+    FunctionCallOutput,
+    Item,
+    McpApprovalRequest,
+    McpApprovalResponse,
+    McpCall,
+    McpListTools,
+    Message,
+)
 from vivavoce.core.limits import DEFAULT_LIMITS, Limits
 from vivavoce.core.service import DEFAULT_SERVICE, Service
 from vivavoce.core.session import Session
@@ -210,6 +219,12 @@ def line(effect: ef.Effect) -> str:
             return f"Discard {effect.item_id}"
         case ef.Answer():
             return f"Answer {effect.prompt.response_id}"
+        case ef.ListTools():
+            return f"ListTools {effect.item_id} {effect.server.label}"
+        case ef.CallTool():
+            return f"CallTool {effect.item_id} {effect.server.label}.{effect.name}({effect.arguments})"
+        case ef.DropTool():
+            return f"DropTool {effect.item_id}"
         case ef.Abandon():
             return f"Abandon {effect.response_id}"
         case ef.Close():
@@ -262,6 +277,15 @@ def _item(item: Item) -> str:
             return f"{item.id} {item.name}({item.arguments}) {item.status}"
         case FunctionCallOutput():
             return f"{item.id} ={item.output} {item.status}"
+        case McpListTools():
+            return f"{item.id} {item.server_label}[{' '.join(tool.name for tool in item.tools)}]"
+        case McpCall():
+            became = f"={item.output}" if item.error is None else f"!{item.error.type}"
+            return f"{item.id} {item.server_label}.{item.name}({item.arguments}) {became}"
+        case McpApprovalRequest():
+            return f"{item.id} {item.server_label}.{item.name}({item.arguments})?"
+        case McpApprovalResponse():
+            return f"{item.id} {'yes' if item.approve else 'no'} to {item.approval_request_id}"
 
 
 def _words(part: Any) -> str:

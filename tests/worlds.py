@@ -9,15 +9,18 @@ from typing import Any
 
 from vivavoce.core import effects as ef
 from vivavoce.core import reports as rp
-from vivavoce.core.items import WordMark
+from vivavoce.core.items import McpFault, McpTool, WordMark
 from vivavoce.core.limits import Limits
+from vivavoce.core.service import Abilities, Service
 from vivavoce.core.session import Session
-from vivavoce.core.settings import ServerVad, Settings
+from vivavoce.core.settings import McpServer, ServerVad, Settings, ToolFilter
 from vivavoce.dialects.choose import Dialect, choose
 from vivavoce.server.ids import Ids
 from vivavoce.server.journal import receive_frame
 
 TOOLS = [{"type": "function", "name": "look_up", "description": "Looks things up", "parameters": {"type": "object"}}]
+SHOP = {"type": "mcp", "server_label": "shop", "server_url": "https://shop.example", "require_approval": "never"}
+REMOTE = [SHOP, {"type": "mcp", "server_label": "bank", "server_url": "https://bank.example"}]
 DETECTIONS: list[Any] = [
     None,
     {"type": "server_vad"},
@@ -46,8 +49,14 @@ class World:
             parallel_responses=self.random.choice([2, 16]),
             session_seconds=1e6,
         )
-        settings = Settings(turn_detection=ServerVad(idle_timeout_ms=self.random.choice([None, 5000])))
-        self.session = Session(settings, new_id=Ids("T"), created_unix=1e9, limits=limits)
+        shop = McpServer("shop", "https://shop.example", never_ask=ToolFilter())
+        settings = Settings(
+            turn_detection=ServerVad(idle_timeout_ms=self.random.choice([None, 5000])),
+            mcp_servers=self.random.choice([(), (shop,)]),
+        )
+        self.session = Session(
+            settings, new_id=Ids("T"), created_unix=1e9, limits=limits, service=Service(Abilities(calls_mcp=True))
+        )
         self.now = 0.0
         self.sent: list[dict[str, Any]] = []
         self.effects: list[ef.Effect] = []
@@ -57,6 +66,10 @@ class World:
         self.written_to = 0
         self.utterances: dict[str, bool] = {}
         """Those whose words are awaited, and whether they have ended."""
+        self.seeking: set[str] = set()
+        """Items whose servers are asked for their tools."""
+        self.fetching: set[str] = set()
+        """Items whose tools are being called."""
         self.take(self.session.start(0.0))
 
     def take(self, effects: list[ef.Effect]) -> list[dict[str, Any]]:
@@ -81,6 +94,16 @@ class World:
                     assert self.utterances[effect.item_id] is False
                     assert effect.end <= self.written_to
                     self.utterances[effect.item_id] = True
+                case ef.ListTools():
+                    assert effect.item_id not in self.seeking
+                    self.seeking.add(effect.item_id)
+                case ef.CallTool():
+                    assert effect.item_id not in self.fetching
+                    self.fetching.add(effect.item_id)
+                case ef.DropTool():
+                    assert effect.item_id in self.seeking | self.fetching, "only what is under way is dropped"
+                    self.seeking.discard(effect.item_id)
+                    self.fetching.discard(effect.item_id)
                 case ef.Discard():
                     self.utterances.pop(effect.item_id, None)
         self.sent += out
@@ -131,7 +154,7 @@ class World:
         shape = self.shape or pick(["ga", "beta"])
         detection, transcription = pick(DETECTIONS), pick([None, {"model": "whisper-1"}, {"model": "vivavoce"}])
         both = {
-            "tools": pick([[], TOOLS]),
+            "tools": pick([[], TOOLS, REMOTE, [*TOOLS, SHOP]]),
             "tool_choice": pick(["auto", "auto", {"type": "function", "name": "look_up"}]),
             "instructions": pick(["Be brief.", ""]),
         }
@@ -163,6 +186,8 @@ class World:
                 {"type": "message", "role": "user", "content": [{"type": "input_audio", "audio": "AAAAAA=="}]},
                 {"type": "function_call", "name": "look_up", "arguments": "{}", "call_id": "call_1"},
                 {"type": "function_call_output", "call_id": pick(["call_1", "call_2"]), "output": "42"},
+                {"type": "mcp_approval_response", "approval_request_id": self.any_id(), "approve": pick([True, False])},
+                {"type": "mcp_call", "server_label": "shop", "name": "look", "arguments": "{}", "output": "two"},
                 {"type": "message", "role": "assistant", "id": "twice", "content": [{"type": "text", "text": "x"}]},
             ]
         )
@@ -196,6 +221,8 @@ class World:
                 {"instructions": None, "tools": TOOLS, "tool_choice": "required"},
                 {"conversation": self.random.choice(["auto", "none"]), "input": [SPOKEN]},
                 {"max_output_tokens": 5},
+                {"tools": REMOTE, "tool_choice": {"type": "mcp", "server_label": "shop"}},
+                {"conversation": "none", "tools": [*TOOLS, SHOP], "parallel_tool_calls": False},
                 {"tool_choice": {"type": "function", "name": "nobody"}},
             ]
         )
@@ -248,6 +275,8 @@ class World:
                 rp.Said(response_id, "a long one ", bytes(96_000), (WordMark(500, 1),)),
                 rp.Said(response_id, "text"),
                 rp.Called(response_id, "look_up"),
+                rp.Called(response_id, "look"),
+                rp.Called(response_id, self.random.choice(["pay", "bank_pay"])),
                 rp.Argued(response_id, '{"a":'),
                 rp.Answered(response_id),
                 rp.Answered(response_id, "content_filter"),
@@ -263,6 +292,35 @@ class World:
             self.now = max(self.now, deadline)
         return self.take(self.session.receive_time(self.now))
 
+    def do_approve(self) -> Any:
+        """Decide on a request that is or was open."""
+        shown = [m["item"] for m in self.sent[-200:] if m["type"] == "conversation.item.done"]
+        wishes = [item["id"] for item in shown if item["type"] == "mcp_approval_request"]
+        if not wishes:
+            return []
+        item = {"type": "mcp_approval_response", "approval_request_id": self.random.choice(wishes)}
+        return self.client(type="conversation.item.create", item=item | {"approve": self.random.random() < 0.7})
+
+    def do_list(self) -> Any:
+        """Let a server tell its tools, or fail to."""
+        if not self.seeking:
+            return []
+        item_id = self.random.choice(sorted(self.seeking))
+        self.seeking.discard(item_id)
+        if self.random.random() < 0.2:
+            return self.report(rp.ToolsUnavailable(item_id, McpFault("http_error", "broken", 500)))
+        return self.report(rp.ToolsListed(item_id, (McpTool("look"), McpTool("pay"))))
+
+    def do_fetch(self) -> Any:
+        """Let a remote tool return, or fail to."""
+        if not self.fetching:
+            return []
+        item_id = self.random.choice(sorted(self.fetching))
+        self.fetching.discard(item_id)
+        if self.random.random() < 0.2:
+            return self.report(rp.ToolFailed(item_id, McpFault("tool_execution_error", "sold out")))
+        return self.report(rp.ToolReturned(item_id, "two"))
+
     def do_play(self) -> Any:
         return self.report(rp.Played(self.any_id(), self.random.choice([0, 15, 100_000])))
 
@@ -270,6 +328,7 @@ class World:
 for _name, _weight in {
     "append": 8, "commit": 2, "clear": 1, "update": 2, "item": 3, "item_call": 2, "truncate": 2, "respond": 4,
     "cancel": 1, "nonsense": 1, "hear": 10, "overhear": 2, "transcribe": 5, "answer": 12, "play": 1,
+    "approve": 1, "list": 3, "fetch": 4,
     "wait": 4,
 }.items():  # fmt: skip
     getattr(World, f"do_{_name}").weight = _weight

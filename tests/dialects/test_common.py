@@ -78,7 +78,7 @@ def test_items_are_read(given: dict[str, Any], expected: Any) -> None:
     ("given", "code", "param"),
     [
         ({}, "missing_required_parameter", "item.type"),
-        ({"type": "mcp_call"}, "invalid_value", "item.type"),
+        ({"type": "mcp_call"}, "missing_required_parameter", "item.server_label"),
         ({"type": "item_reference", "id": "x"}, "invalid_value", "item.type"),
         ({"type": "message", "content": []}, "missing_required_parameter", "item.role"),
         ({"type": "message", "role": "user"}, "missing_required_parameter", "item.content"),
@@ -191,7 +191,7 @@ def test_functions_are_read_with_or_without_their_type() -> None:
     full = {"type": "function", "name": "f", "description": "d", "parameters": schema, "strict": True}
     assert common.tools([full], "tools") == (Tool("f", "d", schema),)
     assert common.tools([{"name": "f", "description": None, "parameters": None}], "tools") == (Tool("f"),)
-    assert refused(common.tools, [{"type": "mcp", "server_label": "x"}], "tools") == ("invalid_value", "tools[0].type")
+    assert refused(common.tools, [{"type": "web"}], "tools") == ("invalid_value", "tools[0].type")
     assert refused(common.tools, [{"type": "function"}], "tools") == ("missing_required_parameter", "tools[0].name")
     assert refused(common.tools, [{"name": "f"}] * 513, "tools") == ("invalid_value", "tools")
 

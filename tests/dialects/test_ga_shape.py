@@ -104,7 +104,7 @@ def test_what_a_client_reads_it_can_send_back() -> None:
         ({"model": "m"}, {"model": "m"}),
         ({"output_modalities": ["text"]}, {"output_modalities": ("text",)}),
         ({"instructions": ""}, {"instructions": ""}),
-        ({"tools": []}, {"tools": ()}),
+        ({"tools": []}, {"tools": (), "mcp_servers": ()}),
         ({"tool_choice": "none"}, {"tool_choice": "none"}),
         ({"parallel_tool_calls": False}, {"parallel_tool_calls": False}),
         ({"reasoning": {"effort": "low"}}, {"reasoning": {"effort": "low"}}),
@@ -282,7 +282,8 @@ def test_a_response_is_asked_for_with_all_it_may_have() -> None:
     assert event == ev.ResponseCreate(
         event_id="e",
         response={
-            "output_modalities": ("text",), "instructions": "x", "tools": (Tool("f"),), "tool_choice": "required",
+            "output_modalities": ("text",), "instructions": "x", "tools": (Tool("f"),), "mcp_servers": (),
+            "tool_choice": "required",
             "parallel_tool_calls": True, "reasoning": {"effort": "low"}, "max_output_tokens": 9,
             "output_format": PCMU, "voice": "ash",
         },

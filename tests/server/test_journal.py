@@ -271,7 +271,7 @@ async def live(seed: int, shape: str | None, folder: Path) -> Path:
     desk = Desk(shape, Limits(items=40, buffer_bytes=400_000, audio_bytes=100_000), folder, f"{seed:013d}")
     async with desk.at_work():
         world = CalledWorld(seed, shape, desk)
-        for _ in range(60):
+        for _ in range(75):
             desk.clock += 0.01
             world.look()
             world.step()

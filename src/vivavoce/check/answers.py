@@ -141,7 +141,10 @@ class Answers:
     def _item_added(self, event: Event) -> None:
         response, item = self._response(event["response_id"]), event["item"]
         self._need(response.item is None, "items of a response do not interleave")
-        self._need(event["output_index"] == len(response.done_items), "output indexes count the items")
+        # The beta shape has no words for remote tools: their places stay empty there.
+        place, least = event["output_index"], len(response.done_items)
+        counts = place >= least if self._shape == "beta" else place == least
+        self._need(counts, "output indexes count the items")
         if not item["type"].startswith("mcp_"):
             self._need(item.get("status") == "in_progress", "an added item of a response is in progress")
             self._need(not item.get("content") and not item.get("arguments"), "an added item of a response is empty")

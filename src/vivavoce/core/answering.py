@@ -119,8 +119,8 @@ class Answering:
         return main is not None and main.response.is_audible
 
     def is_open(self, item_id: str) -> bool:
-        """Return whether an item of a response is still under way."""
-        return any(reply.response.is_open(item_id) for reply in self._replies.values())
+        """Return whether an item of a response is still under way, or promised."""
+        return any(reply.response.is_open(item_id) or reply.calls.owns(item_id) for reply in self._replies.values())
 
     # ----------------------------------------------------------------------------------------------- the client
 
@@ -274,7 +274,7 @@ class Answering:
     ) -> list[Effect]:
         """Take in what the brain says; reports of responses that are over are ignored."""
         reply = self._replies.get(report.response_id)
-        if reply is None:
+        if reply is None or reply.calls.is_waiting:
             return []
         response = reply.response
         events: list[ev.ServerEvent] = []

@@ -88,6 +88,10 @@ class RemoteCalls:
         """Return whether a call of that item is under way."""
         return self._find(item_id) is not None
 
+    def owns(self, item_id: str) -> bool:
+        """Return whether an item that is not over, or not told yet, has that id."""
+        return any(not isinstance(step, list) and step.item_id == item_id for step in self._steps)
+
     # -------------------------------------------------------------------------------------------------- the brain
 
     def take(self, report: Report, offer: Offer, now: float) -> list[ev.ServerEvent]:

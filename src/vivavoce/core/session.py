@@ -274,7 +274,7 @@ class Session:
         self.conversation.check_insert(item, event.previous_item_id)
         if isinstance(item, McpApprovalResponse):
             self._answering.approvals.check(item)
-        if self._listening.is_promised(item.id) or self._answering.is_open(item.id):
+        if self._listening.is_promised(item.id) or self._answering.is_open(item.id) or self._tooling.is_open(item.id):
             raise duplicate(item.id)
         previous = self.conversation.insert(item, now, event.previous_item_id)
         shown = without_audio(item)

@@ -48,6 +48,9 @@ class McpServer(msgspec.Struct, frozen=True):
     never_ask: ToolFilter | None = None
     """Tools whose calls it has not to; whatever is in neither is asked for."""
 
+    def __repr__(self) -> str:
+        return f"McpServer({self.label!r}, {self.url!r}, ...)"
+
 
 class NoiseReduction(msgspec.Struct, frozen=True):
     """The user's audio is cleaned before it is recognised."""

@@ -143,6 +143,10 @@ class Tooling:
         found = (self._lists.get(_key(server)) for server in servers)
         return any(listing is not None and listing.tools is None for listing in found)
 
+    def is_open(self, item_id: str) -> bool:
+        """Return whether that item is a list that is waited for."""
+        return any(listing.item_id == item_id and listing.tools is None for listing in self._lists.values())
+
     def drop_all(self) -> list[Effect]:
         """Stop waiting because the session ends."""
         out: list[Effect] = []

@@ -10,7 +10,7 @@ import msgspec
 from ..core import events as ev
 from ..core.errors import ProtocolError
 from ..core.formats import PCM_24K, PCMA, PCMU, AudioFormat
-from ..core.items import Item
+from ..core.items import Item, McpItem
 from ..core.settings import ResponsePatch, ServerVad, SessionPatch
 from ..core.states import ResponseState, SessionState
 from . import codec, common, ga, spelling
@@ -121,7 +121,7 @@ def patch_of(value: Any, path: str, check: s.Check) -> SessionPatch:
     patch = {_SETTINGS.get(key, key): element for key, element in found.items()}
     if patch.get("turn_detection") == {}:
         patch["turn_detection"] = None
-    return patch
+    return common.part_tools(patch)
 
 
 _RESPONSE = s.fields(
@@ -139,7 +139,7 @@ def _response_fields(value: Any, path: str) -> ResponsePatch:
     if isinstance(value, dict):
         value = {key: element for key, element in value.items() if element is not None}
     found = _RESPONSE(value, path)
-    return {_SETTINGS.get(key, key): element for key, element in found.items()}
+    return common.part_tools({_SETTINGS.get(key, key): element for key, element in found.items()})
 
 
 def _create(value: dict[str, Any]) -> ev.ClientEvent:
@@ -191,7 +191,7 @@ def render_session(state: SessionState) -> dict[str, Any]:
         "input_audio_transcription": ga.render_transcription(found.transcription),
         "input_audio_noise_reduction": ga.render_noise_reduction(found.noise_reduction),
         "turn_detection": detection,
-        "tools": [common.render_tool(tool) for tool in found.tools],
+        "tools": common.render_tools(found.tools, found.mcp_servers),
         "tool_choice": found.tool_choice if isinstance(found.tool_choice, str) else dict(found.tool_choice),
         "temperature": found.temperature,
         "max_response_output_tokens": spelling.render_max_tokens(found.max_output_tokens),
@@ -211,7 +211,7 @@ def render_response(state: ResponseState) -> dict[str, Any]:
         "id": state.id,
         "status": state.status,
         "status_details": spelling.render_details(state.status_details),
-        "output": [_render_item(item, False) for item in state.output],
+        "output": [_render_item(item, False) for item in state.output if not isinstance(item, McpItem)],
         "conversation_id": state.conversation_id,
         "modalities": render_modalities(found.output_modalities),
         "voice": found.voice,
@@ -265,8 +265,12 @@ def _flat_error(event: ev.Error, param: str) -> ev.Error:
     return event
 
 
+_WITH_ITEM = (ev.ItemAdded, ev.ItemDone, ev.ItemRetrieved, ev.OutputItemAdded, ev.OutputItemDone)
+_TOLD = object()
+
+
 class Beta:
-    """The beta shape: stateless."""
+    """The beta shape, which knows nothing of remote tools: what became of them is not told."""
 
     name = "beta"
 
@@ -274,6 +278,8 @@ class Beta:
         """Speak of realtime sessions, or with other readers and words of another kind of session."""
         self._readers = readers
         self._words = words
+        self._untold: dict[str, str | None] = {}
+        """Ids of items that the client was not told of, with what stood before each."""
 
     def decode(self, data: bytes | str) -> ev.ClientEvent:
         """Return the client event of a frame.
@@ -289,8 +295,27 @@ class Beta:
             return [codec.encode_audio(event, _AUDIO_DELTA)]
         if type(event) not in self._words.names or (isinstance(event, ev.RateLimits) and not event.is_early):
             return []
+        if isinstance(event, ev.ItemAdded | ev.BufferCommitted):
+            event = self._after_told(event)
+        if isinstance(event, _WITH_ITEM) and isinstance(event.item, McpItem):
+            if isinstance(event, ev.ItemAdded):
+                self._untold[event.item.id] = event.previous_item_id
+            return []
+        if isinstance(event, ev.ItemDeleted):
+            self._untold = {id_: None if at == event.item_id else at for id_, at in self._untold.items()}
+            if self._untold.pop(event.item_id, _TOLD) is not _TOLD:
+                return []
         if isinstance(event, ev.Error) and event.param:
             event = _flat_error(event, event.param)
         elif isinstance(event, ev.TranscriptionCompleted) and event.languages is not None:
             event = msgspec.structs.replace(event, languages=None)  # not of this shape
         return [codec.encode(spelling.message(event, self._words))]
+
+    def _after_told(self, event: ev.ItemAdded | ev.BufferCommitted) -> ev.ItemAdded | ev.BufferCommitted:
+        """Return an event that names no item before its own that the client was not told of."""
+        previous = event.previous_item_id
+        while previous is not None and previous in self._untold:
+            previous = self._untold[previous]
+        return (
+            event if previous == event.previous_item_id else msgspec.structs.replace(event, previous_item_id=previous)
+        )

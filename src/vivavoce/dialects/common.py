@@ -21,7 +21,8 @@ from ..core.items import (
     OutputText,
     Part,
 )
-from ..core.settings import VOICES, Tool
+from ..core.settings import VOICES, McpServer, Tool
+from . import mcp
 from . import schema as s
 
 PCM_RATES = (8000, 16_000, 24_000)
@@ -141,16 +142,39 @@ def _function(value: Any, path: str) -> Tool:
     return Tool(found["name"], found.get("description") or "", found.get("parameters") or {})
 
 
-function_tool = s.variants("type", {"function": _function}, default="function")
-tools = s.array(function_tool, most=512)
+function_tool = s.variants("type", {"function": _function, "mcp": mcp.server}, default="function")
+_tools = s.array(function_tool, most=512)
 
-_CHOSEN = s.fields({"type": s.choice("function"), "name": s.name, "function": s.fields({"name": s.name}, ("name",))})
+
+def tools(value: Any, path: str) -> tuple[Tool | McpServer, ...]:
+    """Accept functions of the application and remote MCP servers."""
+    found: tuple[Tool | McpServer, ...] = _tools(value, path)
+    mcp.check_labels(tuple(tool for tool in found if isinstance(tool, McpServer)), path)
+    return found
+
+
+def part_tools(patch: dict[str, Any]) -> dict[str, Any]:
+    """Return checked fields with functions and servers told apart: whoever gives tools gives all of both."""
+    if "tools" not in patch:
+        return patch
+    servers = tuple(tool for tool in patch["tools"] if isinstance(tool, McpServer))
+    return patch | {
+        "tools": tuple(tool for tool in patch["tools"] if isinstance(tool, Tool)),
+        "mcp_servers": servers,
+    }
+
+
+_CHOSEN = s.fields(
+    {"type": s.choice("function", "mcp"), "name": s.name, "function": s.fields({"name": s.name}, ("name",))}
+)
 
 
 def tool_choice(value: Any, path: str) -> str | dict[str, Any]:
     """Accept how functions are to be chosen."""
     if isinstance(value, str):
         return str(s.choice("none", "auto", "required")(value, path))
+    if isinstance(value, dict) and value.get("type") == "mcp":
+        return mcp.choice(value, path)
     found = _CHOSEN(value, path)
     if "type" not in found:
         raise s.missing(f"{path}.type")
@@ -158,6 +182,11 @@ def tool_choice(value: Any, path: str) -> str | dict[str, Any]:
     if not chosen:
         raise s.missing(f"{path}.name")
     return {"type": "function", "name": chosen}
+
+
+def render_tools(functions: tuple[Tool, ...], servers: tuple[McpServer, ...]) -> list[dict[str, Any]]:
+    """Return all tools as both shapes show them."""
+    return [*(render_tool(tool) for tool in functions), *(mcp.render_server(server) for server in servers)]
 
 
 def render_tool(tool: Tool) -> dict[str, Any]:
@@ -269,7 +298,12 @@ def _reference(value: Any, path: str) -> ItemReference:
     return ItemReference(_REFERENCE(value, path)["id"])
 
 
-_ITEMS: dict[str, s.Check] = {"message": _message, "function_call": _call, "function_call_output": _output}
+_ITEMS: dict[str, s.Check] = {
+    "message": _message,
+    "function_call": _call,
+    "function_call_output": _output,
+    **mcp.item_readers(ident, optional_ident),
+}
 item = s.variants("type", _ITEMS)
 response_input = s.array(s.variants("type", {**_ITEMS, "item_reference": _reference}), most=10_000)
 

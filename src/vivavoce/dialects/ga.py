@@ -13,7 +13,7 @@ from ..core.formats import AudioFormat
 from ..core.items import Item
 from ..core.settings import NoiseReduction, ResponsePatch, ServerVad, SessionPatch, Transcription, TurnDetection
 from ..core.states import ResponseState, SessionState
-from . import codec, common, spelling
+from . import codec, common, mcp, spelling
 from . import schema as s
 
 # --------------------------------------------------------------------------------------------------- client events
@@ -166,7 +166,7 @@ def patch_of(found: dict[str, Any]) -> SessionPatch:
     audio = found.pop("audio", {})
     for side, names in (("input", _INPUT_FIELDS), ("output", _OUTPUT_FIELDS)):
         found |= {names[key]: element for key, element in audio.get(side, {}).items()}
-    return found
+    return common.part_tools(found)
 
 
 def check_kind(value: Any, path: str, expected: str) -> None:
@@ -218,6 +218,7 @@ def _create(value: dict[str, Any]) -> ev.ClientEvent:
     given = found.get("response") or {}
     audio = given.pop("audio", {}).get("output", {})
     given |= {_OUTPUT_FIELDS[key]: element for key, element in audio.items()}
+    given = common.part_tools(given)
     return response_create(found.get("event_id"), given)
 
 
@@ -300,7 +301,7 @@ def render_session(state: SessionState) -> dict[str, Any]:
         "model": found.model,
         "output_modalities": list(found.output_modalities),
         "instructions": found.instructions,
-        "tools": [common.render_tool(tool) for tool in found.tools],
+        "tools": common.render_tools(found.tools, found.mcp_servers),
         "tool_choice": found.tool_choice,
         "max_output_tokens": spelling.render_max_tokens(found.max_output_tokens),
         "tracing": found.tracing,
@@ -354,6 +355,7 @@ def _render_item(item: Item, with_audio: bool) -> dict[str, Any]:
 SPELLING = spelling.Spelling(
     names=spelling.SHARED_NAMES
     | {
+        **mcp.NAMES,
         ev.ItemAdded: "conversation.item.added",
         ev.ItemDone: "conversation.item.done",
         ev.TimeoutTriggered: "input_audio_buffer.timeout_triggered",

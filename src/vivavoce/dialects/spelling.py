@@ -19,13 +19,14 @@ from ..core.items import (
     InputImage,
     InputText,
     Item,
+    McpItem,
     Message,
     OutputAudio,
     OutputText,
     Part,
 )
 from ..core.states import LogProb, ResponseState, SessionState, StatusDetails, Usage
-from . import common
+from . import common, mcp
 
 
 class Spelling(msgspec.Struct, frozen=True):
@@ -96,6 +97,10 @@ def message(event: ev.ServerEvent, spelling: Spelling) -> dict[str, Any]:
             out["part"] = _part(event.part)
         case ev.TranscriptionDelta() | ev.TranscriptionCompleted() | ev.TranscriptionFailedEvent():
             out |= _transcription(event)
+        case ev.McpArgumentsDelta():
+            out |= msgspec.structs.asdict(event)
+            # Nothing is hidden by it here, but a client in use refuses the event without it.
+            out["obfuscation"] = ""
         case ev.RateLimits():
             out["rate_limits"] = [
                 {
@@ -192,6 +197,8 @@ def render_item(
     item: Item, output_text: str, output_audio: str, with_audio: bool, base: dict[str, Any]
 ) -> dict[str, Any]:
     """Return an item on top of the keys that a shape gives to all of them; unknown values are left out, never null."""
+    if isinstance(item, McpItem):
+        return {"id": item.id, **base, **mcp.render_item(item)}
     out = {"id": item.id, **base, "type": "message", "status": item.status}
     match item:
         case Message():
