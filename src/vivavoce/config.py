@@ -119,6 +119,8 @@ class Engines(msgspec.Struct, frozen=True, kw_only=True):
 
     decoders: int = 0
     """Utterances recognised at the same time; 0 for four per processor core."""
+    turn_model: str = ""
+    """File of a Smart Turn model, which judges how pauses sound where what was said ends a turn; empty for none."""
     llm: Llm = Llm()
 
 
@@ -267,6 +269,13 @@ OPTIONS: tuple[Option, ...] = (
         "engines.decoders",
         whole(0, 1024),
         "utterances recognised at a time (default four a core)",
+    ),
+    Option(
+        "VIVAVOCE_TURN_MODEL",
+        "--turn-model",
+        "engines.turn_model",
+        plain_text,
+        "Smart Turn file (ONNX) that semantic_vad asks too",
     ),
     Option("VIVAVOCE_LLM_URL", "--llm-url", "engines.llm.url", http_url, "chat endpoint that answers"),
     Option(

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from ..config import Config
-from .api import Brain, Hearing, Llm, Tts
+from .api import AudioTurnModel, Brain, Hearing, Llm, Tts
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +18,8 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
     decoders: int = 0
     """Utterances recognised at the same time; 0 for four per processor core."""
+    turn_model: str = ""
+    """File of a Smart Turn model; empty to go by the words alone."""
     cache_dir: str = ""
     """Folder for what is made once from the installed models; empty for the recogniser's own choice."""
     llm_url: str = ""
@@ -63,6 +65,7 @@ def configured(config: Config) -> Engines:
     chosen = config.engines
     choice = Choice(
         decoders=chosen.decoders,
+        turn_model=chosen.turn_model,
         cache_dir=config.cache_dir,
         llm_url=chosen.llm.url,
         llm_model=chosen.llm.model,
@@ -77,6 +80,9 @@ def build(choice: Choice, clock: Callable[[], datetime]) -> Engines:
     Args:
         choice: which ones.
         clock: the time of day where the server stands, for the dialogue engine.
+
+    Raises:
+        ConfigError: the turn model cannot be used.
     """
     from .cascade import Cascade
     from .ears import SharedHearing
@@ -90,6 +96,7 @@ def build(choice: Choice, clock: Callable[[], datetime]) -> Engines:
         SphinxAsr(Path(choice.cache_dir) if choice.cache_dir else None),
         TurnRules(),
         decoders=choice.decoders or None,
+        sound=_turn_model(choice.turn_model),
     )
     tts = EspeakTts()
     if choice.llm_url:
@@ -103,3 +110,11 @@ def build(choice: Choice, clock: Callable[[], datetime]) -> Engines:
     dialogue = DialogueLlm(clock=clock)
     names = ("silero", "pocketsphinx", "embedded dialogue", "espeak-ng")
     return Engines(hearing, Cascade(dialogue, tts), names, dialogue, tts)
+
+
+def _turn_model(path: str) -> AudioTurnModel | None:
+    if not path:
+        return None
+    from .smart_turn import SmartTurn
+
+    return SmartTurn(Path(path))
