@@ -27,6 +27,7 @@ import uvicorn
 from .. import __version__
 from ..config import Config, Listening
 from ..core.errors import VivavoceError
+from ..core.service import Service
 from ..engines.registry import Engines
 from ..legs import Leg, LegOwner
 from .admission import Admission, Connection, check_exposure
@@ -63,6 +64,11 @@ class Switchboard(Protocol):
     @property
     def missing(self) -> tuple[str, ...]:
         """What a session still lacks; empty when all engines are loaded."""
+        ...
+
+    @property
+    def service(self) -> Service:
+        """What sessions are offered."""
         ...
 
     def describe(self) -> str:
@@ -205,7 +211,7 @@ async def _run(
     desk = Desk(switchboard.engines, config.limits, lambda: switchboard.missing)
     app = create_app(config.access, admission, lambda: switchboard.missing)
     app.include_router(rest_router(desk, admission))
-    app.include_router(client_secrets_router(client_secrets, admission, config.limits.message_seconds))
+    app.include_router(client_secrets_router(client_secrets, admission, desk, lambda: switchboard.service))
     gate = Gate(
         admission, config.limits, switchboard.accept, lambda: not switchboard.missing, other_sockets=socket_paths(app)
     )

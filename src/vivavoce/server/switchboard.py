@@ -79,8 +79,8 @@ class Switchboard:
             self._limits,
             shape,
             self._journal,
-            self._service(),
-            safety_identifier=connection.safety_identifier,
+            self.service,
+            connection.safety_identifier,
         )
         call = Call(
             leg,
@@ -96,8 +96,9 @@ class Switchboard:
         run.add_done_callback(self._runs.discard)
         return call
 
-    def _service(self) -> Service:
-        """Return what sessions are offered, by what the engines can do as far as is known by now."""
+    @property
+    def service(self) -> Service:
+        """What sessions are offered, by what the engines can do as far as is known by now."""
         languages = self.engines.hearing.languages
         return Service(abilities=msgspec.structs.replace(self.engines.brain.abilities, languages=languages))
 

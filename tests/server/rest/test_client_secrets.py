@@ -7,36 +7,39 @@ from typing import Any
 import httpx
 import pytest
 
-from desks import KEY, error_of
-from vivavoce.config import Access, Secret
+from desks import KEY, Office, error_of
+from vivavoce.config import Access, Limits, Secret
+from vivavoce.core.service import Abilities, Service
 from vivavoce.core.settings import SemanticVad, ServerVad, Transcription
 from vivavoce.server.admission import Admission, Connection, Request
 from vivavoce.server.app import create_app
 from vivavoce.server.client_secrets import ClientSecrets, Grant
 from vivavoce.server.keyring import Keyring
 from vivavoce.server.rest.client_secrets import client_secrets_router
+from vivavoce.server.rest.desk import Desk
 
 NOON = 1_800_000_000
+SERVICE = Service(abilities=Abilities(languages=("en",), translates=True))
 OTHER_KEY = "sk-two"
-GA, BETA, BETA_TRANSCRIPTION = (
-    "/v1/realtime/client_secrets",
-    "/v1/realtime/sessions",
-    "/v1/realtime/transcription_sessions",
-)
+GA, TRANSLATION = "/v1/realtime/client_secrets", "/v1/realtime/translations/client_secrets"
+BETA, BETA_TRANSCRIPTION = "/v1/realtime/sessions", "/v1/realtime/transcription_sessions"
 
 
 class Counter:
     """An application that creates client secrets at noon, for two keys."""
 
-    def __init__(self, *, most: int = 10, access: Access | None = None) -> None:
+    def __init__(
+        self, *, most: int = 10, access: Access | None = None, jobs: int = 10, missing: tuple[str, ...] = ()
+    ) -> None:
         numbers = itertools.count(1)
         self.secrets = ClientSecrets(
             Keyring([b"k" * 32]), most, unix_now=lambda: NOON, new_bytes=lambda count: next(numbers).to_bytes(count)
         )
         access = access or Access(api_keys=(Secret(KEY), Secret(OTHER_KEY)))
         self.admission = Admission(access, 10, self.secrets.redeem)
+        desk = Desk(Office().desk.engines, Limits(max_jobs=jobs), lambda: missing)
         self.app = create_app(access, self.admission, lambda: ())
-        self.app.include_router(client_secrets_router(self.secrets, self.admission, 5.0))
+        self.app.include_router(client_secrets_router(self.secrets, self.admission, desk, lambda: SERVICE))
 
     async def ask(
         self, path: str, body: Any = None, *, key: str = KEY, method: str = "POST", **more: Any
@@ -97,6 +100,33 @@ async def test_a_transcription_secret_comes_with_a_transcription_session() -> No
     grant = counter.grant(created["value"])
     assert grant.settings.kind == "transcription"
     assert grant.settings.transcription == Transcription("whisper-1", "en")
+
+
+async def test_a_translation_secret_comes_with_a_translation_session() -> None:
+    counter = Counter()
+    session = {"model": "gpt-realtime-translate", "audio": {"output": {"language": "fr"}}}
+    created = await counter.created(TRANSLATION, {"session": session, "expires_after": {"seconds": 30}})
+    assert created["expires_at"] == NOON + 30
+    shown = created["session"]
+    assert (shown["type"], shown["model"], shown["expires_at"]) == ("translation", "gpt-realtime-translate", 0)
+    assert shown["audio"]["output"] == {"language": "fr"}
+    grant = counter.grant(created["value"])
+    assert (grant.settings.kind, grant.settings.output_language, grant.names_model) == ("translation", "fr", True)
+
+
+async def test_a_server_that_cannot_translate_creates_no_secrets_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "SERVICE", Service())
+    answer = await Counter().ask(TRANSLATION, {"session": {"model": "gpt-realtime-translate"}})
+    assert (answer.status_code, error_of(answer)["code"]) == (400, "invalid_model")
+
+
+async def test_nothing_is_promised_before_the_engines_are_loaded_nor_to_too_many_at_a_time() -> None:
+    waiting = await Counter(missing=("espeak-ng",)).ask(GA, {})
+    assert (waiting.status_code, error_of(waiting)["code"]) == (503, "server_starting")
+    full = await Counter(jobs=0).ask(GA, {})
+    assert (full.status_code, error_of(full)["code"]) == (429, "rate_limit_exceeded")
+    counter = Counter(jobs=1)
+    assert [(await counter.ask(GA, body)).status_code for body in ({"x": 1}, {}, {})] == [400, 200, 200]
 
 
 @pytest.mark.parametrize(
@@ -205,6 +235,27 @@ async def test_beta_secrets_expire_when_they_were_asked_to(path: str, name: str)
         (BETA, {"client_secret": {"expires_at": {"seconds": 5}}}, "invalid_value", "client_secret.expires_at.seconds"),
         (BETA, {"tool_choice": {"type": "function", "name": "wave"}}, "invalid_value", "tool_choice"),
         (BETA_TRANSCRIPTION, {"voice": "ash"}, "unknown_parameter", "voice"),
+        (TRANSLATION, {}, "missing_required_parameter", "session"),
+        (TRANSLATION, {"session": {}}, "missing_required_parameter", "session.model"),
+        (TRANSLATION, {"session": {"model": "m", "instructions": "x"}}, "unknown_parameter", "session.instructions"),
+        (
+            TRANSLATION,
+            {"session": {"model": "m", "audio": {"output": {"language": "tlh"}}}},
+            "invalid_value",
+            "session.audio.output.language",
+        ),
+        (
+            GA,
+            {"session": {"type": "realtime", "audio": {"input": {"transcription": {"language": "fr"}}}}},
+            "invalid_value",
+            "session.audio.input.transcription.language",
+        ),
+        (
+            BETA_TRANSCRIPTION,
+            {"input_audio_transcription": {"language": "fr"}},
+            "invalid_value",
+            "input_audio_transcription.language",
+        ),
     ],
 )  # fmt: skip
 async def test_mistakes_are_told_by_the_name_of_their_field(path: str, body: Any, code: str, param: str) -> None:
@@ -263,6 +314,7 @@ async def test_json_goes_by_several_names(kind: str | None) -> None:
         ("/openai/realtimeapi/sessions?api-version=2025-04-01-preview", "client_secret"),
         ("/openai/realtimeapi/transcription_sessions", "client_secret"),
         ("/openai/v1/realtime/sessions", "client_secret"),
+        ("/openai/v1/realtime/transcription_sessions", "client_secret"),
     ],
 )
 async def test_clients_of_azure_and_of_bare_hosts_are_answered_too(path: str, secret_of: str) -> None:

@@ -1,7 +1,7 @@
-"""Client secrets over HTTP: GA's `client_secrets`, and the beta's two ways of creating a session beforehand.
+"""Client secrets over HTTP: GA's `client_secrets`, that of translations, and the beta's `sessions` of two kinds.
 
-A session is checked by the same readers as on a socket and shown by the same words, so that what is accepted here is
-what a session then begins with.
+The session is rehearsed: one is made and updated as a client would, and then let go.  So what is accepted here is what
+a session begins with, and mistakes are told in the same words as on a socket.
 """
 
 from __future__ import annotations
@@ -12,16 +12,19 @@ from typing import Any
 
 import msgspec
 
+from ...core import events as ev
+from ...core.effects import Send
 from ...core.errors import ProtocolError
-from ...core.settings import SessionPatch, Settings, merge
-from ...core.states import SessionState
-from ...core.tooling import check_tool_choice
-from ...dialects import beta, codec, ga, transcription
+from ...core.service import Service
+from ...core.sessions import session_of
+from ...core.settings import SessionPatch, Settings
+from ...dialects import beta, codec, ga, transcription, translation
 from ...dialects import schema as s
-from ..admission import Admission, Refused, safety_identifier
+from ...dialects.choose import choose
+from ..admission import TRANSLATIONS, Admission, Refused, safety_identifier
 from ..client_secrets import ClientSecret, ClientSecrets, Grant, TooManySecrets
 from ..ids import Ids, new_seed
-from .desk import told
+from .desk import Desk, told
 from .http import Answer, Asked, Router, key_id_of, read_json, router_of
 
 _BODY_BYTES = 1024 * 1024
@@ -37,124 +40,142 @@ class Order(msgspec.Struct, frozen=True):
 
     seconds: int
     """How long it is wanted for."""
-    settings: Settings
-    """What its sessions begin with."""
-    names_model: bool
-    """Whether the model was asked for."""
+    kind: str = "realtime"
+    """The kind of its sessions."""
+    patch: SessionPatch = {}
+    """What they begin with besides what is usual."""
 
 
 class Form(msgspec.Struct, frozen=True):
     """One way of asking for a secret."""
 
+    shape: str
+    """That of the session in the request and in the answer."""
     read: Callable[[dict[str, Any]], Order]
     """Checks a body; raises ProtocolError."""
-    render: Callable[[ClientSecret, SessionState], dict[str, Any]]
-    """Returns the answer's object."""
-    shape: str | None = None
-    """The shape that the asker's clients speak, where this way says so."""
 
 
-# ------------------------------------------------------------------------------------------------------------- GA
-
+# ------------------------------------------------------------------------------------------------------------ forms
 
 _EXPIRY = s.nullable(s.fields({"anchor": s.choice("created_at"), "seconds": s.nullable(s.integer(10, 7200))}))
-
-_KINDS: dict[str, tuple[Callable[[Any, str], SessionPatch], Settings]] = {
-    "realtime": (ga.session_patch, Settings()),
-    "transcription": (transcription.session_patch, Settings(kind="transcription")),
-}
+_READERS = {"realtime": ga.session_patch, "transcription": transcription.session_patch}
 
 
-def _session(value: Any, path: str) -> tuple[Settings, bool]:
-    """Accept a session of either kind, and return it with whether it names its model."""
+def _session(value: Any, path: str) -> tuple[str, SessionPatch]:
+    """Accept a session of either kind, and return the kind and what it says."""
     kind = s.mapping(value, path).get("type")
     if kind is None:
         raise s.missing(s.join(path, "type"))
-    read, settings = _KINDS[s.choice(*_KINDS)(kind, s.join(path, "type"))]
-    return _merged(settings, read(value, path), f"{path}.tool_choice")
+    kind = s.choice(*_READERS)(kind, s.join(path, "type"))
+    return kind, _READERS[kind](value, path)
 
 
-def _merged(settings: Settings, patch: SessionPatch, path: str) -> tuple[Settings, bool]:
-    merged = merge(settings, patch)
-    check_tool_choice(merged, path)
-    return merged, "model" in patch
+def _translation(value: Any, path: str) -> tuple[str, SessionPatch]:
+    """Accept a translation session, whose kind goes without saying and whose model does not."""
+    patch = translation.session_patch(value, path)
+    if "model" not in patch:
+        raise s.missing(s.join(path, "model"))
+    return "translation", patch
 
 
 _GA = s.fields({"expires_after": _EXPIRY, "session": s.nullable(_session)})
+_TRANSLATION = s.fields({"expires_after": _EXPIRY, "session": _translation}, ("session",))
 
 
-def read_ga(body: dict[str, Any]) -> Order:
+def read_ga(check: s.Check, body: dict[str, Any]) -> Order:
     """Return what a request for a GA secret asks for.
 
     Raises:
         ProtocolError: it cannot be had.
     """
-    found = _GA(body, "")
+    found = check(body, "")
     seconds = (found.get("expires_after") or {}).get("seconds") or _GA_SECONDS
-    settings, names_model = found.get("session") or (Settings(), False)
-    return Order(seconds, settings, names_model)
+    return Order(seconds, *(found.get("session") or ()))
 
-
-def _render_ga(secret: ClientSecret, state: SessionState) -> dict[str, Any]:
-    render = transcription.render_session if state.settings.kind == "transcription" else ga.render_session
-    return {"value": secret.value, "expires_at": secret.expires_at, "session": render(state)}
-
-
-# ----------------------------------------------------------------------------------------------------------- beta
 
 # SDKs write the first for conversations and the second for transcriptions.
 _WANTED = s.nullable(s.fields({"expires_after": _EXPIRY, "expires_at": _EXPIRY}))
 
 
-def read_beta(settings: Settings, read: Callable[[Any, str], SessionPatch], body: dict[str, Any]) -> Order:
-    """Return what a flat session asks for, whose settings without its own are these.
+def read_beta(kind: str, read: Callable[[Any, str], SessionPatch], body: dict[str, Any]) -> Order:
+    """Return what a flat session of some kind asks for.
 
     Raises:
         ProtocolError: it cannot be had.
     """
     wanted = _WANTED(body.get("client_secret"), "client_secret") or {}
     seconds = [found["seconds"] for found in wanted.values() if found and found.get("seconds")]
-    return Order(seconds[0] if seconds else _BETA_SECONDS, *_merged(settings, read(body, ""), "tool_choice"))
-
-
-def _render_beta(
-    render: Callable[[SessionState], dict[str, Any]], secret: ClientSecret, state: SessionState
-) -> dict[str, Any]:
-    return render(state) | {"client_secret": {"value": secret.value, "expires_at": secret.expires_at}}
+    return Order(seconds[0] if seconds else _BETA_SECONDS, kind, read(body, ""))
 
 
 _FORMS = {
-    "client_secrets": Form(read_ga, _render_ga),
-    "sessions": Form(
-        functools.partial(read_beta, Settings(), beta.session_patch),
-        functools.partial(_render_beta, beta.render_session),
-        "beta",
-    ),
-    "transcription_sessions": Form(
-        functools.partial(read_beta, Settings(kind="transcription"), transcription.flat_session_patch),
-        functools.partial(_render_beta, transcription.render_flat_session),
-        "beta",
+    "/client_secrets": Form("ga", functools.partial(read_ga, _GA)),
+    f"{TRANSLATIONS}/client_secrets": Form("ga", functools.partial(read_ga, _TRANSLATION)),
+    "/sessions": Form("beta", functools.partial(read_beta, "realtime", beta.session_patch)),
+    "/transcription_sessions": Form(
+        "beta", functools.partial(read_beta, "transcription", transcription.flat_session_patch)
     ),
 }
+
+
+def _rehearsed(order: Order, shape: str, service: Service) -> tuple[Settings, dict[str, Any]]:
+    """Return what sessions begin with, and the session that clients of a shape are shown.
+
+    Raises:
+        Refused: no session can begin so.
+    """
+    model = {"model": order.patch["model"]} if "model" in order.patch else {}
+    session = session_of(Settings(kind=order.kind, **model), new_id=Ids(new_seed()), created_unix=0.0, service=service)
+    dialect = choose(shape, order.kind)
+    effects = session.start(0.0) + session.receive_event(ev.SessionUpdate(session=order.patch), 0.0)
+    sent = [effect.event for effect in effects if isinstance(effect, Send)]
+    outcome = next(event for event in sent if isinstance(event, ev.Error | ev.SessionUpdated))
+    answer = msgspec.json.decode(dialect.encode(outcome)[0])
+    if answer["type"] == "error":
+        error = answer["error"]
+        message, param = error["message"], error["param"]
+        if shape == "beta" and param is not None:
+            # The flat session is the body itself.
+            param = param.removeprefix("session.")
+            message = message.replace(f"session.{param}", param)
+        raise Refused(400, error["code"], message, param=param, type=error["type"])
+    # No session has this id: a secret may start several, each with one of its own, at a time yet to come.
+    return session.settings, answer["session"] | {"expires_at": 0}
+
+
+def _shown(shape: str, secret: ClientSecret, session: dict[str, Any]) -> dict[str, Any]:
+    """Return the object that a request is answered with."""
+    told = {"value": secret.value, "expires_at": secret.expires_at}
+    return session | {"client_secret": told} if shape == "beta" else told | {"session": session}
+
 
 # ------------------------------------------------------------------------------------------------------ endpoints
 
 
-def client_secrets_router(secrets: ClientSecrets, admission: Admission, body_seconds: float) -> Router:
+def client_secrets_router(
+    secrets: ClientSecrets, admission: Admission, desk: Desk, service: Callable[[], Service]
+) -> Router:
     """Return the endpoints at which `secrets` are created.
 
     Args:
         secrets: those of the process.
         admission: knows the keys that may create them.
-        body_seconds: how long a body may take to arrive.
+        desk: has room for requests, and knows when the engines are ready.
+        service: tells what sessions are offered.
     """
 
     async def create(form: Form, request: Asked) -> Answer:
-        order = await _order(form, request, body_seconds)
+        ticket = desk.take()
+        try:
+            order = await _order(form, request, desk.limits.message_seconds)
+        finally:
+            ticket.give_back()
+        settings, session = _rehearsed(order, form.shape, service())
         grant = Grant(
-            order.settings,
-            order.names_model,
-            form.shape,
+            settings,
+            "model" in order.patch,
+            # GA clients need no hint, and those of other shapes say so.
+            "beta" if form.shape == "beta" else None,
             key_id_of(request),
             safety_identifier(request.headers),
         )
@@ -169,9 +190,7 @@ def client_secrets_router(secrets: ClientSecrets, admission: Admission, body_sec
                 type="rate_limit_error",
                 headers={"Retry-After": str(full.retry_seconds)},
             ) from full
-        # No session has this id: a secret may start several, each with one of its own, at a time yet to come.
-        state = SessionState(Ids(new_seed())("sess"), 0, order.settings)
-        shown = codec.encode(form.render(secret, state))
+        shown = codec.encode(_shown(form.shape, secret, session))
         return Answer(shown, media_type="application/json", headers={"Cache-Control": "no-store"})
 
     return router_of(admission, {path: functools.partial(create, form) for path, form in _paths().items()})
@@ -179,8 +198,8 @@ def client_secrets_router(secrets: ClientSecrets, admission: Admission, body_sec
 
 def _paths() -> Mapping[str, Form]:
     """Return the form at each path: OpenAI's, that of clients given a bare host, and Azure's."""
-    found = {f"{root}/{name}": form for root in _ROOTS for name, form in _FORMS.items()}
-    return found | {f"{_AZURE_PREVIEW}/{name}": _FORMS[name] for name in ("sessions", "transcription_sessions")}
+    found = {f"{root}{name}": form for root in _ROOTS for name, form in _FORMS.items()}
+    return found | {_AZURE_PREVIEW + name: _FORMS[name] for name in ("/sessions", "/transcription_sessions")}
 
 
 async def _order(form: Form, request: Asked, body_seconds: float) -> Order:
