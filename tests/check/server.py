@@ -83,7 +83,7 @@ class QuickTts:
 
     rate_hz = RATE_HZ
 
-    async def speak(self, text: str, voice: str, speed: float) -> AsyncGenerator[Speech, None]:
+    async def speak(self, text: str, voice: str, speed: float, language: str = "") -> AsyncGenerator[Speech, None]:
         starts = [at for at in range(len(text)) if text[at] != " " and (not at or text[at - 1] == " ")]
         for number, start in enumerate(starts):
             for piece in range(WORD_MS // PIECE_MS):

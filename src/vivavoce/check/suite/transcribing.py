@@ -92,7 +92,7 @@ async def by_hand(desk: Desk) -> None:
     """Without turn detection what is committed is transcribed, with usage for its length."""
     talk = await _opened(desk, turn_detection=None)
     mark = talk.mark
-    said = utterance("lights")
+    said = utterance("lights", before_ms=200, after_ms=300)
     await talk.append(said.audio)
     await talk.send("input_audio_buffer.commit")
     item_id = (await talk.until("input_audio_buffer.committed"))["item_id"]

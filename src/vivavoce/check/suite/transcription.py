@@ -12,13 +12,15 @@ from ..verdict import Broken, need, shown
 MODEL = "whisper-1"
 """The transcription model that every server knows, if only by name."""
 LOGPROBS = "item.input_audio_transcription.logprobs"
+_SHORT = {"before_ms": 200, "after_ms": 300}
+"""No more silence than a sentence needs: servers take time to listen to it."""
 _EVENT = "conversation.item.input_audio_transcription."
 
 
 async def transcribed(talk: Talk, name: Name = "lights") -> tuple[str, list[dict[str, Any]]]:
     """Say something, commit it, and return the item's id and its transcription events to the last."""
     mark = talk.mark
-    await talk.append(utterance(name).audio)
+    await talk.append(utterance(name, **_SHORT).audio)
     await talk.send("input_audio_buffer.commit")
     item_id = str((await talk.until("input_audio_buffer.committed"))["item_id"])
     return item_id, await ended(talk, item_id, mark)
@@ -77,7 +79,7 @@ async def usage(desk: Desk) -> None:
     """A completed transcription has usage: seconds of audio, or tokens that add up."""
     talk = await desk.open(turn_detection=None, transcription={"model": MODEL})
     _, events = await transcribed(talk)
-    need_usage(events[-1]["usage"], utterance("lights").duration_ms / 1000)
+    need_usage(events[-1]["usage"], utterance("lights", **_SHORT).duration_ms / 1000)
 
 
 @case("transcription.in-item")
@@ -140,7 +142,7 @@ async def several(desk: Desk) -> None:
     names: tuple[Name, ...] = ("time", "timer")
     mark = talk.mark
     for name in names:
-        await talk.append(utterance(name).audio)
+        await talk.append(utterance(name, **_SHORT).audio)
         await talk.send("input_audio_buffer.commit")
         ids.append(str((await talk.until("input_audio_buffer.committed"))["item_id"]))
     for item_id in ids:
