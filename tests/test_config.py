@@ -94,6 +94,17 @@ def test_secrets_do_not_show_themselves() -> None:
     assert "hidden" not in f"{config.engines.llm.api_key}"
 
 
+def test_amounts_of_money_are_read() -> None:
+    config = load({"VIVAVOCE_KEY_BUDGET_USD": "12"}, {"--session-budget-usd": "0.05"})
+    assert (config.money.session_budget_usd, config.money.key_budget_usd) == (0.05, 12.0)
+
+
+@pytest.mark.parametrize("value", ["0", "0.00", "-1", "free", "$5", "1e3", "1.1234567", "nan"])
+def test_what_is_no_amount_of_money_is_a_mistake(value: str) -> None:
+    with pytest.raises(ConfigError, match=r"^VIVAVOCE_KEY_BUDGET_USD has to be an amount of US dollars above 0"):
+        load({"VIVAVOCE_KEY_BUDGET_USD": value})
+
+
 def test_the_command_line_wins_and_names_its_flag() -> None:
     assert load({"VIVAVOCE_PORT": "1"}, {"--port": "2"}).listening.port == 2
     with pytest.raises(ConfigError, match=r"^--port has to be "):

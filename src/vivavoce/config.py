@@ -19,6 +19,7 @@ from .options import (
     MIB,
     Option,
     Secret,
+    dollars,
     http_url,
     keys,
     keys_file,
@@ -39,6 +40,7 @@ __all__ = [
     "Limits",
     "Listening",
     "Llm",
+    "Money",
     "Option",
     "Secret",
     "load",
@@ -112,6 +114,21 @@ class Llm(msgspec.Struct, frozen=True, kw_only=True):
     """The model's name there; empty for the first one that it lists."""
     api_key: Secret = Secret("")
     """The key it is called with; empty for none."""
+    context_tokens: int = 0
+    """Tokens that a prompt and its answer may take together; 0 to have the endpoint say, and 128,000 if it does not."""
+
+
+class Money(msgspec.Struct, frozen=True, kw_only=True):
+    """What things cost, and how much may be spent."""
+
+    prices: str = ""
+    """TOML file with prices that are added to the usual ones, or replace them; empty for none."""
+    session_budget_usd: float = 0.0
+    """US dollars that one session may cost; 0 for no bound."""
+    key_budget_usd: float = 0.0
+    """US dollars that all sessions of one API key may cost in a day, by UTC; 0 for no bound."""
+    parting_words: str = "I am sorry, but the budget for this conversation is used up. Goodbye."
+    """What is said before a session ends because its money is used up."""
 
 
 class Engines(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +156,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         audio_bytes=64 * MIB,
     )
     engines: Engines = Engines()
+    money: Money = Money()
     journal: str = ""
     """Folder into which every session is written; empty for none."""
     cache_dir: str = ""
@@ -286,6 +304,35 @@ OPTIONS: tuple[Option, ...] = (
         "its model; the first that it lists if none is named",
     ),
     Option("VIVAVOCE_LLM_API_KEY", "", "engines.llm.api_key", Secret, "its key"),
+    Option(
+        "VIVAVOCE_LLM_CONTEXT",
+        "--llm-context",
+        "engines.llm.context_tokens",
+        whole(256, 100_000_000),
+        "its context in tokens; what it says itself if not given",
+    ),
+    Option("VIVAVOCE_PRICES", "--prices", "money.prices", plain_text, "TOML file with prices of models"),
+    Option(
+        "VIVAVOCE_SESSION_BUDGET_USD",
+        "--session-budget-usd",
+        "money.session_budget_usd",
+        dollars,
+        "US dollars that a session may cost (default no bound)",
+    ),
+    Option(
+        "VIVAVOCE_KEY_BUDGET_USD",
+        "--key-budget-usd",
+        "money.key_budget_usd",
+        dollars,
+        "US dollars that a key may cost in a day of UTC (default no bound)",
+    ),
+    Option(
+        "VIVAVOCE_PARTING_WORDS",
+        "--parting-words",
+        "money.parting_words",
+        plain_text,
+        "what is said when the money is used up",
+    ),
     Option("VIVAVOCE_JOURNAL", "--journal", "journal", plain_text, "folder to write every session into"),
     Option("VIVAVOCE_CACHE_DIR", "--cache-dir", "cache_dir", plain_text, "folder for files made of installed models"),
     Option("VIVAVOCE_STATE_DIR", "--state-dir", "state_dir", plain_text, "folder for the self-signed certificate"),

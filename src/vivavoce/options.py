@@ -80,6 +80,13 @@ def seconds(low: float, high: float) -> Callable[[str], float]:
     return read
 
 
+def dollars(value: str) -> float:
+    """Read an amount of US dollars."""
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", value) or not float(value):
+        raise ValueError("an amount of US dollars above 0, such as 0.50")
+    return float(value)
+
+
 def switch(value: str) -> bool:
     """Read whether something is on."""
     words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}

@@ -412,3 +412,92 @@ def test_a_secret_is_taken_out_however_the_bytes_are_cut(size: int) -> None:
 
 def test_without_a_secret_nothing_is_held_back() -> None:
     assert Scrubber("").push(b"sk-") == b"sk-"
+
+
+# ------------------------------------------------------------------------------------------------------ contexts
+
+
+def models(*rows: dict[str, Any]) -> httpx.Response:
+    return httpx.Response(200, json={"object": "list", "data": list(rows)})
+
+
+async def test_the_context_is_what_the_server_says_of_its_model() -> None:
+    engine = llm(lambda _: models({"id": "other", "max_model_len": 999}, {"id": "m", "max_model_len": 8192}))
+    assert engine.abilities.context_tokens == 128_000
+    await engine.ready()
+    assert engine.abilities.context_tokens == 8192
+
+
+async def test_without_a_name_it_is_that_of_the_first_model() -> None:
+    engine = llm(lambda _: models({"id": "a", "max_model_len": 4096}, {"id": "m", "max_model_len": 8192}), model="")
+    await engine.ready()
+    assert engine.abilities.context_tokens == 4096
+
+
+async def test_what_the_operator_says_goes_before_that() -> None:
+    transport = httpx.MockTransport(lambda _: models({"id": "m", "max_model_len": 8192}))
+    engine = ChatLlm("http://llm.example", "m", transport=transport, context_tokens=2000)
+    await engine.ready()
+    assert engine.abilities.context_tokens == 2000
+
+
+async def test_ollama_is_asked_where_it_tells() -> None:
+    paths: list[str] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        paths.append(request.url.path)
+        if request.url.path == "/v1/models":
+            return models({"id": "m", "owned_by": "library"})
+        if request.url.path == "/api/ps":
+            return httpx.Response(200, json={"models": []})
+        assert json.loads(request.content) == {"model": "m"}
+        return httpx.Response(200, json={"parameters": "num_ctx 16384"})
+
+    engine = llm(handle)
+    await engine.ready()
+    assert engine.abilities.context_tokens == 16384
+    assert paths == ["/v1/models", "/api/ps", "/api/show"]
+
+
+@pytest.mark.parametrize("answer", [httpx.Response(404), httpx.Response(200, content=b"<html>"), models({"id": "m"})])
+async def test_a_server_that_does_not_tell_is_taken_to_have_the_usual_context(answer: httpx.Response) -> None:
+    engine = llm(lambda _: answer)
+    await engine.ready()
+    assert engine.abilities.context_tokens == 128_000
+
+
+async def test_a_server_that_was_not_there_tells_when_it_is_first_asked() -> None:
+    paths: list[str] = []
+    is_up = False
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        paths.append(request.url.path)
+        if not is_up:
+            raise httpx.ConnectError("refused")
+        if request.method == "GET":
+            return models({"id": "m", "max_model_len": 8192})
+        return stream(sse(delta(content="Hi."), delta("stop")))
+
+    engine = llm(handle)
+    await engine.ready()
+    is_up = True
+    for _ in range(2):
+        assert [thought async for thought in engine.answer(prompt())]
+    assert engine.abilities.context_tokens == 8192
+    assert paths == ["/v1/models", "/v1/models", "/v1/chat/completions", "/v1/chat/completions"]
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+async def test_a_prompt_that_is_too_long_is_told_as_such_and_the_context_learned(is_streamed: bool) -> None:
+    error = {"error": {"message": f"This model's maximum context length is 4096 tokens. {KEY}", "code": 400}}
+
+    def handle(_: httpx.Request) -> httpx.Response:
+        return stream(sse(error)) if is_streamed else httpx.Response(400, json=error)
+
+    engine = llm(handle)
+    with pytest.raises(EngineError) as caught:
+        _ = [thought async for thought in engine.answer(prompt())]
+    assert caught.value.code == "context_length_exceeded"
+    assert "has no room for a prompt of this length" in str(caught.value)
+    assert KEY not in str(caught.value)
+    assert engine.abilities.context_tokens == 4096

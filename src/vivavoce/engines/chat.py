@@ -6,6 +6,7 @@ made.  Called by `engines.cascade`, and by `server.rest` for clients that speak 
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
@@ -14,12 +15,14 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
+from ..core.context import TOO_LONG
 from ..core.effects import Prompt
 from ..core.errors import ConfigError, EngineError
 from ..core.service import Abilities
 from .api import Thought
 from .chat_answer import ChatAnswer
 from .chat_messages import request_body
+from .chat_models import Fault, Listing, read_fault, read_listing, read_ollama
 
 if TYPE_CHECKING:
     import httpx
@@ -33,6 +36,8 @@ _RELAYED = ("content-type", "retry-after", "retry-after-ms", "x-request-id", "x-
 """Headers of a response that concern its client; those of rate limits do too."""
 _MAX_PLAIN_BYTES = 8 << 20
 """A whole answer that does not come as a stream may be this long."""
+_LEARN_TIMEOUT = 3.0
+"""Seconds that a server has to tell of its models before it is left for later."""
 _OPTIONAL = ("stream_options", "parallel_tool_calls", "temperature", "max_tokens", "tool_choice")
 """Fields that some servers refuse; the answer is asked for again without them."""
 
@@ -79,6 +84,7 @@ class ChatLlm:
         model: str,
         key: str | None = None,
         *,
+        context_tokens: int = 0,
         connect_timeout: float = _CONNECT_TIMEOUT,
         read_timeout: float = _READ_TIMEOUT,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -90,6 +96,7 @@ class ChatLlm:
             model: the name that the endpoint knows the model by; empty for the session's where the endpoint lists it,
                 and else for the first one that it lists.
             key: sent as a bearer token; None for none.
+            context_tokens: what a prompt and its answer may take together; 0 to have the server say.
             connect_timeout: seconds until an unreachable server is given up.
             read_timeout: seconds without any byte of an answer until it is given up.
             transport: what carries the requests, for tests and proxies.
@@ -103,8 +110,13 @@ class ChatLlm:
         self._where = urlsplit(self._url).hostname or "its address"
         self._model = model
         self._key = key
-        self._listed: tuple[str, ...] | None = None
+        self._listed: Listing | None = None
         """The models that the server lists; None until it was asked."""
+        self._given_context = context_tokens
+        self._known_context = 0
+        """What the server was found to take; 0 while it is not known."""
+        self._is_curious = False
+        """Whether the server has still to tell of its models, because it was not there when everything was loaded."""
         self._refused: set[str] = set()
         """Fields that this server was found to refuse."""
         headers = {"User-Agent": "vivavoce"}
@@ -122,10 +134,12 @@ class ChatLlm:
     @property
     def abilities(self) -> Abilities:
         """What models behind such endpoints usually can; what this one cannot, it says when it is asked."""
-        return Abilities(sees_images=True, translates=True)
+        context = self._given_context or self._known_context or Abilities().context_tokens
+        return Abilities(sees_images=True, translates=True, context_tokens=context)
 
     async def ready(self) -> None:
-        """Return at once: a server that is not there yet is told of when it is asked."""
+        """Have the server tell of its models; one that is not there yet is told of when it is asked."""
+        await self._learn()
 
     async def close(self) -> None:
         """Close all connections."""
@@ -138,6 +152,8 @@ class ChatLlm:
             EngineError: no answer; the message names the cause, and never the key.
         """
         with self._explained():
+            if self._is_curious:
+                await self._learn()
             body = request_body(prompt, self._model or await self._listed_model(prompt.model))
             async with aclosing(self._opened(body)) as responses:
                 async for response in responses:
@@ -195,10 +211,32 @@ class ChatLlm:
 
     async def _listed_model(self, wanted: str) -> str:
         """Return the model to ask for where the operator named none; an endpoint without a list gets what is wanted."""
-        if self._listed is None:
+        listed = self._listed
+        if listed is None:
             response = await self._client.get(self._url.removesuffix("/chat/completions") + "/models")
-            self._listed = _model_ids(response) if response.is_success else ()
-        return wanted if wanted in self._listed or not self._listed else self._listed[0]
+            self._listed = listed = read_listing(_json(response))
+        return wanted if wanted in listed.ids or not listed.ids else listed.ids[0]
+
+    async def _learn(self) -> None:
+        """Find out how much the model takes, if the server tells."""
+        import httpx
+
+        try:
+            async with asyncio.timeout(_LEARN_TIMEOUT):
+                first = await self._listed_model("")
+                listed = self._listed or Listing()
+                model = self._model or first
+                context = listed.contexts.get(model)
+                if context is None and listed.is_ollama:
+                    root = self._url.removesuffix("/v1/chat/completions")
+                    running = await self._client.get(root + "/api/ps")
+                    shown = await self._client.post(root + "/api/show", json={"model": model})
+                    context = read_ollama(model, _json(running), _json(shown))
+                self._known_context = context or self._known_context
+                self._is_curious = False
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+            # One that is there and does not say would only make each answer wait.
+            self._is_curious = isinstance(error, httpx.ConnectError)
 
     async def _opened(self, body: dict[str, Any]) -> AsyncGenerator[httpx.Response, None]:
         """Yield the one response that is a success, still unread."""
@@ -215,10 +253,12 @@ class ChatLlm:
                     if response.is_success:
                         yield response
                         return
-                    detail = await _detail(response)
-                    refused = _refused_field(response.status_code, detail, body)
+                    fault = await _fault(response)
+                    if fault.is_too_long and response.status_code not in (401, 403, 429):
+                        raise self._too_long(fault)
+                    refused = _refused_field(response.status_code, fault.message, body)
                     if refused is None:
-                        raise self._status_failure(response.status_code, detail)
+                        raise self._status_failure(response.status_code, fault.message)
                     self._refused.add(refused)
             except httpx.RemoteProtocolError:
                 # A kept connection that the server closed meanwhile: nothing was answered, so ask once more.
@@ -265,8 +305,18 @@ class ChatLlm:
         if not isinstance(parsed, dict):
             raise self._failure("sent something that is not a chat completion", "llm_malformed")
         if parsed.get("error"):
-            raise self._failure(f"failed: {self._safe(_message_of(parsed))}", "llm_error")
+            fault = read_fault(parsed)
+            raise (
+                self._too_long(fault)
+                if fault.is_too_long
+                else self._failure(f"failed: {self._safe(fault.message)}", "llm_error")
+            )
         return parsed
+
+    def _too_long(self, fault: Fault) -> EngineError:
+        """Return the failure of a prompt that the model has no room for, and remember how much it has."""
+        self._known_context = fault.context_tokens or self._known_context
+        return self._failure(f"has no room for a prompt of this length{self._why(fault.message)}", TOO_LONG)
 
     def _status_failure(self, status: int, detail: str) -> EngineError:
         match status:
@@ -306,15 +356,6 @@ def _is_relayed(header: str) -> bool:
     return header in _RELAYED or header.startswith("x-ratelimit-")
 
 
-def _model_ids(response: httpx.Response) -> tuple[str, ...]:
-    """Return the ids in a list of models; none where it is not in the usual form."""
-    try:
-        rows = response.json()["data"]
-        return tuple(row["id"] for row in rows if isinstance(row["id"], str))
-    except (ValueError, KeyError, TypeError):
-        return ()
-
-
 def completions_url(url: str) -> str:
     """Return the address of the chat completions that `url` stands for.
 
@@ -336,22 +377,22 @@ def completions_url(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
 
 
-async def _detail(response: httpx.Response) -> str:
-    """Return a server's own words about a failure, empty when there are none fit to be told."""
+async def _fault(response: httpx.Response) -> Fault:
+    """Return what a server says of a failure."""
     data = (await response.aread())[:20_000]
     try:
-        parsed = json.loads(data)
+        return read_fault(json.loads(data))
     except ValueError:
         text = data.decode("utf-8", "replace").strip()
-        return "" if text.startswith("<") else text
-    return _message_of(parsed) if isinstance(parsed, dict) else ""
+        return Fault("" if text.startswith("<") else text)
 
 
-def _message_of(body: dict[str, Any]) -> str:
-    error = body.get("error", body.get("detail", body.get("message", "")))
-    if isinstance(error, dict):
-        error = error.get("message", "")
-    return error if isinstance(error, str) else json.dumps(error)
+def _json(response: httpx.Response) -> object:
+    """Return a body that should be JSON; None where it is not, or is no success."""
+    try:
+        return response.json() if response.is_success else None
+    except ValueError:
+        return None
 
 
 def _refused_field(status: int, detail: str, body: dict[str, Any]) -> str | None:

@@ -28,6 +28,8 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     """The model's name there; empty for the first one that it lists."""
     llm_key: str = ""
     """The key it is called with; empty for none."""
+    llm_context: int = 0
+    """Tokens that a prompt and its answer may take together there; 0 to have it say."""
 
 
 class Engines:
@@ -70,6 +72,7 @@ def configured(config: Config) -> Engines:
         llm_url=chosen.llm.url,
         llm_model=chosen.llm.model,
         llm_key=chosen.llm.api_key.value,
+        llm_context=chosen.llm.context_tokens,
     )
     return build(choice, lambda: datetime.now().astimezone())
 
@@ -102,7 +105,7 @@ def build(choice: Choice, clock: Callable[[], datetime]) -> Engines:
     if choice.llm_url:
         from .chat import ChatLlm
 
-        chat = ChatLlm(choice.llm_url, model=choice.llm_model, key=choice.llm_key)
+        chat = ChatLlm(choice.llm_url, model=choice.llm_model, key=choice.llm_key, context_tokens=choice.llm_context)
         names = ("silero", "pocketsphinx", choice.llm_url, "espeak-ng")
         return Engines(hearing, Cascade(chat, tts), names, chat, tts)
     from .dialogue import DialogueLlm
