@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -47,8 +47,8 @@ class Server(msgspec.Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def running(folder: Path, *, tls: bool) -> Iterator[Server]:
-    """A server that is ready, until the context ends."""
+def running(folder: Path, *, tls: bool, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """A server that is ready, with these further settings, until the context ends."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [str(Path(sys.executable).with_name("vivavoce")), "serve", "--host", "127.0.0.1", "--port", str(port)]
@@ -57,10 +57,11 @@ def running(folder: Path, *, tls: bool) -> Iterator[Server]:
         certificate, key = _certificate(folder)
         command += ["--tls-cert", str(certificate), "--tls-key", str(key)]
     server = Server(f"localhost:{port}" if tls else f"127.0.0.1:{port}", folder / "server.log", certificate)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("VIVAVOCE_")}
-    environment |= {"VIVAVOCE_API_KEYS": KEY, "VIVAVOCE_STATE_DIR": str(folder / "state"), "PYTHONUNBUFFERED": "1"}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("VIVAVOCE_")}
+    inherited |= {"VIVAVOCE_API_KEYS": KEY, "VIVAVOCE_STATE_DIR": str(folder / "state"), "PYTHONUNBUFFERED": "1"}
+    inherited |= environment or {}
     with server.log.open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment, cwd=folder)
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=inherited, cwd=folder)
     try:
         _await_ready(server, process)
         yield server

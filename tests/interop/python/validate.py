@@ -19,6 +19,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 UNTYPED = {
     # The GA types describe the session that a client asks for; what is shown of it has an identity too.
     "ga": {"session.id", "session.object", "session.expires_at"},
+    "translation": set(),
     # The service went on to show more in the beta shape after its types were left as they are.
     "beta": {
         "session.object",
@@ -35,7 +36,8 @@ UNTYPED = {
 
 def event_types(shape: str) -> dict[str, type[BaseModel]]:
     """Return the class of each event by its wire name."""
-    union = {"ga": ga.RealtimeServerEvent, "beta": beta.RealtimeServerEvent}[shape]
+    unions = {"ga": ga.RealtimeServerEvent, "beta": beta.RealtimeServerEvent}
+    union = unions.get(shape, ga.RealtimeTranslationServerEvent)
     members = get_args(get_args(union)[0])
     return {get_args(member.model_fields["type"].annotation)[0]: member for member in members}
 
