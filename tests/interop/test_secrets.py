@@ -8,13 +8,14 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from interop import environments, servers
+from interop.translator import PHRASES, translating
 
 pytestmark = pytest.mark.interop
 
@@ -42,7 +43,7 @@ def outcome(
     @functools.cache
     def ran(program: str) -> dict[str, Any]:
         server = plain_server if program.endswith(".py") else tls_server
-        return _run(program, server, tmp_path_factory.mktemp("secrets"))
+        return _run(program, server, tmp_path_factory.mktemp("secrets"), WAYS)
 
     def told(program: str, way: str) -> dict[str, Any]:
         result: dict[str, Any] = ran(program)[way]
@@ -53,9 +54,10 @@ def outcome(
     return told
 
 
-def _run(program: str, server: servers.Server, folder: Path) -> dict[str, Any]:
+def _run(program: str, server: servers.Server, folder: Path, ways: Sequence[str]) -> dict[str, Any]:
     results = folder / "results.json"
     job = JOB | {"http_url": server.http_url, "ws_url": server.ws_url, "key": servers.KEY, "results": str(results)}
+    job["ways"] = ways
     if program.endswith(".py"):
         command = [str(environments.python("openai")), str(HERE / "python" / program)]
     else:
@@ -79,6 +81,8 @@ def _run(program: str, server: servers.Server, folder: Path) -> dict[str, Any]:
 
 
 PYTHON, NODE = "secrets_client.py", "secrets_client.mjs"
+WAYS = ("realtime", "transcription", "beta", "beta_transcription", "elsewhere")
+"""Those of the program in Python that need no language model."""
 
 
 def test_python_opens_several_sessions_with_a_secret(outcome: Outcome) -> None:
@@ -133,6 +137,28 @@ def test_python_is_told_where_a_secret_opens_nothing(outcome: Outcome) -> None:
         "mint": [403, "insufficient_permissions", None],
         "mistake": [400, "invalid_value", "session.audio.input.turn_detection.type"],
     }
+
+
+def test_python_translates_with_a_secret(tmp_path: Path) -> None:
+    with (
+        translating() as translator,
+        servers.running(tmp_path, tls=False, environment={"VIVAVOCE_LLM_URL": translator.url}) as server,
+    ):
+        result = _run(PYTHON, server, tmp_path, ("translation",))["translation"]
+    assert "failure" not in result, result["failure"]
+    assert SECRET.fullmatch(result["value"])
+    assert result["complaints"] == []
+    for session in (*result["sessions"], result["created"]):
+        assert (session["type"], session["model"]) == ("translation", "gpt-realtime-translate")
+        assert session["audio"]["output"]["language"] == "fr"
+    assert result["told"].split() == PHRASES["into French"].split()
+    assert result["audio_bytes"] > 24_000  # half a second
+
+
+def test_a_secret_for_translations_needs_somebody_who_translates(plain_server: servers.Server, tmp_path: Path) -> None:
+    result = _run(PYTHON, plain_server, tmp_path, ("translation",))["translation"]
+    assert "cannot translate on this server" in result["failure"]
+    assert "VIVAVOCE_LLM_URL" in result["failure"]
 
 
 @pytest.mark.parametrize("way", ["ws", "native", "raw", "agents"])
