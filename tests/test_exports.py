@@ -20,8 +20,10 @@ PUBLIC = {
         "Limits",
         "Listening",
         "Llm",
+        "Money",
         "Option",
         "Secret",
+        "Tools",
         "load",
         "misspelt",
     ],
@@ -31,6 +33,7 @@ PUBLIC = {
 }
 PLUGGABLE = [
     "Asr",
+    "AudioTurnModel",
     "Brain",
     "CallArgued",
     "CallBegan",

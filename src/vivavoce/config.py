@@ -18,6 +18,7 @@ from .core.limits import Limits as SessionLimits
 from .options import (
     MIB,
     Option,
+    Place,
     Secret,
     dollars,
     http_url,
@@ -25,11 +26,14 @@ from .options import (
     keys_file,
     one_of,
     origins,
+    places,
     plain_text,
+    replaced,
     seconds,
     signing_keys,
     switch,
     whole,
+    yes_or_no,
 )
 
 __all__ = [
@@ -43,6 +47,7 @@ __all__ = [
     "Money",
     "Option",
     "Secret",
+    "Tools",
     "load",
     "misspelt",
 ]
@@ -114,6 +119,8 @@ class Llm(msgspec.Struct, frozen=True, kw_only=True):
     """The model's name there; empty for the first one that it lists."""
     api_key: Secret = Secret("")
     """The key it is called with; empty for none."""
+    vision: str = "auto"
+    """Whether the model sees images: `yes`, `no`, or `auto` to find out."""
     context_tokens: int = 0
     """Tokens that a prompt and its answer may take together; 0 to have the endpoint say, and 128,000 if it does not."""
 
@@ -129,6 +136,19 @@ class Money(msgspec.Struct, frozen=True, kw_only=True):
     """US dollars that all sessions of one API key may cost in a day, by UTC; 0 for no bound."""
     parting_words: str = "I am sorry, but the budget for this conversation is used up. Goodbye."
     """What is said before a session ends because its money is used up."""
+
+
+class Tools(msgspec.Struct, frozen=True, kw_only=True):
+    """What sessions may use of the world outside."""
+
+    mcp: bool = True
+    """Whether sessions may name remote MCP servers, which this machine then connects to."""
+    allow_private: tuple[Place, ...] = ()
+    """Places that may be reached although they are not public or speak plain HTTP, such as `127.0.0.1:9000`."""
+    list_seconds: float = 10.0
+    """Seconds until an MCP server that does not tell its tools is given up; answers wait for it."""
+    call_seconds: float = 60.0
+    """Seconds until a call of a remote tool is given up."""
 
 
 class Engines(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,6 +177,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     )
     engines: Engines = Engines()
     money: Money = Money()
+    tools: Tools = Tools()
+    prompts: str = ""
+    """Folder with stored prompts; empty for none."""
+    traces: str = ""
+    """Folder into which sessions that ask for it are traced; empty for none."""
     journal: str = ""
     """Folder into which every session is written; empty for none."""
     cache_dir: str = ""
@@ -304,6 +329,7 @@ OPTIONS: tuple[Option, ...] = (
         "its model; the first that it lists if none is named",
     ),
     Option("VIVAVOCE_LLM_API_KEY", "", "engines.llm.api_key", Secret, "its key"),
+    Option("VIVAVOCE_LLM_VISION", "--llm-vision", "engines.llm.vision", one_of("yes", "no", "auto"), "whether it sees"),
     Option(
         "VIVAVOCE_LLM_CONTEXT",
         "--llm-context",
@@ -333,6 +359,24 @@ OPTIONS: tuple[Option, ...] = (
         plain_text,
         "what is said when the money is used up",
     ),
+    Option("VIVAVOCE_MCP", "--mcp", "tools.mcp", yes_or_no, "whether remote MCP servers may be used (default yes)"),
+    Option(
+        "VIVAVOCE_ALLOW_PRIVATE",
+        "--allow-private",
+        "tools.allow_private",
+        places,
+        "private places that clients may have it connect to, such as 127.0.0.1:9000",
+    ),
+    Option(
+        "VIVAVOCE_MCP_LIST_SECONDS",
+        "--mcp-list-seconds",
+        "tools.list_seconds",
+        seconds(0.1, 300),
+        "for a list of tools",
+    ),
+    Option("VIVAVOCE_MCP_CALL_SECONDS", "--mcp-call-seconds", "tools.call_seconds", seconds(0.1, 3600), "for one call"),
+    Option("VIVAVOCE_PROMPTS", "--prompts", "prompts", plain_text, "folder with stored prompts"),
+    Option("VIVAVOCE_TRACES", "--traces", "traces", plain_text, "folder to trace sessions into"),
     Option("VIVAVOCE_JOURNAL", "--journal", "journal", plain_text, "folder to write every session into"),
     Option("VIVAVOCE_CACHE_DIR", "--cache-dir", "cache_dir", plain_text, "folder for files made of installed models"),
     Option("VIVAVOCE_STATE_DIR", "--state-dir", "state_dir", plain_text, "folder for the self-signed certificate"),
@@ -371,9 +415,9 @@ def load(environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> 
             raise ConfigError(f"{source} has to be {error}{shown}") from None
     listed, filed = values.pop("access.api_keys", ()), values.pop("access.api_keys_file", ())
     values["access.api_keys"] = tuple(dict.fromkeys((*listed, *filed)))
-    values.setdefault("cache_dir", _default_cache_dir(environ))
-    values.setdefault("state_dir", _default_state_dir(environ))
-    config: Config = _replaced(Config(), "", values)
+    values.setdefault("cache_dir", _own_folder(environ, "XDG_CACHE_HOME", ".cache"))
+    values.setdefault("state_dir", _own_folder(environ, "XDG_STATE_HOME", ".local/state"))
+    config: Config = replaced(Config(), "", values)
     _check(config)
     return config
 
@@ -388,25 +432,6 @@ def misspelt(environ: Mapping[str, str]) -> list[str]:
             if near:
                 lines.append(f"{name} is not a setting; did you mean {near[0]}?")
     return lines
-
-
-def _replaced(tree: Any, prefix: str, values: Mapping[str, Any]) -> Any:
-    """Return `tree` with those of its leaves replaced that `values` names by their paths."""
-    changes: dict[str, Any] = {}
-    for name in tree.__struct_fields__:
-        if prefix + name in values:
-            changes[name] = values[prefix + name]
-        elif any(path.startswith(f"{prefix}{name}.") for path in values):
-            changes[name] = _replaced(getattr(tree, name), f"{prefix}{name}.", values)
-    return msgspec.structs.replace(tree, **changes)
-
-
-def _default_cache_dir(environ: Mapping[str, str]) -> str:
-    return _own_folder(environ, "XDG_CACHE_HOME", ".cache")
-
-
-def _default_state_dir(environ: Mapping[str, str]) -> str:
-    return _own_folder(environ, "XDG_STATE_HOME", ".local/state")
 
 
 def _own_folder(environ: Mapping[str, str], variable: str, usual: str) -> str:

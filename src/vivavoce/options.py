@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +149,34 @@ def origins(value: str) -> tuple[str, ...]:
     if not all(origin in ("*", "null") or re.fullmatch(r"[a-z][a-z0-9+.-]*://[^\s/?#]+", origin) for origin in origins):
         raise ValueError("origins such as https://voice.example.com, separated by commas, or *")
     return origins
+
+
+Place = tuple[str, int | None]
+"""A host as it stands in a URL, and a port, or None for every port."""
+
+
+def places(value: str) -> tuple[Place, ...]:
+    """Read hosts, each with a port or without."""
+    found: list[Place] = []
+    for text in filter(None, re.split(r"[,\s]+", value)):
+        parts = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?", text)
+        if parts is None or not 0 < int(parts[2] or 1) < 65536:
+            raise ValueError("hosts such as localhost, 127.0.0.1:9000 or [::1]:9000, separated by commas")
+        found.append((parts[1].strip("[]").lower(), int(parts[2]) if parts[2] else None))
+    return tuple(dict.fromkeys(found))
+
+
+def yes_or_no(value: str) -> bool:
+    """Read whether something is on, from a flag that has a value."""
+    return switch(value)
+
+
+def replaced(tree: Any, prefix: str, values: Mapping[str, Any]) -> Any:
+    """Return `tree` with those of its leaves replaced that `values` names by their paths."""
+    changes: dict[str, Any] = {}
+    for name in tree.__struct_fields__:
+        if prefix + name in values:
+            changes[name] = values[prefix + name]
+        elif any(path.startswith(f"{prefix}{name}.") for path in values):
+            changes[name] = replaced(getattr(tree, name), f"{prefix}{name}.", values)
+    return msgspec.structs.replace(tree, **changes)

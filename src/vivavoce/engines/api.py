@@ -303,7 +303,8 @@ class Brain(Protocol):
 class Toolbox(Protocol):
     """Remote MCP servers, as one session reaches them.
 
-    Both methods return the report that answers the effect of the same name, and never raise for what a server does.
+    The first two methods return the report that answers the effect of the same name, and never raise for what a
+    server does.
     """
 
     async def list_tools(self, item_id: str, server: McpServer) -> ToolsListed | ToolsUnavailable:
@@ -312,6 +313,10 @@ class Toolbox(Protocol):
 
     async def call_tool(self, item_id: str, server: McpServer, name: str, arguments: str) -> ToolReturned | ToolFailed:
         """Call a tool; being cancelled tells the server so."""
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
         ...
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from ..config import Config
-from .api import AudioTurnModel, Brain, Hearing, Llm, Tts
+from ..config import Config, Tools
+from .api import AudioTurnModel, Brain, Hearing, Llm, Toolbox, Tts
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +30,10 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     """The key it is called with; empty for none."""
     llm_context: int = 0
     """Tokens that a prompt and its answer may take together there; 0 to have it say."""
+    llm_vision: str = "auto"
+    """Whether the model there sees images: `yes`, `no`, or `auto` to find out."""
+    tools: Tools = Tools()
+    """What sessions may use of remote MCP servers."""
 
 
 class Engines:
@@ -46,6 +50,8 @@ class Engines:
         """What the brain writes with, for those who want text alone; None for a brain that is all of a piece."""
         self.tts = tts
         """What the brain speaks with, for those who have the text; None for a brain that is all of a piece."""
+        self.open_toolbox: Callable[[], Toolbox] | None = None
+        """Makes what a session reaches remote MCP servers with; None where it may not."""
         self.languages = ("en",)
         """ISO 639-1 codes of what the hearing understands."""
 
@@ -73,6 +79,8 @@ def configured(config: Config) -> Engines:
         llm_model=chosen.llm.model,
         llm_key=chosen.llm.api_key.value,
         llm_context=chosen.llm.context_tokens,
+        llm_vision=chosen.llm.vision,
+        tools=config.tools,
     )
     return build(choice, lambda: datetime.now().astimezone())
 
@@ -107,12 +115,23 @@ def build(choice: Choice, clock: Callable[[], datetime]) -> Engines:
 
         chat = ChatLlm(choice.llm_url, model=choice.llm_model, key=choice.llm_key, context_tokens=choice.llm_context)
         names = ("silero", "pocketsphinx", choice.llm_url, "espeak-ng")
-        return Engines(hearing, Cascade(chat, tts), names, chat, tts)
-    from .dialogue import DialogueLlm
+        engines = Engines(hearing, Cascade(chat, tts), names, chat, tts)
+    else:
+        from .dialogue import DialogueLlm
 
-    dialogue = DialogueLlm(clock=clock)
-    names = ("silero", "pocketsphinx", "embedded dialogue", "espeak-ng")
-    return Engines(hearing, Cascade(dialogue, tts), names, dialogue, tts)
+        dialogue = DialogueLlm(clock=clock)
+        names = ("silero", "pocketsphinx", "embedded dialogue", "espeak-ng")
+        engines = Engines(hearing, Cascade(dialogue, tts), names, dialogue, tts)
+    if choice.tools.mcp:
+        engines.open_toolbox = _toolboxes(choice.tools)
+    return engines
+
+
+def _toolboxes(tools: Tools) -> Callable[[], Toolbox]:
+    from .mcp import Bounds, RemoteToolbox
+
+    bounds = Bounds(tools.list_seconds, tools.call_seconds)
+    return lambda: RemoteToolbox(tools.allow_private, bounds)
 
 
 def _turn_model(path: str) -> AudioTurnModel | None:

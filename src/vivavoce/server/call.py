@@ -21,15 +21,18 @@ from .. import __version__
 from ..core.effects import (
     Abandon,
     Answer,
+    CallTool,
     ClearPlayout,
     Close,
     Conclude,
     Denoise,
     Discard,
+    DropTool,
     Duck,
     Effect,
     Expect,
     Listen,
+    ListTools,
     Prompt,
     Recognise,
     Restore,
@@ -43,8 +46,9 @@ from ..core.service import DEFAULT_SERVICE, Service
 from ..core.sessions import session_of
 from ..core.settings import Settings
 from ..dialects.choose import Dialect
-from ..engines.api import Brain, Hearing
+from ..engines.api import Brain, Hearing, Toolbox
 from ..legs import Leg
+from .errands import Errands
 from .ids import Ids, new_seed
 from .journal import FORMAT, Given, Head, Journal, JournalError, Moment, step
 
@@ -79,6 +83,7 @@ class Call:
         now: Callable[[], float],
         unix_now: float,
         seed: str | None = None,
+        toolbox: Toolbox | None = None,
     ) -> None:
         """Make a call that has not started.
 
@@ -91,6 +96,7 @@ class Call:
             now: a clock in seconds that never goes back.
             unix_now: the time of day, in unix seconds.
             seed: of its ids; None for a random one.
+            toolbox: what remote tools are reached with; None where there are none.
         """
         ids = Ids(seed or new_seed())
         self._leg = leg
@@ -104,6 +110,7 @@ class Call:
         self._backlog: list[bytes] | None = []
         """Messages that came before the session began; None once it has."""
         self._pumps: dict[str, asyncio.Task[None]] = {}
+        self._errands = Errands(toolbox, self._receive_report)
         self._ended = asyncio.Event()
         self._due_sooner = asyncio.Event()
         """Set when the session's deadline has moved to before the moment that is waited for."""
@@ -144,6 +151,7 @@ class Call:
                 watch.cancel()
                 for pump in self._pumps.values():
                     pump.cancel()
+                self._errands.drop_all()
         except* Exception as bugs:  # noqa: BLE001 - whatever it is, it ends this call and no other
             self._bug = self._bug or bugs
         finally:
@@ -153,6 +161,7 @@ class Call:
             if self._bug is not None:
                 _log.error("session %s failed", self._session.id, exc_info=self._bug)
                 self._leg.close(1011, "internal error")
+            await self._errands.close()
 
     def receive_frame(self, data: bytes) -> None:
         """Take one message from the leg."""
@@ -179,7 +188,7 @@ class Call:
         self._ended.set()
 
     def _receive_report(self, report: Report) -> None:
-        """Take a report from the ears."""
+        """Take a report from the ears, or of a remote tool."""
         try:
             self._take(report)
         except Exception as bug:  # noqa: BLE001 - the ears serve other sessions too
@@ -253,6 +262,10 @@ class Call:
                 case Abandon():
                     if pump := self._pumps.pop(effect.response_id, None):
                         pump.cancel()
+                case ListTools() | CallTool():
+                    self._errands.run(effect, self._group)
+                case DropTool():
+                    self._errands.drop(effect.item_id)
                 case ClearPlayout() | Duck() | Restore():
                     pass  # a WebSocket's client plays the audio itself
                 case Close():

@@ -90,6 +90,7 @@ class Switchboard:
             terms,
             now=time.monotonic,
             unix_now=time.time(),
+            toolbox=self.engines.open_toolbox() if self.engines.open_toolbox else None,
         )
         run = asyncio.get_running_loop().create_task(call.run())
         self._runs.add(run)
@@ -100,7 +101,9 @@ class Switchboard:
     def service(self) -> Service:
         """What sessions are offered, by what the engines can do as far as is known by now."""
         languages = self.engines.hearing.languages
-        return Service(abilities=msgspec.structs.replace(self.engines.brain.abilities, languages=languages))
+        calls_mcp = self.engines.open_toolbox is not None
+        abilities = msgspec.structs.replace(self.engines.brain.abilities, languages=languages, calls_mcp=calls_mcp)
+        return Service(abilities=abilities)
 
     async def close(self) -> None:
         """End all calls and free the engines."""
