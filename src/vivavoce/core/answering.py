@@ -8,26 +8,26 @@ response ends in the same call, and whatever the brain still sends carries a dea
 from __future__ import annotations
 
 from collections.abc import Callable
-
-import msgspec
+from typing import Any
 
 from . import events as ev
+from .accounts import Accounts
 from .approvals import Approvals
 from .context import TOO_LONG
-from .conversation import Conversation, Entry, understood, unheard_parts
-from .effects import Abandon, Answer, ClearPlayout, Discard, Effect, Recognise, Send
+from .conversation import Conversation, Entry
+from .effects import Abandon, Answer, ClearPlayout, Discard, Effect, Send
 from .errors import ProtocolError
 from .items import McpApprovalResponse
 from .playing import Playing
 from .prompting import Prompting
 from .remote import MAX_ROUNDS, RemoteCall, RemoteCalls
+from .reply import Reply
 from .reports import (
     Answered,
     Argued,
     Broke,
     Called,
     Said,
-    Spent,
     ToolFailed,
     ToolReturned,
     Transcribed,
@@ -36,7 +36,7 @@ from .reports import (
 from .response import NewId, Response
 from .settings import Settings, for_response
 from .states import StatusDetails, Usage
-from .tooling import Offer, Tooling
+from .tooling import Tooling
 from .usage import of_rounds
 from .vocabulary import vocabulary_of
 
@@ -44,62 +44,40 @@ RATE_LIMIT_TOKENS = 10_000_000
 """What clients are told they may use; there is no such limit here, and no client is known to need the number."""
 
 
-class _Reply(msgspec.Struct):
-    """A response and what it is asked with."""
-
-    response: Response
-    context: tuple[Entry | str, ...]
-    """What it is to know: items that came with it, and ids of items of the conversation."""
-    unheard: dict[str, tuple[int, int]]
-    """Where audio is that came with it and is still being recognised, by the id of its utterance: its item's place in
-    the context and its own in the item."""
-    calls: RemoteCalls
-    """What it calls of remote tools."""
-    is_whole: bool = True
-    """Whether its context is the whole conversation."""
-    asked: tuple[Usage, ...] = ()
-    """What each of its prompts takes; none until the brain was asked.  Counted then, for its end must not wait."""
-    was_refused: bool = False
-    """Whether the model has found a prompt of it too long."""
-    spent: tuple[Spent | None, ...] = ()
-    """What the engine counted for each round that ended."""
-    offer: Offer = Offer()
-    """What the brain may call."""
-
-
 class Answering:
     """The responses of one session."""
 
     def __init__(
         self,
-        session_id: str,
         conversation: Conversation,
         new_id: NewId,
         is_unheard: Callable[[str], bool],
         max_parallel: int,
         tooling: Tooling,
-        context_tokens: int,
+        prompting: Prompting,
+        accounts: Accounts,
     ) -> None:
         """Make the output side.
 
         Args:
-            session_id: told to the brain.
             conversation: where replies go.
             new_id: makes ids.
             is_unheard: whether the words of an item are still awaited.
             max_parallel: the most responses that may be under way at once.
             tooling: what remote tools there are.
-            context_tokens: what a prompt and its answer may take together.
+            prompting: makes the prompts.
+            accounts: what things cost.
         """
         self._conversation = conversation
-        self._prompting = Prompting(session_id, conversation, context_tokens)
+        self._prompting = prompting
+        self._accounts = accounts
         self._new_id = new_id
         self._is_unheard = is_unheard
         self._max_parallel = max_parallel
         self._tooling = tooling
         self.approvals = Approvals(conversation, new_id)
         """The calls of remote tools that the client has to approve."""
-        self._replies: dict[str, _Reply] = {}
+        self._replies: dict[str, Reply] = {}
         self._main: str | None = None
         """The id of the response that belongs to the conversation."""
         self.playing = Playing()
@@ -111,6 +89,15 @@ class Answering:
     def is_answering(self) -> bool:
         """Whether a response of the conversation is under way."""
         return self._main is not None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether any response is under way."""
+        return bool(self._replies)
+
+    def is_main(self, response_id: str) -> bool:
+        """Return whether a response under way is that of the conversation."""
+        return response_id == self._main
 
     @property
     def is_audible(self) -> bool:
@@ -130,6 +117,7 @@ class Answering:
         Raises:
             ProtocolError: there is one already, or its settings cannot be used.
         """
+        self._accounts.check()
         is_main = event.conversation != "none"
         if event.conversation not in ("auto", "none", self._conversation.id):
             raise ProtocolError(
@@ -166,7 +154,7 @@ class Answering:
     def decide(self, item: McpApprovalResponse, settings: Settings, now: float) -> list[Effect]:
         """Take in a decision of the client, and run what it approved in a response of its own."""
         petition = self.approvals.decide(item)
-        if petition is None:
+        if petition is None or self._accounts.fault is not None:
             return []
         is_main = petition.context is None
         if (is_main and self._main is not None) or len(self._replies) >= self._max_parallel:
@@ -178,11 +166,23 @@ class Answering:
         return self._begin(response, context, self.approvals.collect(petition), settings, now)
 
     def create_for_turn(self, settings: Settings, now: float) -> list[Effect]:
-        """Answer a turn that just ended, after the response under way if there is one."""
+        """Answer a turn that just ended, after the response under way if there is one, while there is money for it."""
+        if self._accounts.fault is not None:
+            return []
         if self._main is not None or len(self._replies) >= self._max_parallel:
             self._owes_reply = True
             return []
         return self.create(ev.ResponseCreate(response={}), settings, now)
+
+    def part(self, words: str, settings: Settings, now: float) -> list[Effect]:
+        """Say the last words of a session, which are the server's own."""
+        nothing: dict[str, Any] = {"tools": (), "mcp_servers": (), "tool_choice": "none", "max_output_tokens": None}
+        chosen = for_response(settings, nothing)
+        response = Response(self._new_id("resp"), chosen, self._conversation, None, self._new_id)
+        self._replies[response.id] = Reply(response, (), RemoteCalls(response, self._new_id), asked=(Usage(),))
+        self._main = response.id
+        prompt = self._prompting.verbatim(response, words, settings, now)
+        return [Send(response.created()), self._rate_limits(is_early=True), Answer(prompt)]
 
     def cancel(self, response_id: str | None, settings: Settings, now: float) -> list[Effect]:
         """End a response because the client wants it; without an id, that of the conversation.
@@ -253,12 +253,7 @@ class Answering:
     def receive_text(self, report: Transcribed | TranscriptionFailed, settings: Settings, now: float) -> list[Effect]:
         """Take in words that a response may have waited for."""
         for reply in self._replies.values():
-            if (place := reply.unheard.pop(report.item_id, None)) is not None:
-                text = report.text if isinstance(report, Transcribed) else ""
-                reply.context = tuple(
-                    understood(known, place[1], text) if index == place[0] and isinstance(known, Entry) else known
-                    for index, known in enumerate(reply.context)
-                )
+            reply.understand(report.item_id, report.text if isinstance(report, Transcribed) else "")
         return self.ask_waiting(settings, now)
 
     def ask_waiting(self, settings: Settings, now: float) -> list[Effect]:
@@ -320,16 +315,16 @@ class Answering:
         """Announce a response, and have it begin with the calls that were approved."""
         calls = RemoteCalls(response, self._new_id)
         is_whole = context == self._conversation.ids
-        reply = self._replies[response.id] = _Reply(response, context, {}, calls, is_whole)
+        reply = self._replies[response.id] = Reply(response, context, calls, is_whole)
         if response.conversation is not None:
             self._main = response.id
         out: list[Effect] = [Send(response.created()), self._rate_limits(is_early=True)]
-        out += self._recognise(reply, settings)
+        out += reply.recognise(self._new_id, vocabulary_of(settings))
         if approved:
             out += reply.calls.begin(approved, now)
         return out + self._ask(response.id, settings, now)
 
-    def _go_on(self, reply: _Reply, out: list[Effect], settings: Settings, now: float) -> list[Effect]:
+    def _go_on(self, reply: Reply, out: list[Effect], settings: Settings, now: float) -> list[Effect]:
         """Do what comes after a round of remote calls, once all of them have returned."""
         self._note_played(reply, out, now)
         over_limit = self._stop_over_limit(reply, settings, now)
@@ -345,7 +340,7 @@ class Answering:
             return out + self._finish(response_id, "failed", details, settings, now)
         return out + self._ask(response_id, settings, now)
 
-    def _note_played(self, reply: _Reply, effects: list[Effect], now: float) -> None:
+    def _note_played(self, reply: Reply, effects: list[Effect], now: float) -> None:
         """Learn what the client is given to play."""
         if reply.response.id != self._main:
             return
@@ -354,7 +349,7 @@ class Answering:
                 ms = len(effect.event.delta) / reply.response.settings.output_format.bytes_per_ms
                 self.playing.add(effect.event.item_id, ms, now)
 
-    def _stop_over_limit(self, reply: _Reply, settings: Settings, now: float) -> list[Effect]:
+    def _stop_over_limit(self, reply: Reply, settings: Settings, now: float) -> list[Effect]:
         """End a response that has used up what it may say."""
         if not reply.response.is_over_limit:
             return []
@@ -377,16 +372,6 @@ class Answering:
         for item_id, heard_ms in played.items():
             self._conversation.hear(item_id, heard_ms)
 
-    def _recognise(self, reply: _Reply, settings: Settings) -> list[Effect]:
-        """Have audio that came with a response understood."""
-        out: list[Effect] = []
-        for place, known in enumerate(reply.context):
-            for index, part in unheard_parts(known.item) if isinstance(known, Entry) else ():
-                utterance = self._new_id("item")
-                reply.unheard[utterance] = (place, index)
-                out.append(Recognise(utterance, part.audio, part.format, vocabulary_of(settings)))
-        return out
-
     def _ask(self, response_id: str, settings: Settings, now: float) -> list[Effect]:
         """Ask the brain, unless words are still awaited."""
         reply = self._replies[response_id]
@@ -397,15 +382,7 @@ class Answering:
             return []
         try:
             reply.offer = self._tooling.offer(chosen)
-            prompt, usage = self._prompting.prompt(
-                reply.response,
-                reply.context,
-                reply.offer,
-                settings,
-                now,
-                is_whole=reply.is_whole,
-                was_refused=reply.was_refused,
-            )
+            prompt, usage = self._prompting.prompt(reply, settings, now)
         except ProtocolError as error:
             details = StatusDetails("failed", None, error.type, error.code, error.message)
             return self._finish(response_id, "failed", details, settings, now)
@@ -425,8 +402,13 @@ class Answering:
             self._main = None
         out = reply.calls.drop(now)
         response = reply.response
-        events = response.finish(status, details, lambda output: of_rounds(reply.asked, reply.spent, output))
-        out += [Send(event) for event in events]
+        charges: list[Effect] = []
+        events = response.finish(
+            status,
+            details,
+            lambda output: self._accounts.count(of_rounds(reply.asked, reply.spent, output), settings, charges),
+        )
+        out += [*(Send(event) for event in events), *charges]
         if reply.calls.wishes:
             made = tuple(Entry(item, now) for item in response.output)
             context = None if response.conversation is not None else reply.context + made

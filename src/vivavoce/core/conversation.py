@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from .errors import ProtocolError
+from .formats import AudioFormat
 from .items import FunctionCall, FunctionCallOutput, InputAudio, Item, Message, OutputAudio, Part
 
 TRUNCATE_TOLERANCE_MS = 50
@@ -212,6 +213,24 @@ class Conversation:
                 self._audio_bytes -= size
                 content = tuple(_without_audio(p) for p in entry.item.content)
                 self._entries[id_] = Entry(msgspec.structs.replace(entry.item, content=content), entry.said_at)
+
+
+def in_format(item: Item, format_: AudioFormat) -> Item:
+    """Return an item whose audio, if it has any, is read in the session's input format."""
+    if not isinstance(item, Message) or not any(isinstance(part, InputAudio) for part in item.content):
+        return item
+    content = tuple(
+        InputAudio(
+            part.audio[: len(part.audio) // format_.bytes_per_sample * format_.bytes_per_sample],
+            format_,
+            part.transcript,
+            part.transcript,
+        )
+        if isinstance(part, InputAudio)
+        else part
+        for part in item.content
+    )
+    return msgspec.structs.replace(item, content=content)
 
 
 def duplicate(item_id: str) -> ProtocolError:

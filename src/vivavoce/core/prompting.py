@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from .context import Window
 from .conversation import Conversation, Entry, as_heard
 from .effects import Prompt
 from .errors import ProtocolError
 from .items import Item, ItemReference
+from .reply import Reply
 from .response import Response
 from .settings import Settings
 from .states import Usage
@@ -48,36 +51,23 @@ class Prompting:
                 )
         return tuple(context)
 
-    def prompt(
-        self,
-        response: Response,
-        context: tuple[Entry | str, ...],
-        offer: Offer,
-        settings: Settings,
-        now: float,
-        *,
-        is_whole: bool,
-        was_refused: bool,
-    ) -> tuple[Prompt, Usage]:
+    def prompt(self, reply: Reply, settings: Settings, now: float) -> tuple[Prompt, Usage]:
         """Return the prompt of a response, or of its next round once it has made something, and what it takes.
-
-        Args:
-            response: what it is for.
-            context: what is to be known.
-            offer: what may be called.
-            settings: those of the session.
-            now: session time in seconds.
-            is_whole: whether the context is the conversation's.
-            was_refused: whether the model found the last one for this response too long.
 
         Raises:
             ProtocolError: it is too long for the model.
         """
+        response = reply.response
         made = [Entry(item, now) for item in response.output]
-        entries = as_told([*self._entries(context), *made], offer.targets)
-        whole = prompt_of(response, self._session_id, settings.model, entries, offer, now)
-        prompt = self._window.fit(whole, settings.truncation, is_whole=is_whole, was_refused=was_refused)
-        return prompt, self._prefix.count(prompt, is_kept=is_whole)
+        entries = as_told([*self._entries(reply.context), *made], reply.offer.targets)
+        whole = prompt_of(response, self._session_id, settings.model, entries, reply.offer, now)
+        prompt = self._window.fit(whole, settings.truncation, is_whole=reply.is_whole, was_refused=reply.was_refused)
+        return prompt, self._prefix.count(prompt, is_kept=reply.is_whole)
+
+    def verbatim(self, response: Response, words: str, settings: Settings, now: float) -> Prompt:
+        """Return the prompt of a response that is to say just these words."""
+        prompt = prompt_of(response, self._session_id, settings.model, (), Offer(), now)
+        return msgspec.structs.replace(prompt, verbatim=words)
 
     def _entries(self, context: tuple[Entry | str, ...]) -> list[Entry]:
         """Return what is there of a context: no item that is gone, and none that is not finished."""

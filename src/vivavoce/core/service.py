@@ -62,6 +62,8 @@ class Service(msgspec.Struct, frozen=True):
     """Prices by model; a model that is not listed costs nothing."""
     budget_usd: float | None = None
     """What the session may cost; None for no bound."""
+    parting_words: str = ""
+    """What is said before a session ends because its money is used up; empty for nothing."""
 
 
 DEFAULT_SERVICE = Service()

@@ -19,20 +19,26 @@ from typing import ClassVar
 import msgspec
 
 from . import events as ev
+from .accounts import Accounts
 from .answering import Answering
-from .conversation import Conversation, duplicate
-from .effects import Close, Effect, Expect, Send
+from .conversation import Conversation, duplicate, in_format
+from .effects import Close, Effect, Expect, Restore, Send
 from .errors import ProtocolError
+from .floor import Floor
 from .idling import Idling
-from .items import FunctionCall, InputAudio, Item, ItemReference, McpApprovalResponse, Message
+from .items import FunctionCall, ItemReference, McpApprovalResponse, Message
+from .lifetime import Lifetime
 from .limits import DEFAULT_LIMITS, Limits
 from .listening import Listening
+from .parting import Parting
+from .prompting import Prompting
 from .reports import (
     Answered,
     Argued,
     Broke,
     Called,
     Deafened,
+    Exhausted,
     Heard,
     Overheard,
     Played,
@@ -82,22 +88,26 @@ class Session:
         self.conversation = Conversation(new_id("conv"), max_items=limits.items, max_audio_bytes=limits.audio_bytes)
         self._new_id = _unused(new_id, self.conversation)
         self._expires_at = int(created_unix + limits.session_seconds)
-        self._last_event = 0.0
+        self._lifetime = Lifetime(limits)
         self._is_closed = False
         self._listening = Listening(
             settings, self.conversation, self._new_id, limits.buffer_bytes, service.abilities.languages
         )
         self._tooling = Tooling(self.conversation, self._new_id, can_call=service.abilities.calls_mcp)
+        self.accounts = Accounts(service)
+        """What it has cost."""
         self._answering = Answering(
-            self.id,
             self.conversation,
             self._new_id,
             self._listening.is_pending,
             limits.parallel_responses,
             self._tooling,
-            service.abilities.context_tokens,
+            Prompting(self.id, self.conversation, service.abilities.context_tokens),
+            self.accounts,
         )
+        self._floor = Floor(self._listening, self._answering, self._new_id, service.interruption_mode)
         self._idling = Idling()
+        self._parting = Parting(self._answering, service.parting_words)
 
     # ---------------------------------------------------------------------------------------------- the contract
 
@@ -106,16 +116,13 @@ class Session:
         """Session time at which `receive_time` is due; None once closed."""
         if self._is_closed:
             return None
-        deadline = self.limits.session_seconds
-        if self.limits.idle_seconds:
-            deadline = min(deadline, self._last_event + self.limits.idle_seconds)
-        prompts_at = self._prompts_at
-        return deadline if prompts_at is None else min(deadline, prompts_at)
+        parts_at = None if self.accounts.fault is None else self._parting.over_at
+        return min(at for at in (self._lifetime.deadline, self._prompts_at, self._floor.due_at, parts_at) if at is not None)
 
     @property
     def _prompts_at(self) -> float | None:
         """Session time at which the user has been silent for too long after an answer; None where that is no matter."""
-        if self._listening.is_hearing or self._answering.is_answering:
+        if self._listening.is_hearing or self._floor.is_held or self._answering.is_answering:
             return None
         return self._idling.due_at(self.settings.turn_detection)
 
@@ -126,7 +133,7 @@ class Session:
 
     def start(self, now: float) -> list[Effect]:
         """Open the session."""
-        self._last_event = now
+        self._lifetime.note_event(now)
         out: list[Effect] = [Send(ev.SessionCreated(self._event(), self._state()))]
         if self.settings.kind == "realtime":
             out.append(Send(ev.ConversationCreated(self._event(), self.conversation.id)))
@@ -136,7 +143,7 @@ class Session:
         """Take in what a client sent."""
         if self._is_closed:
             return []
-        self._last_event = now
+        self._lifetime.note_event(now)
         try:
             return self._seen(self._HANDLERS[type(event)](self, event, now), now)
         except ProtocolError as mistake:
@@ -147,7 +154,7 @@ class Session:
         """Take in that a client sent something that is no event."""
         if self._is_closed:
             return []
-        self._last_event = now
+        self._lifetime.note_event(now)
         return self._refuse(mistake)
 
     def receive_report(self, report: Report, now: float) -> list[Effect]:
@@ -157,8 +164,13 @@ class Session:
         return self._seen(self._HANDLERS[type(report)](self, report, now), now)
 
     def _seen(self, effects: list[Effect], now: float) -> list[Effect]:
-        """Return the effects of an input, after whatever depends on them has been told."""
+        """Return the effects of an input with what follows from them, after whatever depends on them has been told."""
         self._idling.see(effects, now, self._answering.playing.ends_at)
+        effects += self.accounts.see(effects, self.settings)
+        if (fault := self.accounts.fault) is not None and not self._is_closed:
+            effects += self._parting.advance(self.settings, now)
+            if (over_at := self._parting.over_at) is not None and now >= over_at:
+                effects += self.close(now, fault)
         return effects
 
     def receive_time(self, now: float) -> list[Effect]:
@@ -166,14 +178,13 @@ class Session:
         deadline = self.deadline
         if deadline is None or now < deadline:
             return []
-        if now >= self.limits.session_seconds:
-            minutes = self.limits.session_seconds / 60
-            text = f"Your session hit the maximum duration of {minutes:g} minutes."
-            return self.close(now, ProtocolError("session_expired", text), 1001, text)
-        if (prompts_at := self._prompts_at) is not None and now >= prompts_at:
-            return self._seen(self._prompt_again(now), now)
-        text = f"Nothing was received for {self.limits.idle_seconds:g} seconds."
-        return self.close(now, ProtocolError("session_idle", text), 1001, text)
+        if (end := self._lifetime.end_at(now)) is not None:
+            return self.close(now, end.error, 1001, end.reason)
+        if self._floor.is_held:
+            return self._seen(self._turned(self._floor.receive_time(now), now), now)
+        prompts_at = self._prompts_at
+        is_prompting = prompts_at is not None and now >= prompts_at
+        return self._seen(self._prompt_again(now) if is_prompting else [], now)
 
     def _prompt_again(self, now: float) -> list[Effect]:
         """Answer the user's silence."""
@@ -214,6 +225,7 @@ class Session:
         out += self._tooling.seek(settings.mcp_servers, now)
         if has_new_words:
             out.append(Expect(expected))
+        out += self._turned(self._floor.configure(settings, now), now)
         out += self._listening.configure(settings)
         return out
 
@@ -246,10 +258,11 @@ class Session:
         return self._listening.append(event.audio)
 
     def _commit(self, event: ev.InputAudioBufferCommit, now: float) -> list[Effect]:
-        return self._listening.commit(now)
+        self._listening.check_commit()
+        return self._turned(self._floor.commit(now), now) + self._listening.commit(now)
 
     def _clear(self, event: ev.InputAudioBufferClear, now: float) -> list[Effect]:
-        return self._listening.clear()
+        return self._floor.clear(now) + self._listening.clear()
 
     def _clear_output(self, event: ev.OutputAudioBufferClear, now: float) -> list[Effect]:
         raise ProtocolError(
@@ -259,7 +272,7 @@ class Session:
         )
 
     def _create_item(self, event: ev.ConversationItemCreate, now: float) -> list[Effect]:
-        item = self._in_format(event.item)
+        item = in_format(event.item, self.settings.input_format)
         if self.conversation.is_full:
             mistake = ProtocolError(
                 "conversation_full",
@@ -313,7 +326,8 @@ class Session:
 
     def _create_response(self, event: ev.ResponseCreate, now: float) -> list[Effect]:
         if event.input is not None:
-            given = tuple(item if isinstance(item, ItemReference) else self._in_format(item) for item in event.input)
+            format_ = self.settings.input_format
+            given = tuple(item if isinstance(item, ItemReference) else in_format(item, format_) for item in event.input)
             event = msgspec.structs.replace(event, input=given)
         return self._answering.create(event, self.settings, now)
 
@@ -323,8 +337,14 @@ class Session:
     # -------------------------------------------------------------------------------------------------- reports
 
     def _heard(self, report: Heard, now: float) -> list[Effect]:
+        return self._turned(self._floor.receive_frame(report, self.settings, now), now)
+
+    def _overheard(self, report: Overheard, now: float) -> list[Effect]:
+        return self._turned(self._floor.receive_words(report, now), now)
+
+    def _turned(self, out: list[Effect], now: float) -> list[Effect]:
+        """Return the effects with what follows from the beginning and the end of turns in them."""
         detection = self.settings.turn_detection
-        out = self._listening.receive_frame(report, now)
         if detection is None or self.settings.kind == "transcription":
             return out
         for effect in tuple(out):
@@ -333,10 +353,9 @@ class Session:
                     out += self._answering.interrupt(self.settings, now)
                 case Send(ev.BufferCommitted()) if detection.create_response:
                     out += self._answering.create_for_turn(self.settings, now)
+                case Restore():
+                    self._idling.restart(now)
         return out
-
-    def _overheard(self, report: Overheard, now: float) -> list[Effect]:
-        return self._listening.receive_words(report)
 
     def _transcribed(self, report: Transcribed | TranscriptionFailed, now: float) -> list[Effect]:
         return self._listening.receive_text(report) + self._answering.receive_text(report, self.settings, now)
@@ -347,13 +366,18 @@ class Session:
         return self.close(now, fault, 1011, "the server cannot hear any more")
 
     def _replied(self, report: Said | Called | Argued | Answered | Broke, now: float) -> list[Effect]:
-        return self._answering.receive_report(report, self.settings, now)
+        out = self._answering.receive_report(report, self.settings, now)
+        return out + self._floor.expect_echo(out, self.settings, now)
 
     def _listed(self, report: ToolsListed | ToolsUnavailable, now: float) -> list[Effect]:
         return self._tooling.receive(report) + self._answering.ask_waiting(self.settings, now)
 
     def _fetched(self, report: ToolReturned | ToolFailed, now: float) -> list[Effect]:
         return self._answering.receive_tool(report, self.settings, now)
+
+    def _exhausted(self, report: Exhausted, now: float) -> list[Effect]:
+        self.accounts.exhaust(report.message)
+        return []
 
     def _played(self, report: Played, now: float) -> list[Effect]:
         """A leg that plays audio says how much of an interrupted message was heard."""
@@ -393,23 +417,11 @@ class Session:
         ToolReturned: _fetched,
         ToolFailed: _fetched,
         Played: _played,
+        Exhausted: _exhausted,
     }
     """What takes in each event and report.  Of the class, so that a session has no reference to itself."""
 
     # ------------------------------------------------------------------------------------------------ internals
-
-    def _in_format(self, item: Item) -> Item:
-        """Return an item whose audio, if it has any, is read in the session's input format."""
-        if not isinstance(item, Message) or not any(isinstance(part, InputAudio) for part in item.content):
-            return item
-        format_ = self.settings.input_format
-        content = tuple(
-            InputAudio(part.audio[: len(part.audio) // format_.bytes_per_sample * format_.bytes_per_sample],
-                       format_, part.transcript, part.transcript)
-            if isinstance(part, InputAudio) else part
-            for part in item.content
-        )  # fmt: skip
-        return msgspec.structs.replace(item, content=content)
 
     def _event(self) -> str:
         return self._new_id("event")

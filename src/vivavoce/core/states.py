@@ -17,6 +17,15 @@ class SessionState(msgspec.Struct, frozen=True):
     settings: Settings
 
 
+class Cost(msgspec.Struct, frozen=True):
+    """What something cost, in US dollars."""
+
+    usd: float
+    """This alone."""
+    session_usd: float
+    """Everything in the session so far."""
+
+
 class Usage(msgspec.Struct, frozen=True):
     """Tokens of one response, by the protocol's accounting."""
 
@@ -29,6 +38,8 @@ class Usage(msgspec.Struct, frozen=True):
     cached_image_tokens: int = 0
     output_text_tokens: int = 0
     output_audio_tokens: int = 0
+    cost: Cost | None = None
+    """What it cost; None for a client that did not ask."""
 
     @property
     def input_tokens(self) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from ..core import events as ev
+from ..core.accounts import COST
 from ..core.errors import ProtocolError
 from ..core.formats import AudioFormat
 from ..core.items import Item
@@ -85,7 +86,7 @@ def noise_reduction(value: Any, path: str) -> dict[str, Any] | None:
     return {key: element for key, element in _NOISE_REDUCTION(value, path).items() if element is not None}
 
 
-include = s.nullable(s.array(s.choice("item.input_audio_transcription.logprobs")))
+include = s.nullable(s.array(s.choice("item.input_audio_transcription.logprobs", COST)))
 
 
 def tracing(value: Any, path: str) -> Any:

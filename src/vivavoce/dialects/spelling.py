@@ -220,7 +220,7 @@ def render_usage(usage: Usage | None) -> dict[str, Any] | None:
     """Return the tokens of a response as both shapes show them."""
     if usage is None:
         return None
-    return {
+    out: dict[str, Any] = {
         "total_tokens": usage.input_tokens + usage.output_tokens,
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
@@ -240,6 +240,9 @@ def render_usage(usage: Usage | None) -> dict[str, Any] | None:
             "audio_tokens": usage.output_audio_tokens,
         },
     }
+    if usage.cost is not None:
+        out["cost"] = {name: round(usd, 9) for name, usd in msgspec.structs.asdict(usage.cost).items()}
+    return out
 
 
 def render_details(details: StatusDetails | None) -> dict[str, Any] | None:
