@@ -16,6 +16,7 @@ from vivavoce.core.service import Abilities, Service
 from vivavoce.core.session import Session
 from vivavoce.core.settings import Settings
 from vivavoce.core.states import LogProb, TranscriptionTokens
+from vivavoce.core.transcripts import unsaid
 
 LOGPROBS = "item.input_audio_transcription.logprobs"
 ENGLISH = Service(abilities=Abilities(languages=("en",)))
@@ -97,6 +98,21 @@ def test_live_models_tell_words_while_the_user_speaks_under_the_id_of_the_item_t
     lines = play.client("input_audio_buffer.commit")
     assert lines[0] == "input_audio_buffer.committed None item_1"
     assert play.report(HEARD) == [f"{DELTA} item_1  off", f"{COMPLETED} item_1 turn it off"]
+
+
+@pytest.mark.parametrize(
+    ("told", "text", "left"),
+    [
+        ("", "one two", "one two"),
+        ("one", "one two", " two"),
+        ("one two", "one two", ""),
+        ("won", "one two", " two"),
+        ("one two three", "on two", ""),
+        ("one", "", ""),
+    ],
+)
+def test_what_was_told_wrongly_is_not_told_again(told: str, text: str, left: str) -> None:
+    assert unsaid(told, text) == left
 
 
 def test_other_models_tell_all_words_after_the_commit() -> None:

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from playbook import FRAME_TICKS
+from playbook import FRAME_TICKS, b64
 from vivavoce.core import effects as ef
 from vivavoce.core import reports as rp
 from vivavoce.core.errors import ProtocolError
 from vivavoce.core.limits import Limits
-from vivavoce.core.session import Session
+from vivavoce.core.service import Abilities, Service
+from vivavoce.core.sessions import session_of
 from vivavoce.core.settings import Settings
 from vivavoce.dialects import codec
 from vivavoce.dialects.choose import Dialect, choose
@@ -85,6 +86,38 @@ LITERALS = [b"NaN", b"Infinity", b"-Infinity", b"1e999", b"9" * 400, b"9" * 5000
             b'{"enum":[' * 30 + b"1" + b"]}" * 30, b"{}{}",
             b'"' + b"y" * 70_000 + b'"']  # fmt: skip
 
+_LISTENING = {
+    "transcription": {
+        "model": "gpt-live-transcribe",
+        "language": "en",
+        "languages": ["en"],
+        "prompt": "x",
+        "delay": "low",
+    },
+    "noise_reduction": {"type": "near_field", "strength": 0.5},
+}
+KINDS: dict[str, list[dict[str, Any]]] = {
+    "transcription": [
+        {"type": "session.update", "session": {"type": "transcription", "audio": {"input": _LISTENING}}},
+        {
+            "type": "transcription_session.update",
+            "session": {"input_audio_transcription": _LISTENING["transcription"], "turn_detection": None},
+        },
+        {"type": "response.create"},
+    ],
+    "translation": [
+        {
+            "type": "session.update",
+            "session": {
+                "audio": {"input": {"transcription": {"model": "x"}}, "output": {"language": "es"}},
+            },
+        },
+        {"type": "session.input_audio_buffer.append", "audio": b64(bytes(9600))},
+        {"type": "session.input_audio_buffer.append", "audio": b64(bytes(48_000))},
+        {"type": "session.close"},
+    ],
+}
+"""What clients of other kinds of sessions say."""
 Mutation = Callable[[random.Random, dict[str, Any]], bytes]
 
 
@@ -168,27 +201,31 @@ MUTATIONS: list[Mutation] = [
 class Fuzzed:
     """A connection that is sent mutated frames, and a world that goes on around it."""
 
-    def __init__(self, seed: int, shape: str | None) -> None:
-        self.rng = random.Random(f"{seed} {shape}")
+    def __init__(self, seed: int, shape: str | None, kind: str = "realtime") -> None:
+        self.rng = random.Random(f"{seed} {shape}" if kind == "realtime" else f"{seed} {shape} {kind}")
         self.shape = shape
+        self.kind = kind
         self.refused = self.sessions = 0
         self.open()
 
     def open(self) -> None:
         self.sessions += 1
-        self.dialect: Dialect = choose(self.shape)
-        self.session = Session(Settings(), new_id=Ids("F"), created_unix=1e9, limits=LIMITS)
+        self.dialect: Dialect = choose(self.shape, self.kind)
+        settings, service = Settings(kind=self.kind), Service(abilities=Abilities(translates=True))
+        self.session = session_of(settings, new_id=Ids("F"), created_unix=1e9, limits=LIMITS, service=service)
         self.heard_to = self.written_to = 0
         self.take(self.session.start(0.0))
 
     def send(self) -> None:
         """Send one frame and let something happen."""
         rng = self.rng
-        specific = {"ga": GA, "beta": BETA, None: GA + BETA}[self.shape]
+        specific = (
+            {"ga": GA, "beta": BETA, None: GA + BETA}[self.shape] if self.kind == "realtime" else KINDS[self.kind]
+        )
         message = json.loads(json.dumps(rng.choice(rng.choice([BOTH, specific]))))
         data = rng.choice(MUTATIONS)(rng, message)
         if rng.random() < 0.1:
-            data = rng.choice(MUTATIONS)(rng, {"type": "session.update", "session": message})
+            data = rng.choice(MUTATIONS)(rng, {"type": "session.update", "session": json.loads(json.dumps(message))})
         try:
             event = self.dialect.decode(data)
         except ProtocolError as mistake:
@@ -220,13 +257,13 @@ class Fuzzed:
                         self.take(self.session.receive_report(report, 0.0))
 
 
-def run(count: int, seed: int, shape: str | None) -> Fuzzed:
-    fuzzed = Fuzzed(seed, shape)
+def run(count: int, seed: int, shape: str | None, kind: str = "realtime") -> Fuzzed:
+    fuzzed = Fuzzed(seed, shape, kind)
     for number in range(count):
         try:
             fuzzed.send()
         except Exception as failure:
-            raise AssertionError(f"frame {number} of seed {seed}, shape {shape}: {failure!r}") from failure
+            raise AssertionError(f"frame {number} of seed {seed}, shape {shape}, {kind}: {failure!r}") from failure
     return fuzzed
 
 
@@ -235,6 +272,13 @@ def test_ten_thousand_mutated_frames_are_refused_or_taken_and_the_session_goes_o
     fuzzed = run(3400, 1, shape)
     assert 700 < fuzzed.refused < 3200, "some must be refused, some must get through"
     assert fuzzed.sessions < 60
+
+
+@pytest.mark.parametrize(("kind", "shape"), [*(("transcription", shape) for shape in SHAPES), ("translation", None)])
+def test_sessions_that_only_listen_take_mutated_frames_as_well(kind: str, shape: str | None) -> None:
+    fuzzed = run(1500, 4, shape, kind)
+    assert 300 < fuzzed.refused < 1450, "some must be refused, some must get through"
+    assert fuzzed.sessions < 150
 
 
 @pytest.mark.slow

@@ -132,10 +132,10 @@ class Transcripts:
         transcription = self._settings.transcription
         if found is None or transcription is None or not transcription.model.startswith(LIVE_MODELS):
             return []
-        if len(words.stable) <= len(found.sent) or not words.stable.startswith(found.sent):
+        delta = unsaid(found.sent, words.stable)
+        if not delta:
             return []
-        delta = words.stable[len(found.sent) :]
-        found.sent = words.stable
+        found.sent += delta
         return [Send(ev.TranscriptionDelta(self._event(), found.item_id, found.content_index, delta))]
 
     def receive_text(self, report: Transcribed | TranscriptionFailed) -> list[Effect]:
@@ -167,8 +167,7 @@ class Transcripts:
         wants_logprobs = LOGPROBS in (self._settings.include or ())
         where = (found.item_id, found.content_index)
         out: list[Effect] = []
-        if report.text.startswith(found.sent) and len(report.text) > len(found.sent):
-            delta = report.text[len(found.sent) :]
+        if delta := unsaid(found.sent, report.text):
             left = logprobs(report.words, len(found.sent.split())) if wants_logprobs else None
             out.append(Send(ev.TranscriptionDelta(self._event(), *where, delta, left)))
         if DIARISING in transcription.model:
@@ -202,6 +201,18 @@ class Transcripts:
 
     def _event(self) -> str:
         return self._new_id("event")
+
+
+def unsaid(told: str, text: str) -> str:
+    """Return what of a text is left to tell of somebody who was told the beginning, perhaps otherwise.
+
+    Deltas cannot be taken back.  Where a recogniser changed its mind, as many words as were told are taken for told: a
+    caption then goes on, with a wrong word in it, until the whole transcript sets it right.
+    """
+    if text.startswith(told):
+        return text[len(told) :]
+    left = text.split()[len(told.split()) :]
+    return " " + " ".join(left) if left else ""
 
 
 def logprobs(words: Iterable[Word], start: int = 0) -> tuple[LogProb, ...]:

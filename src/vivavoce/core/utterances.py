@@ -18,6 +18,7 @@ from .formats import PCM_24K, TICKS_PER_MS
 from .reports import Heard, Overheard, Transcribed, TranscriptionFailed
 from .response import NewId
 from .settings import ServerVad
+from .transcripts import unsaid
 from .turns import Started, Stopped, Turns
 
 PAUSES_MS = ((20_000, 0), (8_000, 200), (0, 500))
@@ -176,14 +177,7 @@ class Utterances:
         if not self._open or not self.tells:
             return []
         one = self._open[0]
-        if one.text is None:
-            more = one.stable[len(one.told) :] if one.stable.startswith(one.told) else ""
-        elif one.text.startswith(one.told):
-            more = one.text[len(one.told) :]
-        else:
-            # What was told cannot be taken back; as many words of the text are taken for told.
-            rest = one.text.split()[len(one.told.split()) :]
-            more = " " + " ".join(rest) if rest else ""
+        more = unsaid(one.told, one.stable if one.text is None else one.text)
         if not more:
             return []
         begins_after_others = self._has_told and not one.told
