@@ -187,7 +187,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     cache_dir: str = ""
     """Folder for what is made once from the installed models; empty for the user's own."""
     state_dir: str = ""
-    """Folder for what outlives a run, such as the self-signed certificate; empty for the user's own."""
+    """Folder for what outlives a run: the self-signed certificate, the signing key; empty for the user's own."""
     log_level: str = "info"
     """`debug`, `info`, `warning` or `error`."""
 
@@ -379,7 +379,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("VIVAVOCE_TRACES", "--traces", "traces", plain_text, "folder to trace sessions into"),
     Option("VIVAVOCE_JOURNAL", "--journal", "journal", plain_text, "folder to write every session into"),
     Option("VIVAVOCE_CACHE_DIR", "--cache-dir", "cache_dir", plain_text, "folder for files made of installed models"),
-    Option("VIVAVOCE_STATE_DIR", "--state-dir", "state_dir", plain_text, "folder for the self-signed certificate"),
+    Option("VIVAVOCE_STATE_DIR", "--state-dir", "state_dir", plain_text, "folder for certificate and signing key"),
     Option(
         "VIVAVOCE_LOG_LEVEL",
         "--log-level",
