@@ -15,6 +15,7 @@ import pytest
 
 from check.faults import FAULTS, broken
 from interop import servers
+from interop.translator import translating
 from vivavoce.check.network import Network
 from vivavoce.check.run import Plan, Result, run
 from vivavoce.legs.upstream import Upstream
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.interop
 
 MOST_SECONDS = 90
 """What a complete run may take, on a machine of two cores that does nothing else."""
-PATIENCE = 30
+PATIENCE = 60
 
 
 def check(folder: Path, *arguments: str) -> tuple[int, dict[str, Result], str]:
@@ -32,7 +33,7 @@ def check(folder: Path, *arguments: str) -> tuple[int, dict[str, Result], str]:
     environment = {**os.environ, "CHECK_KEY": servers.KEY}
     command = [sys.executable, "-m", "vivavoce", "check", *arguments]
     command += ["--key-env", "CHECK_KEY", "--model", "vivavoce", "--timeout", str(PATIENCE), "--json", str(report)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=650, env=environment, check=False)
     told = json.loads(report.read_text()) if report.exists() else {"results": []}
     results = {
         each["name"]: Result(each["name"], each["rule"], each["outcome"], each["why"]) for each in told["results"]
@@ -75,6 +76,17 @@ def test_over_tls_with_the_authority_named(tls_server: servers.Server, tmp_path:
     assert status == 0, said
 
 
+@pytest.mark.timeout(200)
+def test_translation_is_checked_where_somebody_translates(tmp_path: Path) -> None:
+    with (
+        translating() as translator,
+        servers.running(tmp_path, tls=False, environment={"VIVAVOCE_LLM_URL": translator.url}) as server,
+    ):
+        status, results, said = check(tmp_path, server.ws_url, "--only", "translation.", "--only", "secret.translation")
+    assert status == 0, said
+    assert {result.outcome for result in results.values()} == {"passed"}, said
+
+
 def test_a_wrong_key_is_told_at_once(plain_server: servers.Server, tmp_path: Path) -> None:
     environment = {**os.environ, "CHECK_KEY": "sk-wrong_0123456789"}
     command = [sys.executable, "-m", "vivavoce", "check", plain_server.ws_url, "--key-env", "CHECK_KEY"]
@@ -87,13 +99,13 @@ def test_a_wrong_key_is_told_at_once(plain_server: servers.Server, tmp_path: Pat
 @pytest.mark.timeout(300)
 def test_every_fault_is_found_over_real_sockets(plain_server: servers.Server) -> None:
     target = Network(Upstream(plain_server.ws_url, key=servers.KEY, model="vivavoce"))
-    gate = asyncio.Semaphore(4)
+    gate = asyncio.Semaphore(8)
 
     async def missed(name: str) -> set[str]:
         fault = FAULTS[name]
         shapes = tuple(dict.fromkeys(case.partition(".")[0] for case in fault.found_by))
         async with gate:
-            results = await run(broken(target, name), Plan(only=fault.during, shapes=shapes, patience=4))
+            results = await run(broken(target, name), Plan(only=fault.during, shapes=shapes, patience=12))
         return set(fault.found_by) - {result.name for result in results if result.outcome == "failed"}
 
     async def main() -> dict[str, set[str]]:

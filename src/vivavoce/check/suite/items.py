@@ -16,6 +16,8 @@ _PNG = (
     "rkJggg=="
 )
 """A picture of one pixel."""
+_MOST_CHARACTERS = (1 << 20) - 1024
+"""Of the audio in a message that stays below 1 MiB, with some room for the rest."""
 
 
 def _assistant(talk: Talk, text: str, **fields: Any) -> dict[str, Any]:
@@ -179,6 +181,15 @@ async def retrieve_audio(desk: Desk) -> None:
     part = (await talk.retrieve("spoken"))["content"][0]
     need(part.get("audio"), f"the part has no audio: {shown(part)}")
     need(len(b64decode(part["audio"], validate=True)) == len(audio), "the audio is of another length")
+
+
+@case("item.retrieve-long-audio", inferred=True)
+async def retrieve_long_audio(desk: Desk) -> None:
+    """An item with half a minute of audio is retrieved in a message below 1 MiB, or several clients lose the line."""
+    talk = await desk.open()
+    await talk.create(user_audio(base64(quiet(30_000)), id="spoken"))
+    item = await talk.retrieve("spoken")
+    need(len(item["content"][0].get("audio") or "") < _MOST_CHARACTERS, "the message is longer")
 
 
 @case("item.retrieve-unknown")

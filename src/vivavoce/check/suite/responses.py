@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from base64 import b64decode
 from typing import Any
 
 from ..cases import GA, Desk, case, skip_unless
@@ -116,13 +117,15 @@ async def transcript_deltas(desk: Desk) -> None:
 
 @case("response.audio")
 async def audio(desk: Desk) -> None:
-    """A spoken answer has a plausible length of audio for its words, and a retrieved item has that audio."""
+    """A spoken answer has a plausible length of audio for its words; a retrieved item that has audio has this."""
     talk, reply = await greeted(desk)
     words = len(reply.said("output_audio_transcript").split())
     seconds = len(reply.audio) / 48_000
     need(0.1 * words <= seconds <= 2 + 2 * words, f"{words} words last {seconds:.1f} s")
-    retrieved = await talk.retrieve(reply.messages[0]["id"])
-    need(retrieved["content"][0].get("transcript"), "the retrieved item has no transcript")
+    (part,) = (await talk.retrieve(reply.messages[0]["id"]))["content"]
+    need(part.get("transcript"), "the retrieved item has no transcript")
+    kept = b64decode(part.get("audio") or "")
+    need(not kept or kept == reply.audio, f"of {len(reply.audio)} bytes, the retrieved item has {len(kept)} or others")
 
 
 @case("response.text-only")

@@ -148,7 +148,8 @@ async def translation(desk: Desk) -> None:
     body = {"session": {"model": "gpt-realtime-translate", "audio": {"output": {"language": "es"}}}}
     answer = await _posted(desk, f"/translations{_SECRETS}", body)
     if answer.status != 200:
-        skip_unless(answer.json and "error" not in answer.json, shown(answer.body.decode("utf-8", "replace")))
+        need(answer.json["error"]["message"], "it is refused without a reason")
+        skip_unless(False, shown(answer.json["error"]["message"]))
     need(answer.json["value"].startswith("ek_"), f"its value begins with {answer.json['value'][:3]!r}")
     need(answer.json["session"]["type"] == "translation", f"its session is {shown(answer.json['session'])}")
 
