@@ -11,10 +11,11 @@ from typing import Any
 
 from vivavoce.core.effects import Prompt, Vocabulary
 from vivavoce.core.formats import AudioFormat
+from vivavoce.core.items import McpFault, McpTool
 from vivavoce.core.limits import DEFAULT_LIMITS, Limits
-from vivavoce.core.reports import BrainReport, Report
-from vivavoce.core.service import Abilities
-from vivavoce.core.settings import Settings
+from vivavoce.core.reports import BrainReport, Report, ToolFailed, ToolReturned, ToolsListed, ToolsUnavailable
+from vivavoce.core.service import Abilities, Service
+from vivavoce.core.settings import McpServer, Settings
 from vivavoce.dialects.choose import choose
 from vivavoce.server.call import Call, Terms
 
@@ -134,6 +135,38 @@ class StringBrain:
     async def close(self) -> None: ...
 
 
+class StringToolbox:
+    """Remote servers that return what the test puts into their queues."""
+
+    def __init__(self) -> None:
+        self.listed: list[McpServer] = []
+        self.called: list[tuple[str, str]] = []
+        self.queues: dict[str, asyncio.Queue[str | McpFault | Exception]] = {}
+        self.cancelled: list[str] = []
+        self.is_closed = False
+
+    async def list_tools(self, item_id: str, server: McpServer) -> ToolsListed | ToolsUnavailable:
+        self.listed.append(server)
+        return ToolsListed(item_id, (McpTool("look", {"type": "object"}), McpTool("buy", {"type": "object"})))
+
+    async def call_tool(self, item_id: str, server: McpServer, name: str, arguments: str) -> ToolReturned | ToolFailed:
+        self.called.append((name, arguments))
+        try:
+            outcome = await self.queues.setdefault(name, asyncio.Queue()).get()
+        except asyncio.CancelledError:
+            self.cancelled.append(name)
+            raise
+        if isinstance(outcome, Exception):
+            raise outcome
+        return ToolReturned(item_id, outcome) if isinstance(outcome, str) else ToolFailed(item_id, outcome)
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+    def give(self, name: str, outcome: str | McpFault | Exception) -> None:
+        self.queues.setdefault(name, asyncio.Queue()).put_nowait(outcome)
+
+
 class Desk:
     """One call and everything it is connected to."""
 
@@ -145,9 +178,18 @@ class Desk:
         self.ears = StringEars()
         self.brain = StringBrain()
         self.dialect = choose(shape)
-        terms = Terms(Settings(), limits, shape, journal)
+        self.toolbox = StringToolbox()
+        terms = Terms(Settings(), limits, shape, journal, Service(Abilities(calls_mcp=True)))
         self.call = Call(
-            self.leg, self.dialect, self.ears, self.brain, terms, now=lambda: self.clock, unix_now=1e9, seed=seed
+            self.leg,
+            self.dialect,
+            self.ears,
+            self.brain,
+            terms,
+            now=lambda: self.clock,
+            unix_now=1e9,
+            seed=seed,
+            toolbox=self.toolbox,
         )
 
     def client(self, kind: str, **fields: Any) -> None:

@@ -1,8 +1,9 @@
 """Journals: what a session was told and what it answered, as JSON lines, so that a fault can be run again.
 
 The first line tells how the session began; each further line is one input with its session time and its effects.
-Client frames stand as they were received; long audio in effects is given by length and checksum, which is enough to
-tell two runs apart.  A journal holds what was said, so its file is readable for its owner alone; keys are never in it.
+Client frames stand as they were received, but for secrets (`server.redaction`); long audio in effects is given by
+length and checksum, which is enough to tell two runs apart.  A journal holds what was said, so its file is
+readable for its owner alone; keys are never in it.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ from ..core.limits import Limits
 from ..core.reports import Report
 from ..core.service import DEFAULT_SERVICE, Service
 from ..core.sessions import AnySession, session_of
-from ..core.settings import Settings
+from ..core.settings import McpServer, Settings
 from ..dialects import codec
 from ..dialects.choose import Dialect, choose
 from .ids import Ids
+from .redaction import Redaction, without_secrets
 
 FORMAT = 2
 _REPORTS: dict[str, type[Any]] = {
@@ -55,11 +57,13 @@ _REPORTS: dict[str, type[Any]] = {
 
 
 class Moment(enum.Enum):
-    """What happens to a session by the clock."""
+    """What happens to a session without anybody saying anything."""
 
     START = "start"
     DUE = "due"
     """Its deadline has passed."""
+    GONE = "gone"
+    """Its client is gone."""
 
 
 Given = bytes | Report | Moment
@@ -75,6 +79,8 @@ def step(session: AnySession, dialect: Dialect, given: Given, now: float) -> lis
             return session.start(now)
         case Moment.DUE:
             return session.receive_time(now)
+        case Moment.GONE:
+            return session.hang_up(now)
         case _:
             return session.receive_report(given, now)
 
@@ -126,7 +132,14 @@ class Journal:
             self._file: IO[bytes] = os.fdopen(number, "wb")
         except OSError as error:
             raise JournalError(f"cannot write the journal {self.path}: {error.strerror}") from error
-        self._write(head)
+        self._redaction = Redaction()
+        self._write(
+            msgspec.structs.replace(
+                head,
+                settings=self._redaction.settings(head.settings),
+                service=self._redaction.service(head.service),
+            )
+        )
 
     def write(self, given: Given, now: float, outcome: list[Effect] | Exception) -> None:
         """Write down one input and what came of it: effects, or the bug that it met.
@@ -134,6 +147,8 @@ class Journal:
         Raises:
             JournalError: it cannot be written.
         """
+        if isinstance(given, bytes):
+            given = self._redaction.frame(given)
         self._write({"now": now, **_line(given), "effects": _summaries(outcome)})
 
     def close(self) -> None:
@@ -192,6 +207,8 @@ def summary(effect: Effect) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     match value:
+        case McpServer():
+            return {"is": "McpServer"} | _fields(without_secrets(value))
         case bytes():
             return {"bytes": len(value), "crc32": zlib.crc32(value)}
         case msgspec.Struct():
