@@ -34,7 +34,7 @@ from vivavoce.server.hybrid import Gate, HttpProtocol
 from vivavoce.server.switchboard import Switchboard
 
 WORD_MS = 250
-PIECE_MS = 50
+PIECE_MS = 125
 RATE_HZ = 24_000
 SPOKEN_DBFS = -60.0
 

@@ -142,16 +142,12 @@ class Talk:
             Broken: an error came that was not awaited, or nothing in time.
             HungUp: the connection was closed.
         """
-        try:
-            async with asyncio.timeout(self.patience * 2):
-                while True:
-                    event = await self.hear()
-                    if self.kind(event) == kind and all(event.get(name) == value for name, value in fields.items()):
-                        return event
-                    if event["type"] == "error":
-                        raise Broken(f"awaiting {kind}, the server sent an error: {_told(event)}")
-        except TimeoutError:
-            raise Broken(f"{kind} did not come within {self.patience * 2:g} s; last came {self._latest()}") from None
+        while True:
+            event = await self.hear()
+            if self.kind(event) == kind and all(event.get(name) == value for name, value in fields.items()):
+                return event
+            if event["type"] == "error":
+                raise Broken(f"awaiting {kind}, the server sent an error: {_told(event)}")
 
     async def quiet(self, seconds: float) -> list[str]:
         """Listen for a while and return the GA names of what came, without what may stand anywhere."""
