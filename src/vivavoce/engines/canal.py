@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -28,6 +29,9 @@ SLICE_MS = 200
 """Audio that comes in greater pieces is cut into these, so that sessions take turns."""
 BATCH = 16
 """Jobs whose results are delivered together: 2 ms of work when audio comes as it is spoken."""
+GATHER_SECONDS = 0.003
+"""Where many sessions are heard, work is begun no more often than this, and with all that came meanwhile: to wake a
+thread for each frame costs more than the frame.  Nobody waits where few are."""
 FRAME_SAMPLES = 512
 FRAME_BYTES = FRAME_SAMPLES * 2
 
@@ -158,8 +162,13 @@ class Canal:
         self._wake.set()
 
     def _run(self) -> None:
+        began = 0.0
         while self._is_open:
             self._wake.wait()
+            early = began + GATHER_SECONDS - time.monotonic()
+            if early > 0:
+                time.sleep(early)
+            began = time.monotonic()
             self._wake.clear()
             while self._waiting and self._is_open:
                 self._work()
