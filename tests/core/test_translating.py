@@ -57,6 +57,17 @@ def test_utterances_are_translated_one_after_another_in_the_order_in_which_they_
     assert play.said(2, "Dos.") == ["output ' Dos.' 3000"]
 
 
+def test_translations_are_told_apart_by_one_space_and_no_more() -> None:
+    play = Interpreter("es")
+    for number, (text, told) in enumerate(
+        (("Uno. ", "Uno. "), ("Dos.", "Dos."), ("Tres.", " Tres."), ("\n4", "\n4")), 1
+    ):
+        play.speak()
+        play.understood(number, "word")
+        assert play.said(number, text)[0].startswith(f"output {told!r} ")
+        play.answered(number)
+
+
 def test_the_translator_knows_what_was_said_before() -> None:
     play = Interpreter("es")
     for number in range(1, CONTEXT_UTTERANCES + 3):
@@ -258,6 +269,18 @@ def test_events_of_other_sessions_are_refused_with_those_of_this(kind: str) -> N
     assert play.client(kind, audio="") == ["error invalid_value type"]
     message = play.messages()[0]["error"]["message"]
     assert message.endswith("'session.update', 'session.input_audio_buffer.append', and 'session.close'.")
+
+
+def test_audio_that_comes_faster_than_it_can_be_heard_ends_the_session() -> None:
+    play = Interpreter("es", limits=Limits(buffer_bytes=480_000))
+    assert play.append(10_000) == ["Listen 0+480000 detect"]
+    assert play.append(20) == ["error input_audio_buffer_full audio",
+                               "Close 4000 invalid_request_error.input_audio_buffer_full"]  # fmt: skip
+    patient = Interpreter("es", limits=Limits(buffer_bytes=480_000))
+    for _ in range(3):
+        patient.append(9984)
+        patient.judge(0.0, 312)
+    assert not patient.session.is_closed
 
 
 def test_broken_audio_is_a_mistake_of_that_event() -> None:

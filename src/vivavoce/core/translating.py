@@ -88,7 +88,8 @@ class TranslationSession:
         """What is being translated, with the id of its prompt."""
         self._context: deque[tuple[str, str]] = deque(maxlen=CONTEXT_UTTERANCES)
         """What was said of late, with its translation."""
-        self._has_spoken = False
+        self._last_said = ""
+        """The last delta of a translation."""
         self._has_asked_for_language = False
         self._closes_by: float | None = None
         """Session time at which it ends in any case; None unless it is closing."""
@@ -178,6 +179,9 @@ class TranslationSession:
         return out + self._denoise() if before.noise_reduction != self.settings.noise_reduction else out
 
     def _append(self, event: ev.InputAudioBufferAppend, now: float) -> list[Effect]:
+        if self._utterances.unheard_bytes + len(event.audio) > self.limits.buffer_bytes:
+            text = f"More than {self.limits.buffer_bytes} bytes of audio wait to be heard; send it no faster than that."
+            return self.close(now, ProtocolError("input_audio_buffer_full", text, "audio", event_id=event.event_id))
         if self._closes_by is not None:
             return []  # it was on its way when the client said that it was done
         if self.settings.output_language:
@@ -225,10 +229,11 @@ class TranslationSession:
         out: list[Effect] = []
         if report.text:
             # Deltas are put together as they are, so whatever separates utterances has to be in them.
-            begins = self._has_spoken and not active.text and self.settings.output_language not in SPACELESS
+            begins = self._last_said and not active.text and self.settings.output_language not in SPACELESS
+            is_apart = self._last_said[-1:].isspace() or report.text[0].isspace()
             active.text += report.text
-            self._has_spoken = True
-            delta = " " + report.text if begins else report.text
+            self._last_said = report.text
+            delta = " " + report.text if begins and not is_apart else report.text
             out.append(Send(ev.OutputTranscriptDelta(self._event(), delta, active.source.elapsed_ms)))
         if report.audio:
             out.append(Send(ev.OutputAudioDelta(self._event(), report.audio, active.source.elapsed_ms)))

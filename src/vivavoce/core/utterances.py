@@ -82,6 +82,11 @@ class Utterances:
         """How many utterances can be taken."""
         return len(self._understood)
 
+    @property
+    def unheard_bytes(self) -> int:
+        """How much audio was given to the ears that they have said nothing of yet."""
+        return PCM_24K.bytes_for_ticks(max(0, self._buffer.end - self._heard_to))
+
     def append(self, audio: bytes) -> list[Effect]:
         """Hear more."""
         at = self._buffer.end
