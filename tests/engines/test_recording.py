@@ -80,6 +80,14 @@ async def test_speech_without_a_pause_is_cut_where_the_voice_was_weakest() -> No
     assert [stretch.start_ms for stretch in found] == [0, 22_400]
 
 
+async def test_long_speech_is_cut_at_a_breath() -> None:
+    hearing = LoudHearing()
+    found = await written(hearing, 0, 6_400, 320, 6_400, 320, 6_400, 2000)
+    # The first breath comes before there is enough; at the second, its third frame is the last of the first stretch.
+    assert [ms for ms, _ in hearing.recognised] == [13_120 + 3 * 32, 7 * 32 + 6_400 + 16 * 32]
+    assert [stretch.start_ms for stretch in found] == [0, 13_216 + 200]  # the words of these ears last 100 ms
+
+
 async def test_pauses_are_as_long_as_one_says() -> None:
     hearing = LoudHearing()
     await written(hearing, 500, 500, 1000, 500, 500, detection=ServerVad(silence_duration_ms=1500))

@@ -27,8 +27,13 @@ RATE_HZ = PCM_16K.rate
 _FRAME_TICKS = 32 * TICKS_PER_MS
 _AHEAD_TICKS = 2_000 * TICKS_PER_MS
 """Audio that the ears may be behind: enough that their thread never starves."""
-_OWED = 4
-"""Stretches that may wait for their words: enough to keep as many decoders busy."""
+_OWED = 2
+"""Stretches that may wait for their words while another is cut: each holds a decoder, which takes 90 MB."""
+_ENOUGH_TICKS = 10_000 * TICKS_PER_MS
+_BREATH_FRAMES = 5
+_BREATH = 0.3
+"""Speech of 10 s may be cut at a breath as well, 160 ms in which hardly anybody can be heard to speak, so that whoever
+follows the text need not wait for the next pause."""
 _LONGEST_TICKS = 30_000 * TICKS_PER_MS
 _SHORTEST_TICKS = 15_000 * TICKS_PER_MS
 """Speech without a pause is cut after at most 30 s, where the voice was weakest after the first 15."""
@@ -100,6 +105,8 @@ class Recording:
         """Tick at which the stretch under way begins."""
         self._judged: deque[tuple[int, float]] = deque()
         """Ends of the frames of that stretch, and how likely they are speech."""
+        self._breath = 0
+        """Frames of late in which hardly anybody spoke."""
         self._cuts: deque[_Cut] = deque()
         self._made = 0
         self._failure: EngineError | None = None
@@ -167,6 +174,7 @@ class Recording:
         """Take in a judged frame, which may begin or end a stretch."""
         self._heard = heard.at
         self._judged.append((heard.at, heard.probability))
+        self._breath = self._breath + 1 if heard.probability < _BREATH else 0
         match self._turns.receive_frame(heard):
             case Started(start):
                 self._start = max(start, self._from)
@@ -175,9 +183,15 @@ class Recording:
         if self._start is None:
             self._forget(heard.at - self._keep_ticks)
         elif heard.at - self._start >= _LONGEST_TICKS:
-            weakest = min((p, at) for at, p in self._judged if at >= self._start + _SHORTEST_TICKS)[1]
-            self._cut(weakest)
-            self._start = weakest
+            self._divide(min((p, at) for at, p in self._judged if at >= self._start + _SHORTEST_TICKS)[1])
+        elif heard.at - self._start >= _ENOUGH_TICKS and self._breath >= _BREATH_FRAMES:
+            self._divide(heard.at - _BREATH_FRAMES // 2 * _FRAME_TICKS)
+
+    def _divide(self, tick: int) -> None:
+        """Cut a stretch that goes on."""
+        self._cut(tick)
+        self._start = tick
+        self._breath = 0
 
     def _cut(self, end: int) -> None:
         """Have the stretch under way recognised up to `end`."""
