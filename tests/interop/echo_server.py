@@ -46,6 +46,7 @@ class Switchboard:
     """Gives every leg an echo."""
 
     missing = ()
+    ledger = None
     engines: Any = None  # what works without a socket is not asked of it
 
     def describe(self) -> str:

@@ -351,7 +351,7 @@ async def test_a_call_writes_its_journal_and_the_journal_replays(tmp_path: Path)
         desk.call.receive_frame(b"\xff\xfe")
     seen = replay(tmp_path / f"{desk.call.session_id}.jsonl")
     assert seen.difference is None
-    assert seen.inputs == 1 + 1 + 1 + 1 + 10 + 1
+    assert seen.inputs == 1 + 1 + 1 + 1 + 10 + 1 + 1, "and that the client was gone"
 
 
 async def test_a_bug_is_in_the_journal_with_the_input_that_met_it(

@@ -119,4 +119,4 @@ async def test_a_journal_of_a_call_with_secrets_has_none_and_replays(tmp_path: P
     assert len(desk.toolbox.listed) == 2
     assert "geheim" not in path.read_text(encoding="utf-8")
     seen = replay(path)
-    assert (seen.difference, seen.inputs) == (None, 11)
+    assert (seen.difference, seen.inputs) == (None, 12)

@@ -66,7 +66,7 @@ class Prompting:
 
     def verbatim(self, response: Response, words: str, settings: Settings, now: float) -> Prompt:
         """Return the prompt of a response that is to say just these words."""
-        prompt = prompt_of(response, self._session_id, settings.model, (), Offer(), now)
+        prompt = prompt_of(response, self._session_id, settings.model, (), Offer(choice="none"), now)
         return msgspec.structs.replace(prompt, verbatim=words)
 
     def _entries(self, context: tuple[Entry | str, ...]) -> list[Entry]:

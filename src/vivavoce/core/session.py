@@ -22,7 +22,7 @@ from . import events as ev
 from .accounts import Accounts
 from .answering import Answering
 from .conversation import Conversation, duplicate, in_format
-from .effects import Close, Effect, Expect, Send
+from .effects import Charge, Close, Effect, Expect, Restore, Send
 from .errors import ProtocolError
 from .idling import Idling
 from .items import FunctionCall, ItemReference, McpApprovalResponse, Message
@@ -204,6 +204,13 @@ class Session:
         self._is_closed = True
         out.append(Close(code, reason or f"{error.type}.{error.code}"))
         return out
+
+    def hang_up(self, now: float) -> list[Effect]:
+        """Learn that the client is gone: what was used by then is charged, and that is all that is left to do."""
+        if self._is_closed:
+            return []
+        self._is_closed = True
+        return [end for end in self._answering.cancel_all(self.settings, now) if isinstance(end, Charge)]
 
     # -------------------------------------------------------------------------------------------- client events
 

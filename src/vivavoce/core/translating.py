@@ -16,6 +16,7 @@ from typing import ClassVar
 import msgspec
 
 from . import events as ev
+from .accounts import Accounts
 from .effects import Abandon, Answer, Close, Denoise, Effect, Expect, Prompt, Send
 from .errors import ProtocolError
 from .formats import PCM_24K
@@ -82,6 +83,8 @@ class TranslationSession:
         self._new_id = new_id
         self._expires_at = int(created_unix + limits.session_seconds)
         self._lifetime = Lifetime(limits)
+        self.accounts = Accounts(service)
+        """What it has cost."""
         self._utterances = Utterances(new_id)
         self._utterances.tells = settings.transcription is not None
         self._active: tuple[str, _Translation] | None = None
@@ -158,9 +161,16 @@ class TranslationSession:
 
     def close(self, now: float, error: ProtocolError, code: int = 4000, reason: str = "") -> list[Effect]:
         """End the session for a reason that the client is told."""
-        out = self._refuse(error) + self._give_up()
+        out = self._refuse(error) + self._give_up() + self.accounts.settle(self.settings.model)
         self._is_closed = True
         return [*out, Close(code, reason or f"{error.type}.{error.code}")]
+
+    def hang_up(self, now: float) -> list[Effect]:
+        """Learn that the client is gone: what was used by then is charged, and that is all that is left to do."""
+        if self._is_closed:
+            return []
+        self._is_closed = True
+        return self.accounts.settle(self.settings.model)
 
     # -------------------------------------------------------------------------------------------- client events
 
@@ -185,7 +195,7 @@ class TranslationSession:
         if self._closes_by is not None:
             return []  # it was on its way when the client said that it was done
         if self.settings.output_language:
-            return self._utterances.append(event.audio)
+            return self._utterances.append(event.audio) + self._charge(len(event.audio), now)
         if self._has_asked_for_language:
             return []  # clients append fifty times a second: telling them once is enough
         self._has_asked_for_language = True
@@ -194,6 +204,12 @@ class TranslationSession:
             f"Missing required parameter: '{_LANGUAGE}'. Audio is not heard until it is set.",
             _LANGUAGE,
         )
+
+    def _charge(self, audio_bytes: int, now: float) -> list[Effect]:
+        """Charge the audio that is given to the translator, and end when there is no money for more."""
+        out = self.accounts.hear(audio_bytes / PCM_24K.bytes_per_ms / 1000, self.settings.model)
+        fault = self.accounts.fault
+        return out if fault is None else out + self.close(now, fault)
 
     def _finish(self, event: ev.SessionClose, now: float) -> list[Effect]:
         if self._closes_by is not None:
@@ -317,6 +333,7 @@ class TranslationSession:
 
     def _end(self, out: list[Effect]) -> list[Effect]:
         self._is_closed = True
+        out += self.accounts.settle(self.settings.model)
         return [*out, Send(ev.SessionClosed(self._event())), Close(1000, "")]
 
     def _denoise(self) -> list[Effect]:

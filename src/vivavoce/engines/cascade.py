@@ -64,7 +64,8 @@ class Cascade:
             # What cannot be read aloud is of no use to somebody who listens.
             prompt = msgspec.structs.replace(prompt, instructions=self._tts.scripts.get(prompt.translate_to, ""))
         script = _Script(prompt, self._tts)
-        async with aclosing(self._llm.answer(prompt)) as thoughts, aclosing(_read_ahead(thoughts)) as ahead:
+        source = _recited(prompt.verbatim) if prompt.verbatim else self._llm.answer(prompt)
+        async with aclosing(source) as thoughts, aclosing(_read_ahead(thoughts)) as ahead:
             async for thought in ahead:
                 async with aclosing(script.perform(thought)) as reports:
                     async for report in reports:
@@ -72,6 +73,12 @@ class Cascade:
                 if isinstance(thought, Stopped):
                     return
         raise EngineError("The language model ended without finishing its answer.", "llm_cut_off")
+
+
+async def _recited(text: str) -> AsyncGenerator[Thought, None]:
+    """Think of nothing but a given text."""
+    yield Wrote(text)
+    yield Stopped()
 
 
 class _Script:

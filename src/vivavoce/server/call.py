@@ -22,6 +22,7 @@ from ..core.effects import (
     Abandon,
     Answer,
     CallTool,
+    Charge,
     ClearPlayout,
     Close,
     Conclude,
@@ -41,7 +42,7 @@ from ..core.effects import (
 )
 from ..core.errors import EngineError
 from ..core.limits import Limits
-from ..core.reports import Answered, Broke, Report
+from ..core.reports import Answered, Broke, Exhausted, Report
 from ..core.service import DEFAULT_SERVICE, Service
 from ..core.sessions import session_of
 from ..core.settings import Settings
@@ -67,6 +68,8 @@ class Terms(msgspec.Struct, frozen=True):
     service: Service = DEFAULT_SERVICE
     safety_identifier: str = ""
     """What the application calls its user by, for the journal; empty for nothing."""
+    key_id: str = ""
+    """What tells the key that pays from others, for the log; empty where there is none."""
 
 
 class Call:
@@ -84,6 +87,7 @@ class Call:
         unix_now: float,
         seed: str | None = None,
         toolbox: Toolbox | None = None,
+        charge: Callable[[float], None] = lambda usd: None,
     ) -> None:
         """Make a call that has not started.
 
@@ -97,6 +101,7 @@ class Call:
             unix_now: the time of day, in unix seconds.
             seed: of its ids; None for a random one.
             toolbox: what remote tools are reached with; None where there are none.
+            charge: is told what was used, in US dollars.
         """
         ids = Ids(seed or new_seed())
         self._leg = leg
@@ -111,6 +116,8 @@ class Call:
         """Messages that came before the session began; None once it has."""
         self._pumps: dict[str, asyncio.Task[None]] = {}
         self._errands = Errands(toolbox, self._receive_report)
+        self._key_id = terms.key_id
+        self._charge = charge
         self._ended = asyncio.Event()
         self._due_sooner = asyncio.Event()
         """Set when the session's deadline has moved to before the moment that is waited for."""
@@ -157,6 +164,7 @@ class Call:
         finally:
             self._ended.set()
             self._ears.close()
+            self._settle()
             self._close_journal()
             if self._bug is not None:
                 _log.error("session %s failed", self._session.id, exc_info=self._bug)
@@ -173,6 +181,10 @@ class Call:
         except Exception as bug:  # noqa: BLE001 - the leg that calls this must not be taken down by our bug
             self._fail(bug)
 
+    def exhaust(self, message: str) -> None:
+        """Learn that the key that pays has no money left; the message is for the developer of the client."""
+        self._receive_report(Exhausted(message))
+
     def leg_closed(self, code: int, reason: str) -> None:
         """Learn that the leg is gone."""
         self._ended.set()
@@ -186,6 +198,20 @@ class Call:
         """End the call because of a bug in it."""
         self._bug = self._bug or bug
         self._ended.set()
+
+    def _settle(self) -> None:
+        """Charge what was used and not told to the end, and log what the session came to."""
+        now = self._now()
+        if self._bug is None and not self._session.is_closed:
+            try:
+                effects = step(self._session, self._dialect, Moment.GONE, now)
+                self._write_down(Moment.GONE, now, effects)
+                self._perform(effects)
+            except Exception as bug:  # noqa: BLE001 - told below
+                self._bug = bug
+        key, accounts = self._key_id or "none", self._session.accounts
+        told = (self._session.id, key, now, accounts.tokens, accounts.spent_usd)
+        _log.info("session %s of key %s ended after %.1f seconds, %d tokens, %.6f USD", *told)
 
     def _receive_report(self, report: Report) -> None:
         """Take a report from the ears, or of a remote tool."""
@@ -268,6 +294,8 @@ class Call:
                     self._errands.drop(effect.item_id)
                 case ClearPlayout() | Duck() | Restore():
                     pass  # a WebSocket's client plays the audio itself
+                case Charge():
+                    self._charge(effect.usd)
                 case Close():
                     self._leg.close(effect.code, effect.reason)
                     self._ended.set()

@@ -25,6 +25,7 @@ from ..config import Limits
 from ..legs import Leg, LegOwner
 from ..legs.websocket import WebSocketLeg
 from .admission import TRANSLATIONS, Admission, Connection, Refused, Request
+from .ledger import Ledger
 
 __all__ = ["REALTIME_PATHS", "Accept", "Gate", "HttpProtocol"]
 
@@ -53,6 +54,7 @@ class Gate:
         is_ready: Callable[[], bool],
         *,
         other_sockets: frozenset[str] = frozenset(),
+        ledger: Ledger | None = None,
     ) -> None:
         """Guard the way to `accept`.
 
@@ -62,12 +64,14 @@ class Gate:
             accept: makes the owner of each leg.
             is_ready: whether sessions can be served already.
             other_sockets: paths of the WebSockets that the ASGI application answers.
+            ledger: knows whether a key has money left; None where none needs any.
         """
         self.admission = admission
         self.limits = limits
         self.accept = accept
         self.is_ready = is_ready
         self.other_sockets = other_sockets
+        self.ledger = ledger
         self.legs: set[WebSocketLeg] = set()
         """The sockets that are connected."""
 
@@ -75,9 +79,11 @@ class Gate:
         """Let a Realtime socket in.
 
         Raises:
-            Refused: it may not come in, or too early.
+            Refused: it may not come in, or too early, or has no money left.
         """
         connection = self.admission.admit(request, len(self.legs))
+        if self.ledger is not None:
+            self.ledger.check(connection.key_id)
         if not self.is_ready():
             raise Refused(
                 503,

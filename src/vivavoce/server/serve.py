@@ -35,6 +35,7 @@ from .app import create_app, socket_paths
 from .client_secrets import ClientSecrets
 from .hybrid import Gate, HttpProtocol
 from .keyring import Keyring, kept_keyring
+from .ledger import Ledger
 from .rest.client_secrets import client_secrets_router
 from .rest.desk import Desk
 from .rest.routes import rest_router
@@ -60,6 +61,8 @@ class Switchboard(Protocol):
 
     engines: Engines
     """What all calls share."""
+    ledger: Ledger | None
+    """Where charges go; None for nowhere."""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -213,7 +216,12 @@ async def _run(
     app.include_router(rest_router(desk, admission))
     app.include_router(client_secrets_router(client_secrets, admission, desk, lambda: switchboard.service))
     gate = Gate(
-        admission, config.limits, switchboard.accept, lambda: not switchboard.missing, other_sockets=socket_paths(app)
+        admission,
+        config.limits,
+        switchboard.accept,
+        lambda: not switchboard.missing,
+        other_sockets=socket_paths(app),
+        ledger=switchboard.ledger,
     )
 
     async def ready() -> None:

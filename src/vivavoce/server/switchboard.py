@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ from ..config import Config
 from ..core import events as ev
 from ..core.errors import ConfigError, ProtocolError
 from ..core.limits import Limits
-from ..core.service import Service
+from ..core.service import DEFAULT_SERVICE, Service
 from ..core.settings import Settings, Transcription
 from ..dialects.choose import choose
 from ..engines.registry import Engines, configured
@@ -21,6 +22,8 @@ from ..legs import Leg, LegOwner
 from .admission import Connection
 from .call import Call, Terms
 from .ids import Ids, new_seed
+from .ledger import Ledger
+from .prices import load_rates
 
 DEFAULT_MODEL = "vivavoce"
 """The model of a connection that names none."""
@@ -29,18 +32,30 @@ DEFAULT_MODEL = "vivavoce"
 class Switchboard:
     """All calls of a process."""
 
-    def __init__(self, engines: Engines, limits: Limits, journal: Path | None) -> None:
+    def __init__(
+        self,
+        engines: Engines,
+        limits: Limits,
+        journal: Path | None,
+        service: Service = DEFAULT_SERVICE,
+        ledger: Ledger | None = None,
+    ) -> None:
         """Connect legs to these engines.
 
         Args:
             engines: not yet ready.
             limits: what one session may take.
             journal: folder in which sessions are written down; None for nowhere.
+            service: on which terms sessions are held; what the engines can do is added.
+            ledger: where charges go; None for nowhere.
         """
         self.engines = engines
         """What all calls share."""
         self._limits = limits
         self._journal = journal
+        self._service = service
+        self.ledger = ledger
+        """Where charges go; None for nowhere."""
         self._runs: set[asyncio.Task[None]] = set()
         self._is_ready = False
 
@@ -81,6 +96,7 @@ class Switchboard:
             self._journal,
             self.service,
             connection.safety_identifier,
+            connection.key_id,
         )
         call = Call(
             leg,
@@ -90,12 +106,22 @@ class Switchboard:
             terms,
             now=time.monotonic,
             unix_now=time.time(),
+            charge=functools.partial(self._charge, connection.key_id),
             toolbox=self.engines.open_toolbox() if self.engines.open_toolbox else None,
         )
-        run = asyncio.get_running_loop().create_task(call.run())
+        loop = asyncio.get_running_loop()
+        run = loop.create_task(call.run())
         self._runs.add(run)
         run.add_done_callback(self._runs.discard)
+        if self.ledger is not None:
+            # Soon, not now: the session whose charge it was is in the midst of what it has to do.
+            leave = self.ledger.enter(connection.key_id, lambda message: loop.call_soon(call.exhaust, message))
+            run.add_done_callback(lambda _: leave())
         return call
+
+    def _charge(self, key_id: str, usd: float) -> None:
+        if self.ledger is not None:
+            self.ledger.charge(key_id, usd)
 
     @property
     def service(self) -> Service:
@@ -103,7 +129,7 @@ class Switchboard:
         languages = self.engines.hearing.languages
         calls_mcp = self.engines.open_toolbox is not None
         abilities = msgspec.structs.replace(self.engines.brain.abilities, languages=languages, calls_mcp=calls_mcp)
-        return Service(abilities=abilities)
+        return msgspec.structs.replace(self._service, abilities=abilities)
 
     async def close(self) -> None:
         """End all calls and free the engines."""
@@ -165,9 +191,16 @@ def build(config: Config) -> Switchboard:
     """Return the switchboard that an operator's settings ask for.
 
     Raises:
-        ConfigError: the folder for journals cannot be written to.
+        ConfigError: the folder for journals cannot be written to, or the prices cannot be read.
     """
-    return Switchboard(configured(config), config.session, _journal_folder(config.journal))
+    money = config.money
+    service = Service(
+        rates=load_rates(money.prices),
+        budget_usd=money.session_budget_usd or None,
+        parting_words=money.parting_words,
+    )
+    ledger = Ledger(money.key_budget_usd, time.time)
+    return Switchboard(configured(config), config.session, _journal_folder(config.journal), service, ledger)
 
 
 def _journal_folder(name: str) -> Path | None:
