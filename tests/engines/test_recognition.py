@@ -212,3 +212,20 @@ async def test_a_pause_that_is_over_before_it_was_judged_is_not_told() -> None:
         ears.conclude("a", at)
         await listener.result("a")
     assert {r.turn_over for r in listener.reports if isinstance(r, Overheard)} == {0.0, 0.7}
+
+
+@pytest.mark.parametrize(
+    ("delay", "behind"), [("minimal", 0), ("low", 1), ("", 2), ("medium", 2), ("high", 3), ("xhigh", 6)]
+)
+async def test_words_count_as_stable_as_late_as_the_client_has_patience_for(delay: str, behind: int) -> None:
+    listener = Listener()
+    async with hearing(CountingAsr()) as shared:
+        ears = shared.open(listener)
+        ears.transcribe("a", 0, NO_WORDS, delay)
+        end = speak(ears, tone(2400, PCM_16K), 0, PCM_16K, step=3200, detect=False)
+        await listener.wait(lambda report: isinstance(report, Overheard) and len(report.stable.split()) > 5)
+        ears.conclude("a", end)
+        await listener.result("a")
+    # The decoder has a word more for every 200 ms, and is looked at about every 128 ms here.
+    told = [(len(r.text.split()), len(r.stable.split())) for r in listener.reports if isinstance(r, Overheard)]
+    assert max(text - stable for text, stable in told if stable > 1) == behind
