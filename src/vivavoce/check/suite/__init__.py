@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 
 MODULES = (
-    "handshake", "session", "updates", "events", "items", "input", "responses", "cancelling", "tools", "remote_tools",
-    "truncation", "turns", "transcription", "transcribing", "translation", "secrets", "beta",
+    "handshake", "session", "updates", "events", "items", "input", "responses", "out_of_band", "cancelling", "tools",
+    "remote_tools", "truncation", "turns", "transcription", "transcribing", "translation", "secrets", "beta",
 )  # fmt: skip
 """The modules, in the order in which their cases are told."""
 
