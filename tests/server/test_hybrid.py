@@ -23,6 +23,7 @@ from vivavoce.server.admission import Admission, Connection
 from vivavoce.server.app import create_app, socket_paths
 from vivavoce.server.client_secrets import Grant
 from vivavoce.server.hybrid import REALTIME_PATHS, Gate, HttpProtocol
+from vivavoce.server.ledger import Ledger
 
 LIMITS = Limits()
 UPGRADE = (
@@ -52,13 +53,15 @@ class Echo:
 class Server:
     """The protocol of one connection after another, without sockets."""
 
-    def __init__(self, access: Access, *, max_sessions: int, is_ready: bool) -> None:
+    def __init__(self, access: Access, *, max_sessions: int, is_ready: bool, ledger: Ledger | None = None) -> None:
         self.owners: list[Echo] = []
         self.state = ServerState()
         admission = Admission(access, max_sessions, {"ek_one": GRANT}.get)
         app = create_app(access, admission, lambda: () if is_ready else ("ears",))
         self._add_socket(app)
-        self.gate = Gate(admission, LIMITS, self.accept, lambda: is_ready, other_sockets=socket_paths(app))
+        self.gate = Gate(
+            admission, LIMITS, self.accept, lambda: is_ready, other_sockets=socket_paths(app), ledger=ledger
+        )
         self.config = uvicorn.Config(
             app,
             http=functools.partial(HttpProtocol, self.gate),  # type: ignore[arg-type]
@@ -94,9 +97,11 @@ def serving(
     *,
     max_sessions: int = 9,
     is_ready: bool = True,
+    ledger: Ledger | None = None,
 ) -> None:
     async def main(loop: ClockLoop) -> None:
-        await test(Server(access or Access(), max_sessions=max_sessions, is_ready=is_ready), loop)
+        server = Server(access or Access(), max_sessions=max_sessions, is_ready=is_ready, ledger=ledger)
+        await test(server, loop)
 
     run(main)
 
@@ -344,6 +349,27 @@ def test_a_full_server_says_when_to_come_again() -> None:
         assert head_of(third)[0].startswith("HTTP/1.1 101 ")
 
     serving(test, max_sessions=1)
+
+
+def test_a_key_without_money_is_refused_before_the_upgrade() -> None:
+    ledger = Ledger(1.0, lambda: 86_400.0)
+
+    async def test(server: Server, loop: ClockLoop) -> None:
+        for key, expected in (("sk-one", 101), ("sk-two", 429)):
+            transport = server.connect()
+            transport.feed(upgrade(headers=f"Authorization: Bearer {key}\r\n"))
+            if expected == 101:
+                assert head_of(transport)[0].startswith("HTTP/1.1 101 ")
+                ledger.charge(server.owners[0].connection.key_id, 0.5)
+                continue
+            ledger.charge(hashlib.sha256(key.encode()).hexdigest()[:8], 1.0)
+            again = server.connect()
+            again.feed(upgrade(headers=f"Authorization: Bearer {key}\r\n"))
+            status, headers, body = response_of(again)
+            assert (status, headers["retry-after"]) == (429, "86400")
+            assert (body["error"]["type"], body["error"]["code"]) == ("insufficient_quota", "insufficient_quota")
+
+    serving(test, Access(api_keys=(Secret("sk-one"), Secret("sk-two"))), ledger=ledger)
 
 
 def test_a_server_that_still_loads_says_so() -> None:

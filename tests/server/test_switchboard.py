@@ -1,21 +1,26 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from callers import StringBrain, StringEars, StringLeg, settle
+from vivavoce.config import load
+from vivavoce.core import reports as rp
 from vivavoce.core.limits import Limits
-from vivavoce.core.service import Abilities
+from vivavoce.core.service import DEFAULT_SERVICE, Abilities, Rate, Service
 from vivavoce.core.settings import Settings, Tool, Transcription
 from vivavoce.engines.registry import Engines
 from vivavoce.server.admission import Connection
 from vivavoce.server.client_secrets import Grant
-from vivavoce.server.switchboard import Switchboard
+from vivavoce.server.ledger import Ledger
+from vivavoce.server.switchboard import Switchboard, build
 
 ASKED = Connection(
     path="/v1/realtime", query={}, headers={}, subprotocols=(), key_id="", peer="192.0.2.1:1", dialect_hint=""
@@ -37,10 +42,15 @@ class Hearing:
 
 
 @asynccontextmanager
-async def board(journal: Path | None = None, brain: StringBrain | None = None) -> AsyncIterator[Switchboard]:
+async def board(
+    journal: Path | None = None,
+    brain: StringBrain | None = None,
+    service: Service = DEFAULT_SERVICE,
+    ledger: Ledger | None = None,
+) -> AsyncIterator[Switchboard]:
     """A switchboard whose engines do nothing."""
     engines = Engines(Hearing(), brain or StringBrain(), ("strings",))
-    switchboard = Switchboard(engines, Limits(), journal)
+    switchboard = Switchboard(engines, Limits(), journal, service, ledger)
     await switchboard.ready()
     try:
         yield switchboard
@@ -168,3 +178,95 @@ async def test_sessions_know_which_languages_are_understood() -> None:
         update = {"type": "realtime", "audio": {"input": {"transcription": {"model": "whisper-1", "language": "de"}}}}
         call.receive_frame(msgspec.json.encode({"type": "session.update", "session": update}))
     assert leg.sent[-1]["error"]["param"] == "session.audio.input.transcription.language"
+
+
+# -------------------------------------------------------------------------------------------------------- money
+
+COSTLY = Service(rates={"vivavoce": Rate(text_out=1000.0)}, parting_words="Goodbye.")
+
+
+async def answered(owner: Any, brain: StringBrain, text: str = "Good") -> None:
+    """Have a client ask for an answer in writing, and get it."""
+    owner.receive_frame(b'{"type":"response.create","response":{"output_modalities":["text"]}}')
+    await settle()
+    await say(brain, text)
+
+
+async def say(brain: StringBrain, text: str) -> None:
+    response = brain.prompts[-1].response_id
+    brain.say(rp.Said(response, text))
+    brain.say(rp.Answered(response))
+    await settle()
+
+
+async def test_what_a_session_used_is_charged_to_its_key_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "vivavoce.call")
+    ledger, brain, leg = Ledger(0.0, lambda: 0.0), StringBrain(), StringLeg()
+    async with board(None, brain, COSTLY, ledger) as switchboard:
+        owner = switchboard.accept(msgspec.structs.replace(ASKED, key_id="0a1b2c3d"), leg)
+        await settle()
+        await answered(owner, brain)
+        assert ledger.spent_usd("0a1b2c3d") == 0.001
+        owner.leg_closed(1000, "")
+        await settle()
+        assert ledger._open == {}
+    (record,) = caplog.records
+    session = leg.sent[0]["session"]["id"]
+    assert re.fullmatch(
+        rf"session {session} of key 0a1b2c3d ended after [0-9.]+ seconds, 1 tokens, 0\.001000 USD", record.getMessage()
+    )
+
+
+async def test_all_sessions_of_a_key_end_when_its_money_is_used_up() -> None:
+    ledger, brain = Ledger(0.001, lambda: 0.0), StringBrain()
+    legs = [StringLeg() for _ in range(3)]
+    async with board(None, brain, COSTLY, ledger) as switchboard:
+        owners = [
+            switchboard.accept(msgspec.structs.replace(ASKED, key_id=key), leg)
+            for key, leg in zip(("ann", "ann", "bob"), legs, strict=True)
+        ]
+        await settle()
+        await answered(owners[0], brain)
+        assert [prompt.verbatim for prompt in brain.prompts] == ["", "Goodbye.", "Goodbye."]
+        for prompt in brain.prompts[1:]:
+            brain.say(rp.Said(prompt.response_id, "Goodbye."))
+            brain.say(rp.Answered(prompt.response_id))
+        await settle()
+        ending = (4000, "insufficient_quota.insufficient_quota")
+        assert [leg.closed for leg in legs] == [ending, ending, None]
+        error = next(message for message in legs[1].sent if message["type"] == "error")["error"]
+        assert (error["type"], error["code"]) == ("insufficient_quota", "insufficient_quota")
+        assert "begins anew at midnight (UTC)" in error["message"]
+
+
+async def test_a_client_that_hangs_up_pays_for_what_was_under_way() -> None:
+    ledger, brain = Ledger(0.0, lambda: 0.0), StringBrain()
+    async with board(None, brain, COSTLY, ledger) as switchboard:
+        owner = switchboard.accept(ASKED, StringLeg())
+        await settle()
+        owner.receive_frame(b'{"type":"response.create"}')
+        await settle()
+        brain.say(rp.Said(brain.prompts[-1].response_id, "Good"))
+        await settle()
+        owner.leg_closed(1006, "")
+        await settle()
+        assert ledger.spent_usd("") == 0.001
+
+
+def test_the_operators_money_becomes_the_terms_of_sessions(tmp_path: Path) -> None:
+    prices = tmp_path / "prices.toml"
+    prices.write_text("usual = false\n[vivavoce]\nminute = 1\n", encoding="utf-8")
+    environ = {
+        "HOME": str(tmp_path),
+        "VIVAVOCE_PRICES": str(prices),
+        "VIVAVOCE_SESSION_BUDGET_USD": "2",
+        "VIVAVOCE_KEY_BUDGET_USD": "3",
+        "VIVAVOCE_PARTING_WORDS": "Adieu.",
+    }
+    switchboard = build(load(environ))
+    service = switchboard.service
+    assert service.rates == {"vivavoce": Rate(minute=1.0)}
+    assert (service.budget_usd, service.parting_words) == (2.0, "Adieu.")
+    assert switchboard.ledger is not None
+    assert "$3" in switchboard.ledger.message
+    assert build(load({"HOME": str(tmp_path)})).service.budget_usd is None

@@ -5,48 +5,30 @@ Local engines and other people's servers have no price here, so their cost is no
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
-import msgspec
+from ..core.service import Rate
+from ..server.prices import usual_rates
 
 
-class Price(msgspec.Struct, frozen=True):
-    """US dollars for a million tokens of each kind."""
-
-    text_in: float
-    text_cached: float
-    text_out: float
-    audio_in: float
-    audio_cached: float
-    audio_out: float
-
-
-_FULL_2 = Price(4.0, 0.40, 24.0, 32.0, 0.40, 64.0)
-_FULL = Price(4.0, 0.40, 16.0, 32.0, 0.40, 64.0)
-_MINI = Price(0.60, 0.06, 2.40, 10.0, 0.30, 20.0)
-_PRICES = {
-    "gpt-realtime-2.1-mini": _MINI,
-    "gpt-realtime-mini": _MINI,
-    "gpt-realtime-2.1": _FULL_2,
-    "gpt-realtime-2": _FULL_2,
-    "gpt-realtime-1.5": _FULL,
-    "gpt-realtime": _FULL,
-    "gpt-4o-mini-realtime-preview": Price(0.60, 0.30, 2.40, 10.0, 0.30, 20.0),
-}
-
-
-def price_of(host: str, model: str) -> Price | None:
+def price_of(host: str, model: str) -> Rate | None:
     """Return the price of a model at a host, None when it is not known; dated versions cost what the model costs."""
     if host != "openai.com" and not host.endswith(".openai.com"):
         return None
-    for name, price in _PRICES.items():
+    for name, price in _rates().items():
         if re.fullmatch(rf"{re.escape(name)}(-\d{{4}}-\d\d-\d\d)?", model):
             return price
     return None
 
 
-def cost_usd(usage: dict[str, Any], price: Price) -> float:
+@functools.cache
+def _rates() -> dict[str, Rate]:
+    return usual_rates()
+
+
+def cost_usd(usage: dict[str, Any], price: Rate) -> float:
     """Return what one response's `usage` comes to, in US dollars."""
     given, made = _object(usage, "input_token_details"), _object(usage, "output_token_details")
     cached = _object(given, "cached_tokens_details")
