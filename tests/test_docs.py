@@ -107,6 +107,13 @@ def shown_by() -> Iterator[tuple[str, str]]:
                 yield row[0], reference
 
 
+@functools.cache
+def functions(path: str) -> set[str]:
+    """The functions of a file of tests."""
+    tree = ast.parse((TESTS / path).read_text(encoding="utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
 def test_whatever_shows_a_row_exists() -> None:
     suite.load()
     for name, reference in shown_by():
@@ -114,9 +121,7 @@ def test_whatever_shows_a_row_exists() -> None:
         if not is_test:
             assert reference in cases.CASES, f"{name}: there is no case {reference}"
             continue
-        tree = ast.parse((TESTS / path).read_text(encoding="utf-8"))
-        defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
-        assert function in defined, f"{name}: there is no {reference}"
+        assert function in functions(path), f"{name}: there is no {reference}"
 
 
 def test_every_row_is_shown_by_something() -> None:
