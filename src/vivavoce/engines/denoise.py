@@ -39,7 +39,6 @@ _STUCK = 0.99
 # How the speech is estimated.
 _DIRECTED = 0.96
 """Weight of the last hop's estimate: less of it makes tones of noise, more of it smears onsets."""
-_LEAST_RATIO = 10**-1.5
 
 
 class Denoising(msgspec.Struct, frozen=True):
@@ -59,19 +58,18 @@ class Denoising(msgspec.Struct, frozen=True):
 class _Mode(msgspec.Struct, frozen=True):
     """What distinguishes one mode from the other."""
 
-    floor: float
-    """The least gain of a band."""
-    excess: float
-    """Factor by which the noise is taken to be more than was measured."""
-    loudness: float
-    """Root mean square that speech is brought to; 0 to leave its level alone."""
+    least_ratio: float
+    """The least signal to noise ratio that a band is taken to have, which is also the least power that it keeps."""
+    loudness: tuple[float, float] | None
+    """Root mean squares between which speech is brought; None to leave its level alone.  Within them it stays too: the
+    recogniser follows a steady level by itself, and takes a change for one of the sound."""
 
 
 _MODES = {
-    # A microphone before the mouth: a little noise is left, which hides what the gain does to it.
-    "near_field": _Mode(floor=0.1, excess=1.0, loudness=0.0),
-    # One across the room: more noise, and speech at any level.
-    "far_field": _Mode(floor=0.06, excess=1.3, loudness=2_000.0),
+    # A microphone before the mouth: 15 dB are taken, and the noise that is left hides what the gain does to it.
+    "near_field": _Mode(least_ratio=10**-1.5, loudness=None),
+    # One across the room: 20 dB, and speech comes at any level.
+    "far_field": _Mode(least_ratio=10**-2.0, loudness=(1_000.0, 8_000.0)),
 }
 _MOST_GAIN = 16.0
 """Of the gain control: 24 dB."""
@@ -79,6 +77,8 @@ _GAIN_PACE = 0.03
 """Share of the way to the wanted gain that is gone in a hop: half of it in a third of a second."""
 _LOUD_RATIO = 4.0
 """A hop tells the level of speech when it is so many times stronger than the noise."""
+_LOUD_HOPS = 20
+"""Such hops (a third of a second) that have to be heard before the level is believed."""
 _LEVEL_RISES, _LEVEL_FALLS = 0.1, 0.01
 """Shares of a hop's power that enter the level: the loud parts of speech make it."""
 
@@ -96,6 +96,8 @@ class Denoiser:
         self._presence: _Floats = np.zeros(HOP_SAMPLES + 1)
         """How constantly each band has seemed to hold speech."""
         self._level = 0.0
+        """The power of speech where it is loud."""
+        self._loud_hops = 0
         self._gain = 1.0
         self._begin()
 
@@ -168,15 +170,14 @@ class Denoiser:
         """Return the gain of each band for a hop of such powers."""
         mode = _MODES[self._denoising.mode or "near_field"]
         noise = self._noise = self._followed(power, is_noise)
-        noise = noise * mode.excess
-        before = self._speech if self._speech is not None else noise * _LEAST_RATIO
+        before = self._speech if self._speech is not None else noise * mode.least_ratio
         ratio = (_DIRECTED * before + (1 - _DIRECTED) * np.maximum(power - noise, 0.0)) / noise
-        ratio = np.maximum(ratio, _LEAST_RATIO)
+        ratio = np.maximum(ratio, mode.least_ratio)
         squared = ratio / (1.0 + ratio)
         self._speech = squared * power
-        gains: _Floats = np.maximum(np.sqrt(squared), mode.floor)
-        if mode.loudness:
-            gains *= self._controlled(mode, float(self._speech.sum()), float(noise.sum()))
+        gains: _Floats = np.sqrt(squared)
+        if mode.loudness is not None:
+            gains *= self._controlled(mode.loudness, float(self._speech.sum()), float(noise.sum()))
         return gains if self._denoising.strength >= 1.0 else gains**self._denoising.strength
 
     def _followed(self, power: _Floats, is_noise: bool) -> _Floats:
@@ -194,16 +195,17 @@ class Denoiser:
         now = speech * noise + (1.0 - speech) * power
         return np.maximum(_NOISE_KEPT * noise + (1 - _NOISE_KEPT) * now, _WEAKEST)
 
-    def _controlled(self, mode: _Mode, speech: float, noise: float) -> float:
-        """Return the gain that brings speech to its level."""
+    def _controlled(self, wanted: tuple[float, float], speech: float, noise: float) -> float:
+        """Return the gain that brings speech to a wanted level."""
         if speech > _LOUD_RATIO * noise:
             pace = _LEVEL_RISES if speech > self._level else _LEVEL_FALLS
-            self._level = speech if not self._level else self._level + pace * (speech - self._level)
-        if self._level:
+            self._level += pace * (speech - self._level)
+            self._loud_hops += 1
+        if self._loud_hops > _LOUD_HOPS:
             # The powers are those of one half of the spectrum, of a window of which half the power is left.
             loudness = (4 * self._level) ** 0.5 / WINDOW_SAMPLES
-            wanted = min(max(mode.loudness / loudness, 1.0 / _MOST_GAIN), _MOST_GAIN)
-            self._gain += _GAIN_PACE * (wanted - self._gain)
+            gain = min(max(loudness, wanted[0]), wanted[1]) / loudness
+            self._gain += _GAIN_PACE * (min(max(gain, 1.0 / _MOST_GAIN), _MOST_GAIN) - self._gain)
         return self._gain
 
 
