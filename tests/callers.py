@@ -80,6 +80,9 @@ class StringEars:
     def listen(self, audio: bytes, format: AudioFormat, at: int, detect: bool) -> None:  # noqa: A002
         self.told.append(("listen", audio, format, at, detect))
 
+    def expect_echo(self, audio: bytes, format: AudioFormat, at: int) -> None:  # noqa: A002
+        self.told.append(("expect_echo", audio, format, at))
+
     def denoise(self, mode: str | None, strength: float) -> None:
         self.told.append(("denoise", mode, strength))
 

@@ -28,6 +28,7 @@ DETECTIONS: list[Any] = [
     {"type": "server_vad", "interrupt_response": False, "silence_duration_ms": 100},
     {"type": "semantic_vad", "eagerness": "high"},
     {"type": "server_vad", "idle_timeout_ms": 5000, "silence_duration_ms": 100},
+    {"type": "server_vad", "interruption_mode": "adaptive", "silence_duration_ms": 64},
 ]
 GA_FORMATS = [{"type": "audio/pcm", "rate": r} for r in (8000, 16000, 24000)] + [{"type": "audio/pcmu"}]
 BETA_FORMATS = ["pcm16", "g711_ulaw", "g711_alaw"]
@@ -51,12 +52,14 @@ class World:
         )
         shop = McpServer("shop", "https://shop.example", never_ask=ToolFilter())
         settings = Settings(
-            turn_detection=ServerVad(idle_timeout_ms=self.random.choice([None, 5000])),
+            turn_detection=ServerVad(
+                idle_timeout_ms=self.random.choice([None, 5000]),
+                interruption_mode=self.random.choice([None, "adaptive"]),
+            ),
             mcp_servers=self.random.choice([(), (shop,)]),
         )
-        self.session = Session(
-            settings, new_id=Ids("T"), created_unix=1e9, limits=limits, service=Service(Abilities(calls_mcp=True))
-        )
+        service = Service(Abilities(calls_mcp=True), interruption_mode=self.random.choice(["vad", "adaptive"]))
+        self.session = Session(settings, new_id=Ids("T"), created_unix=1e9, limits=limits, service=service)
         self.now = 0.0
         self.sent: list[dict[str, Any]] = []
         self.effects: list[ef.Effect] = []
@@ -243,6 +246,19 @@ class World:
         for _ in range(self.random.choice([1, 3, 8])):
             if self.heard_to + VAD_FRAME_TICKS <= self.written_to:
                 self.heard_to += VAD_FRAME_TICKS
+                echo, claim = self.random.choice([0.0, 0.0, 0.9]), self.random.choice([None, 0.1, 0.9])
+                out += self.report(rp.Heard(self.heard_to, probability, echo, claim))
+        return out
+
+    def do_cough(self) -> Any:
+        """Make a short sound while a long answer plays."""
+        if not self.asked:
+            return []
+        out = self.report(rp.Said(self.asked[-1], "on and on ", bytes(96_000)))
+        out += self.client(type="input_audio_buffer.append", audio=base64.b64encode(bytes(48_000)).decode())
+        for probability in [0.99] * 4 + [0.01] * 21:
+            if self.heard_to + VAD_FRAME_TICKS <= self.written_to:
+                self.heard_to += VAD_FRAME_TICKS
                 out += self.report(rp.Heard(self.heard_to, probability))
         return out
 
@@ -250,7 +266,7 @@ class World:
         if not self.utterances:
             return []
         item_id = self.random.choice(list(self.utterances))
-        words = " ".join(["one two three"] * self.random.randint(0, 3))
+        words = self.random.choice(["", "yeah", "mm", "one two three", "one two three one two three"])
         return self.report(rp.Overheard(item_id, words, words[: self.random.choice([0, 3, 7])], self.random.random()))
 
     def do_transcribe(self) -> Any:
@@ -329,6 +345,6 @@ for _name, _weight in {
     "append": 8, "commit": 2, "clear": 1, "update": 2, "item": 3, "item_call": 2, "truncate": 2, "respond": 4,
     "cancel": 1, "nonsense": 1, "hear": 10, "overhear": 2, "transcribe": 5, "answer": 12, "play": 1,
     "approve": 1, "list": 3, "fetch": 4,
-    "wait": 4,
+    "wait": 4, "cough": 1,
 }.items():  # fmt: skip
     getattr(World, f"do_{_name}").weight = _weight

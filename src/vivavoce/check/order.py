@@ -284,6 +284,9 @@ KNOWN = (
         "conversation.created",
         "input_audio_buffer.cleared",
         "input_audio_buffer.dtmf_event_received",
+        # Extensions that a client has asked for.
+        "output_audio_buffer.ducked",
+        "output_audio_buffer.restored",
         "response.mcp_call.in_progress",
         "response.mcp_call.completed",
         "response.mcp_call.failed",

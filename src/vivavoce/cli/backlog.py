@@ -109,6 +109,10 @@ class _CountedEars:
             self._account.listened(at + format.ticks(len(audio)))
         self._ears.listen(audio, format, at, detect)
 
+    def expect_echo(self, audio: bytes, format: AudioFormat, at: int) -> None:  # noqa: A002 - the protocol's
+        """Pass on."""
+        self._ears.expect_echo(audio, format, at)
+
     def denoise(self, mode: str | None, strength: float) -> None:
         """Pass on."""
         self._ears.denoise(mode, strength)

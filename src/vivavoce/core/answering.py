@@ -17,7 +17,7 @@ from .context import TOO_LONG
 from .conversation import Conversation, Entry
 from .effects import Abandon, Answer, ClearPlayout, Discard, Effect, Send
 from .errors import ProtocolError
-from .items import McpApprovalResponse
+from .items import McpApprovalResponse, Message, OutputAudio
 from .playing import Playing
 from .prompting import Prompting
 from .remote import MAX_ROUNDS, RemoteCall, RemoteCalls
@@ -301,6 +301,26 @@ class Answering:
         """Take in what came of a remote tool's call; reports of calls that are over are ignored."""
         reply = next((reply for reply in self._replies.values() if reply.calls.has(report.item_id)), None)
         return [] if reply is None else self._go_on(reply, reply.calls.receive(report, now), settings, now)
+
+    def played_text(self, now: float) -> str:
+        """Return the words of the message that is playing, up to where it was at that time; empty in silence."""
+        item_id = self.playing.item_at(now)
+        if item_id is None:
+            return ""
+        main = self._replies.get(self._main or "")
+        if main is not None and main.response.is_speaking(item_id):
+            part = main.response.speaking
+        else:
+            item = self._conversation.find(item_id)
+            parts = item.content if isinstance(item, Message) else ()
+            part = next((part for part in parts if isinstance(part, OutputAudio)), None)
+        if part is None or not part.audio_ms:
+            return ""
+        played_ms = self.playing.heard_ms(item_id, now)
+        if part.words:
+            return part.transcript[: max((word.text_end for word in part.words if word.end_ms <= played_ms), default=0)]
+        # Voices that do not tell where their words end speak evenly enough for this.
+        return part.transcript[: len(part.transcript) * played_ms // part.audio_ms]
 
     # ------------------------------------------------------------------------------------------------ internals
 

@@ -147,8 +147,18 @@ class Abandon(msgspec.Struct, frozen=True):
     response_id: str
 
 
+class ExpectEcho(msgspec.Struct, frozen=True):
+    """The user is played this: tell in `Heard` how like it what is heard is, and whether somebody claims the turn."""
+
+    audio: bytes
+    """Whole samples."""
+    format: AudioFormat
+    at: int
+    """Tick of the audio clock at which its first sample is played, as far as can be told."""
+
+
 class Duck(msgspec.Struct, frozen=True):
-    """Play on at a low volume, on legs that play audio themselves: the user makes a sound."""
+    """Play on at a low volume until `Restore` or `ClearPlayout`, on legs that play audio: the user makes a sound."""
 
 
 class Restore(msgspec.Struct, frozen=True):
@@ -207,6 +217,7 @@ Effect = (
     | Expect
     | Answer
     | Abandon
+    | ExpectEcho
     | Duck
     | Restore
     | ClearPlayout

@@ -47,6 +47,10 @@ class Listening:
         self._transcripts = Transcripts(settings, conversation, new_id, languages)
         self._early: Transcribed | TranscriptionFailed | None = None
         """The result of the utterance under way, should it come before its commit."""
+        self._is_held = False
+        """Whether the client is not told of the utterance under way, which may be none."""
+        self._held_end: int | None = None
+        """Where the turn that is held ended; None while it goes on, or while there is none."""
 
     @property
     def is_hearing(self) -> bool:
@@ -97,12 +101,7 @@ class Listening:
         Raises:
             ProtocolError: there is too little.
         """
-        if self.buffer.pending_ms < COMMIT_MIN_MS:
-            raise ProtocolError(
-                "input_audio_buffer_commit_empty",
-                "Error committing input audio buffer: buffer too small. Expected at least "
-                f"{COMMIT_MIN_MS}ms of audio, but buffer only has {self.buffer.pending_ms:.2f}ms of audio.",
-            )
+        self.check_commit()
         end = self.buffer.end
         out: list[Effect] = []
         if self._utterance is None:
@@ -112,6 +111,15 @@ class Listening:
         if self._turns is not None:
             self._turns.reset(end)
         return out + self._end(end, now)
+
+    def check_commit(self) -> None:
+        """Raise `ProtocolError` when there is too little to be committed."""
+        if self.buffer.pending_ms < COMMIT_MIN_MS:
+            raise ProtocolError(
+                "input_audio_buffer_commit_empty",
+                "Error committing input audio buffer: buffer too small. Expected at least "
+                f"{COMMIT_MIN_MS}ms of audio, but buffer only has {self.buffer.pending_ms:.2f}ms of audio.",
+            )
 
     def clear(self) -> list[Effect]:
         """Forget the buffered audio and the turn under way."""
@@ -142,12 +150,21 @@ class Listening:
 
     # -------------------------------------------------------------------------------------------------- reports
 
-    def receive_frame(self, heard: Heard, now: float) -> list[Effect]:
-        """Take in a judged frame, which may begin or end a turn."""
+    def receive_frame(self, heard: Heard, now: float, *, holds: bool = False) -> list[Effect]:
+        """Take in a judged frame, which may begin or end a turn; with `holds`, one that begins is not told yet."""
         turns = self._turns
         if turns is None:
             return []
         match turns.receive_frame(heard):
+            case Started() if self._is_held:
+                self._held_end = None
+                return []
+            case Stopped(end) if self._is_held:
+                self._held_end = end
+                return []
+            case Started(start) if holds:
+                self._is_held = True
+                return [self._begin(self._new_id("item"), max(start, self.buffer.start), is_speech=True)]
             case Started(start):
                 start = max(start, self.buffer.start)
                 item_id = self._new_id("item")
@@ -156,7 +173,7 @@ class Listening:
             case Stopped(end) if self._utterance is not None:
                 stopped = ev.SpeechStopped(self._event(), end // TICKS_PER_MS, self._utterance[0])
                 return [Send(stopped), *self._end(end, now)]
-        if not turns.is_speaking:
+        if not turns.is_speaking and not self._is_held:
             self.buffer.trim(heard.at - self._prefix_ticks - ONSET_TICKS)
         return []
 
@@ -166,6 +183,8 @@ class Listening:
             return []
         if self._turns is not None:
             self._turns.receive_words(words)
+        if self._is_held:
+            return []
         return self._transcripts.receive_words(words)
 
     def receive_text(self, report: Transcribed | TranscriptionFailed) -> list[Effect]:
@@ -174,6 +193,36 @@ class Listening:
             self._early = report
             return []
         return self._transcripts.receive_text(report)
+
+    # ---------------------------------------------------------------------------------------- what is held back
+
+    @property
+    def is_held(self) -> bool:
+        """Whether there is a turn under way that the client is not told of."""
+        return self._is_held
+
+    def is_held_as(self, item_id: str) -> bool:
+        """Return whether that is the id of the turn held back."""
+        return self._is_held and self.is_promised(item_id)
+
+    def take_held(self, now: float, *, commits: bool = True) -> list[Effect]:
+        """Tell of the turn that was held back: it is one; without `commits` it stays in the buffer, though it ended."""
+        assert self._utterance is not None
+        item_id, start = self._utterance
+        end, self._held_end, self._is_held = self._held_end, None, False
+        out: list[Effect] = [Send(ev.SpeechStarted(self._event(), start // TICKS_PER_MS, item_id))]
+        if end is not None:
+            out.append(Send(ev.SpeechStopped(self._event(), end // TICKS_PER_MS, item_id)))
+            if commits:
+                out += self._end(end, now)
+        return out
+
+    def drop_held(self, at: int) -> list[Effect]:
+        """Forget the turn that was held back, and what was heard of it up to `at`: it is none."""
+        self._held_end, self._is_held = None, False
+        if self._turns is not None:
+            self._turns.reset(at)
+        return self._drop_utterance()
 
     def time_out(self, began_ms: int, now: float) -> list[Effect]:
         """Make the user's silence since then an item without audio."""

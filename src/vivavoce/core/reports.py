@@ -18,6 +18,11 @@ class Heard(msgspec.Struct, frozen=True):
     """Tick at which the judged frame ends."""
     probability: float
     """How likely it is that someone speaks, 0 to 1."""
+    echo: float = 0.0
+    """How like the sound is to what was played shortly before (`core.effects.ExpectEcho`), 0 to 1."""
+    claim: float | None = None
+    """How much the sound so far is like that of somebody who takes the turn rather than assents, coughs or laughs, 0 to
+    1; None where no answer is being played, or nobody speaks."""
 
 
 class Word(msgspec.Struct, frozen=True):

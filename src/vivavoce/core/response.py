@@ -215,6 +215,14 @@ class Response:
         return isinstance(self._open, _Speaking) and self._open.id == item_id
 
     @property
+    def speaking(self) -> OutputAudio | None:
+        """The spoken message under way as far as it was made, without its audio; None while there is none."""
+        speaking = self._open
+        if not isinstance(speaking, _Speaking) or self._is_written:
+            return None
+        return OutputAudio("".join(speaking.text), audio_ms=self._audio_ms(speaking), words=tuple(speaking.words))
+
+    @property
     def speaking_id(self) -> str | None:
         """The id of the spoken message under way, None while there is none."""
         return self._open.id if isinstance(self._open, _Speaking) and not self._is_written else None

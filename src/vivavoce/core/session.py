@@ -24,6 +24,7 @@ from .answering import Answering
 from .conversation import Conversation, duplicate, in_format
 from .effects import Charge, Close, Effect, Expect, Restore, Send
 from .errors import ProtocolError
+from .floor import Floor
 from .idling import Idling
 from .items import FunctionCall, ItemReference, McpApprovalResponse, Message
 from .lifetime import Lifetime
@@ -104,6 +105,7 @@ class Session:
             Prompting(self.id, self.conversation, service.abilities.context_tokens),
             self.accounts,
         )
+        self._floor = Floor(self._listening, self._answering, self._new_id, service.interruption_mode)
         self._idling = Idling()
         self._parting = Parting(self._answering, service.parting_words)
 
@@ -115,12 +117,13 @@ class Session:
         if self._is_closed:
             return None
         parts_at = None if self.accounts.fault is None else self._parting.over_at
-        return min(at for at in (self._lifetime.deadline, self._prompts_at, parts_at) if at is not None)
+        moments = (self._lifetime.deadline, self._prompts_at, self._floor.due_at, parts_at)
+        return min(at for at in moments if at is not None)
 
     @property
     def _prompts_at(self) -> float | None:
         """Session time at which the user has been silent for too long after an answer; None where that is no matter."""
-        if self._listening.is_hearing or self._answering.is_answering:
+        if self._listening.is_hearing or self._floor.is_held or self._answering.is_answering:
             return None
         return self._idling.due_at(self.settings.turn_detection)
 
@@ -178,6 +181,8 @@ class Session:
             return []
         if (end := self._lifetime.end_at(now)) is not None:
             return self.close(now, end.error, 1001, end.reason)
+        if self._floor.is_held:
+            return self._seen(self._turned(self._floor.receive_time(now), now), now)
         prompts_at = self._prompts_at
         is_prompting = prompts_at is not None and now >= prompts_at
         return self._seen(self._prompt_again(now) if is_prompting else [], now)
@@ -228,6 +233,7 @@ class Session:
         out += self._tooling.seek(settings.mcp_servers, now)
         if has_new_words:
             out.append(Expect(expected))
+        out += self._turned(self._floor.configure(settings, now), now)
         out += self._listening.configure(settings)
         return out
 
@@ -260,10 +266,11 @@ class Session:
         return self._listening.append(event.audio)
 
     def _commit(self, event: ev.InputAudioBufferCommit, now: float) -> list[Effect]:
-        return self._listening.commit(now)
+        self._listening.check_commit()
+        return self._turned(self._floor.commit(now), now) + self._listening.commit(now)
 
     def _clear(self, event: ev.InputAudioBufferClear, now: float) -> list[Effect]:
-        return self._listening.clear()
+        return self._floor.clear(now) + self._listening.clear()
 
     def _clear_output(self, event: ev.OutputAudioBufferClear, now: float) -> list[Effect]:
         raise ProtocolError(
@@ -338,8 +345,14 @@ class Session:
     # -------------------------------------------------------------------------------------------------- reports
 
     def _heard(self, report: Heard, now: float) -> list[Effect]:
+        return self._turned(self._floor.receive_frame(report, self.settings, now), now)
+
+    def _overheard(self, report: Overheard, now: float) -> list[Effect]:
+        return self._turned(self._floor.receive_words(report, now), now)
+
+    def _turned(self, out: list[Effect], now: float) -> list[Effect]:
+        """Return the effects with what follows from the beginning and the end of turns in them."""
         detection = self.settings.turn_detection
-        out = self._listening.receive_frame(report, now)
         if detection is None or self.settings.kind == "transcription":
             return out
         for effect in tuple(out):
@@ -348,10 +361,9 @@ class Session:
                     out += self._answering.interrupt(self.settings, now)
                 case Send(ev.BufferCommitted()) if detection.create_response:
                     out += self._answering.create_for_turn(self.settings, now)
+                case Restore():
+                    self._idling.restart(now)
         return out
-
-    def _overheard(self, report: Overheard, now: float) -> list[Effect]:
-        return self._listening.receive_words(report)
 
     def _transcribed(self, report: Transcribed | TranscriptionFailed, now: float) -> list[Effect]:
         return self._listening.receive_text(report) + self._answering.receive_text(report, self.settings, now)
@@ -362,7 +374,8 @@ class Session:
         return self.close(now, fault, 1011, "the server cannot hear any more")
 
     def _replied(self, report: Said | Called | Argued | Answered | Broke, now: float) -> list[Effect]:
-        return self._answering.receive_report(report, self.settings, now)
+        out = self._answering.receive_report(report, self.settings, now)
+        return out + self._floor.expect_echo(out, self.settings, now)
 
     def _listed(self, report: ToolsListed | ToolsUnavailable, now: float) -> list[Effect]:
         return self._tooling.receive(report) + self._answering.ask_waiting(self.settings, now)

@@ -105,6 +105,10 @@ class Ears(Protocol):
         """Hear more audio."""
         ...
 
+    def expect_echo(self, audio: bytes, format: AudioFormat, at: int) -> None:  # noqa: A002
+        """Judge what is heard from here on by what is played, too."""
+        ...
+
     def denoise(self, mode: str | None, strength: float) -> None:
         """From here on, clean the audio that is recognised."""
         ...

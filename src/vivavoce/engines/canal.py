@@ -14,17 +14,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from ..audio import g711
 from ..audio.resample import Resampler
-from ..core.formats import TICKS_PER_SECOND, AudioFormat
+from ..core.formats import AudioFormat
 from ..core.reports import Heard
 from .api import Vad, VadStream
+from .attention import Attention
+from .pcm import RATE_HZ, TICKS, to_pcm
 
 _log = logging.getLogger("vivavoce.ears")
 
-RATE_HZ = 16_000
-TICKS = TICKS_PER_SECOND // RATE_HZ
-"""Ticks of one sample here."""
 SLICE_MS = 200
 """Audio that comes in greater pieces is cut into these, so that sessions take turns."""
 BATCH = 16
@@ -34,17 +32,6 @@ GATHER_SECONDS = 0.003
 thread for each frame costs more than the frame.  Nobody waits where few are."""
 FRAME_SAMPLES = 512
 FRAME_BYTES = FRAME_SAMPLES * 2
-
-
-def to_pcm(audio: bytes, format: AudioFormat) -> bytes:  # noqa: A002
-    """Return audio of a session as s16le PCM at its own rate."""
-    match format.type:
-        case "audio/pcmu":
-            return g711.ulaw_to_pcm(audio)
-        case "audio/pcma":
-            return g711.alaw_to_pcm(audio)
-        case _:
-            return audio
 
 
 class Piece(NamedTuple):
@@ -76,6 +63,14 @@ class Strand:
         self._position = 0
         self._vad: VadStream | None = None
         self._frame = bytearray()
+        self._attention: Attention | None = None
+
+    def expect_echo(self, audio: bytes, format: AudioFormat, at: int) -> list[Any]:  # noqa: A002
+        """Learn what is played to the user from a tick on; there is nothing to be delivered."""
+        if self._attention is None:
+            self._attention = Attention()
+        self._attention.expect_echo(audio, format, at)
+        return []
 
     def hear(self, audio: bytes, format: AudioFormat, at: int, vad: Vad | None) -> list[Any]:  # noqa: A002
         """Return a `Piece` for the audio that was completed and a `Heard` for each frame of it."""
@@ -108,10 +103,14 @@ class Strand:
             self._vad = vad.open()
         taken = 0
         while len(self._frame) - taken >= FRAME_BYTES:
-            probability = self._vad.probability(bytes(self._frame[taken : taken + FRAME_BYTES]))
+            frame = bytes(self._frame[taken : taken + FRAME_BYTES])
+            probability = self._vad.probability(frame)
             taken += FRAME_BYTES
-            end = self._position - (len(self._frame) - taken) // 2
-            out.append(Heard(end * TICKS, probability))
+            at = (self._position - (len(self._frame) - taken) // 2) * TICKS
+            if self._attention is None:
+                out.append(Heard(at, probability))
+            else:
+                out.append(Heard(at, probability, *self._attention.judge(frame, at, probability)))
         if taken:
             del self._frame[:taken]
 
@@ -143,6 +142,10 @@ class Canal:
         for i in range(0, len(audio), step):
             tick = at + format.ticks(i)
             self._put(strand, partial(strand.hear, audio[i : i + step], format, tick, vad))
+
+    def expect_echo(self, strand: Strand, audio: bytes, format: AudioFormat, at: int) -> None:  # noqa: A002
+        """Queue audio that is played to a session's user."""
+        self._put(strand, partial(strand.expect_echo, audio, format, at))
 
     def mark(self, strand: Strand, mark: Any) -> None:
         """Have `mark` delivered once all that was queued for the session before has been."""

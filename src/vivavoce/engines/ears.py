@@ -19,9 +19,10 @@ from ..core.errors import EngineError
 from ..core.formats import TICKS_PER_SECOND, AudioFormat
 from ..core.reports import Deafened, Heard, Overheard, Report, Transcribed, TranscriptionFailed
 from .api import Asr, AudioTurnModel, TurnModel, Vad
-from .canal import TICKS, Canal, Piece, Strand
+from .canal import Canal, Piece, Strand
 from .decoding import Decoders
 from .denoise import Denoising
+from .pcm import TICKS
 from .recognition import RecognitionEngines, Utterance
 
 KEPT_TICKS = 6 * TICKS_PER_SECOND
@@ -76,6 +77,10 @@ class SessionEars:
     def listen(self, audio: bytes, format: AudioFormat, at: int, detect: bool) -> None:  # noqa: A002
         """Hear more audio."""
         self._canal.hear(self._strand, audio, format, at, detect)
+
+    def expect_echo(self, audio: bytes, format: AudioFormat, at: int) -> None:  # noqa: A002
+        """Judge what is heard from here on by what is played, too."""
+        self._canal.expect_echo(self._strand, audio, format, at)
 
     def denoise(self, mode: str | None, strength: float) -> None:
         """From here on, clean the audio that is recognised."""

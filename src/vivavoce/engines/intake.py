@@ -17,8 +17,9 @@ import msgspec
 
 from ..core.reports import Word
 from .api import VadStream
-from .canal import FRAME_BYTES, FRAME_SAMPLES, RATE_HZ
+from .canal import FRAME_BYTES, FRAME_SAMPLES
 from .denoise import Denoiser, Denoising
+from .pcm import RATE_HZ
 
 SPEECH = 0.3
 """Probability from which a frame may begin speech."""

@@ -19,9 +19,9 @@ from ..core.errors import EngineError
 from ..core.formats import AudioFormat
 from ..core.reports import Overheard, Transcribed, TranscriptionFailed
 from .api import Asr, AudioTurnModel, Decoder, TurnModel, Vad
-from .canal import RATE_HZ, to_pcm
 from .denoise import Denoising
 from .intake import Intake
+from .pcm import RATE_HZ, to_pcm
 from .turn_sound import Pause, PauseJudge
 
 if TYPE_CHECKING:

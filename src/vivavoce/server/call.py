@@ -32,6 +32,7 @@ from ..core.effects import (
     Duck,
     Effect,
     Expect,
+    ExpectEcho,
     Listen,
     ListTools,
     Prompt,
@@ -264,6 +265,8 @@ class Call:
                         self._leg.send(frame)
                 case Listen():
                     self._ears.listen(effect.audio, effect.format, effect.at, effect.detect)
+                case ExpectEcho():
+                    self._ears.expect_echo(effect.audio, effect.format, effect.at)
                 case Denoise():
                     self._ears.denoise(effect.mode, effect.strength)
                 case Transcribe():

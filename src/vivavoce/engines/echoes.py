@@ -1,0 +1,94 @@
+"""How like a sound is to what was played shortly before: whether a microphone hears the loudspeaker.
+
+Compared is how the levels of some bands move, not the waves: that survives loudspeakers, rooms, codecs, telephone bands
+and clocks that differ, and costs little.  The delay is not known and is searched for, from none to 0.6 s.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from ..audio import bands
+from ..core.formats import TICKS_PER_MS, AudioFormat
+from .pcm import to_pcm
+
+LAG_MS = 600
+"""The longest way from the estimated playback to the microphone: networks, buffers and air."""
+SOONER_MS = 40
+"""How much sooner than estimated it may play: the estimate has the network's own variation in it."""
+WINDOW_MS = 400
+"""Of sound that is compared: three syllables."""
+_ROWS = WINDOW_MS // bands.HOP_MS
+_RANGE_DB = 35.0
+"""Below the loudest by so much, levels are noise."""
+_MOVES_DB = 3.0
+"""A band whose level moves by less tells little: it is silent, or out of the loudspeaker's band."""
+
+
+class Output:
+    """What is played to one user, as far as it may still be heard."""
+
+    def __init__(self) -> None:
+        self._pieces: deque[tuple[int, bytes, AudioFormat]] = deque()
+
+    @property
+    def end(self) -> int:
+        """Tick after which nothing of it can be heard any more."""
+        if not self._pieces:
+            return 0
+        at, audio, format_ = self._pieces[-1]
+        return at + format_.ticks(len(audio)) + (LAG_MS + WINDOW_MS) * TICKS_PER_MS
+
+    def add(self, audio: bytes, format: AudioFormat, at: int) -> None:  # noqa: A002
+        """Learn what is played from a tick on."""
+        self._pieces.append((at, audio, format))
+
+    def forget(self, before: int) -> None:
+        """Let go of what was played before a tick."""
+        while self._pieces and self._ends(0) <= before:
+            self._pieces.popleft()
+
+    def levels(self, start: int, end: int) -> bands.Levels:
+        """Return the levels of what was played between two ticks: a row for each 10 ms."""
+        out = np.full(((end - start) // (bands.HOP_MS * TICKS_PER_MS), bands.COUNT), bands.FLOOR_DB, np.float32)
+        for at, audio, format_ in self._pieces:
+            first, last = max(start, at), min(end, at + format_.ticks(len(audio)))
+            if first >= last:
+                continue
+            cut = audio[format_.bytes_for_ticks(first - at) : format_.bytes_for_ticks(last - at)]
+            rows = bands.levels(to_pcm(cut, format_), format_.rate)
+            row = (first - start) // (bands.HOP_MS * TICKS_PER_MS)
+            rows = rows[: len(out) - row]
+            out[row : row + len(rows)] = rows
+        return out
+
+    def _ends(self, index: int) -> int:
+        at, audio, format_ = self._pieces[index]
+        return at + format_.ticks(len(audio))
+
+
+def likeness(heard: bands.Levels, played: bands.Levels) -> tuple[float, int]:
+    """Return how alike what is heard is to some stretch of what was played, 0 to 1, and the row where that begins.
+
+    Every band is compared about its own mean, so that no loudness and no colour of a room matters; bands count by how
+    much they move.
+    """
+    count = len(played) - len(heard) + 1
+    if len(heard) < 8 or count < 1:
+        return 0.0, 0
+    ours = np.maximum(heard, heard.max() - _RANGE_DB)
+    ours -= ours.mean(axis=0)
+    weights = np.minimum(1.0, ours.std(axis=0) / _MOVES_DB)
+    windows = np.lib.stride_tricks.sliding_window_view(
+        np.maximum(played, played.max() - _RANGE_DB), len(heard), axis=0
+    )  # lags, bands, rows
+    # Sums over rows and bands are matrix products, which take a tenth of the time of a loop over lags.
+    theirs = np.ascontiguousarray(windows - windows.mean(axis=2, keepdims=True)).reshape(count, -1)
+    products = theirs @ (ours * weights).T.ravel()
+    sizes = (theirs**2) @ np.repeat(weights, len(heard)) * (ours**2 * weights).sum()
+    scores = products / np.sqrt(np.maximum(sizes, 1e-6))
+    best = int(scores.argmax())
+    return max(0.0, float(scores[best])), best
+

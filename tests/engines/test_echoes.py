@@ -1,0 +1,89 @@
+"""What a microphone hears of a loudspeaker is told from what is said into it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vivavoce.audio import bands
+from vivavoce.core.formats import PCM_24K, PCMU, AudioFormat
+from vivavoce.engines.echoes import Output, likeness
+
+MS = 48
+
+
+def talk(seed: int, seconds: float = 3.0, rate_hz: int = 24_000) -> np.ndarray:
+    """Syllables of noise: each with a pitch, a colour and a loudness of its own, with pauses between some."""
+    random = np.random.default_rng(seed)
+    pieces = []
+    while sum(map(len, pieces)) < seconds * rate_hz:
+        count = int(random.uniform(0.06, 0.2) * rate_hz)
+        t = np.arange(count) / rate_hz
+        tones = sum(random.random() * np.sin(2 * np.pi * f * t) for f in random.uniform(150, 3300, 6))
+        pieces += [0.05 * tones * np.hanning(count), np.zeros(int(random.choice([0, 0, 0.08]) * rate_hz))]
+    return np.concatenate(pieces)[: int(seconds * rate_hz)]
+
+
+def pcm(sound: np.ndarray) -> bytes:
+    return np.rint(sound * 32767).astype("<i2").tobytes()
+
+
+def heard(sound: np.ndarray, at_ms: int) -> bands.Levels:
+    return bands.levels(pcm(sound[(at_ms - 460) * 24 : at_ms * 24]), 24_000)
+
+
+def played(sound: np.ndarray, at_ms: int, format_: AudioFormat = PCM_24K) -> bands.Levels:
+    output = Output()
+    output.add(pcm(sound), format_, 0)
+    return output.levels((at_ms - 460 - 600) * MS, at_ms * MS)
+
+
+@pytest.mark.parametrize("delay_ms", [0, 20, 150, 390, 590])
+def test_an_echo_is_recognised_however_late_and_soft(delay_ms: int) -> None:
+    answer = talk(1)
+    echo = np.concatenate([np.zeros(delay_ms * 24), 0.05 * answer])
+    found, row = likeness(heard(echo, 2000), played(answer, 2000))
+    assert found > 0.95
+    assert abs(row * 10 - (600 - delay_ms)) <= 10
+
+
+def test_another_voice_is_no_echo() -> None:
+    found = [likeness(heard(talk(seed), 2000), played(talk(1), 2000))[0] for seed in range(2, 12)]
+    assert max(found) < 0.7
+
+
+def test_a_voice_over_the_echo_is_no_echo() -> None:
+    answer, other = talk(1), talk(2)
+    both = 0.1 * answer + other
+    assert likeness(heard(both, 2000), played(answer, 2000))[0] < 0.7
+
+
+def test_silence_is_like_nothing() -> None:
+    silence = np.full((40, bands.COUNT), bands.FLOOR_DB, np.float32)
+    assert likeness(silence, played(talk(1), 2000))[0] == 0.0
+    assert likeness(heard(talk(1), 2000), np.full((80, bands.COUNT), bands.FLOOR_DB, np.float32))[0] == 0.0
+
+
+def test_too_little_is_not_compared() -> None:
+    rows = played(talk(1), 2000)
+    assert likeness(rows[:7], rows) == (0.0, 0)
+    assert likeness(rows, rows[:20]) == (0.0, 0)
+
+
+def test_output_is_known_where_it_plays_and_silent_elsewhere() -> None:
+    output = Output()
+    tone = pcm(0.5 * np.sin(2 * np.pi * 1000 * np.arange(2400) / 24_000))
+    output.add(tone, PCM_24K, 500 * MS)
+    output.add(tone, PCM_24K, 600 * MS)
+    rows = output.levels(400 * MS, 800 * MS)
+    loud = np.flatnonzero(rows.max(axis=1) > -20)
+    assert (loud[0], loud[-1]) == (10, 28)
+    assert output.end > 700 * MS, "what was played is heard for a while"
+    output.forget(600 * MS)
+    assert output.levels(400 * MS, 600 * MS).max() == bands.FLOOR_DB
+
+
+def test_telephone_output_is_compared_too() -> None:
+    output = Output()
+    output.add(b"\xff" * 800, PCMU, 0)
+    assert output.levels(0, 100 * MS).shape == (10, bands.COUNT)
