@@ -11,7 +11,7 @@ from vivavoce.core import reports as rp
 from vivavoce.core.effects import Discard
 from vivavoce.core.items import InputText, Message, OutputText
 from vivavoce.core.limits import Limits
-from vivavoce.core.service import Service
+from vivavoce.core.service import Abilities, Rate, Service
 from vivavoce.core.settings import NoiseReduction, Settings, Transcription
 from vivavoce.core.translating import CLOSING_SECONDS, CONTEXT_UTTERANCES, LANGUAGES, MOST_WAITING
 
@@ -337,11 +337,32 @@ def test_ears_that_fail_end_the_session() -> None:
     ]  # fmt: skip
 
 
-def test_a_budget_that_is_used_up_ends_the_session() -> None:
+PRICED = Service(
+    abilities=Abilities(translates=True), rates={"gpt-realtime-translate": Rate(minute=0.6)}, budget_usd=0.25
+)
+"""A cent for a second."""
+
+
+def test_once_the_money_is_used_up_what_was_said_is_the_last_that_is_translated() -> None:
+    play = Interpreter("es", service=PRICED)
+    play.speak()
+    play.append(10_000)
+    play.append(10_000)
+    play.understood(1, "hello")
+    lines = play.append(10_000)
+    assert lines == ["Listen 1030656+480000 detect", "Charge", "error insufficient_quota None",
+                     "Listen 1510656+48000 detect"]  # fmt: skip
+    assert play.append(1000) == []
+    play.judge(0.0, 1300)
+    assert play.answered(1) == ["session.closed", "Close 4000 insufficient_quota.insufficient_quota"]
+
+
+def test_a_key_without_money_ends_the_session_as_well() -> None:
     play = Interpreter("es")
     assert play.report(rp.Exhausted("It is used up.")) == [
-        "error insufficient_quota None", "Close 4000 insufficient_quota.insufficient_quota",
+        "error insufficient_quota None", "session.closed", "Close 4000 insufficient_quota.insufficient_quota",
     ]  # fmt: skip
+    assert play.messages()[0]["error"]["message"] == "It is used up."
 
 
 # ---------------------------------------------------------------------------------------------------------- noise

@@ -4,7 +4,7 @@ It has the contract of `core.session.Session` and knows no items, no turns and n
 Each utterance is put to the brain as a prompt of its own, with the last few before it, so that names and manners of
 speaking stay the same.  Pure, as everything here.
 
-States: open -> (`session.close`) closing -> (all is translated, or it takes too long) closed.
+States: open -> (`session.close`, or the money is used up) closing -> (all is translated, or it takes too long) closed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import ClassVar
 import msgspec
 
 from . import events as ev
-from .accounts import Accounts
+from .accounts import CODE, Accounts
 from .effects import Abandon, Answer, Close, Denoise, Effect, Expect, Prompt, Send
 from .errors import ProtocolError
 from .formats import PCM_24K
@@ -96,6 +96,8 @@ class TranslationSession:
         self._has_asked_for_language = False
         self._closes_by: float | None = None
         """Session time at which it ends in any case; None unless it is closing."""
+        self._ending = Close(1000, "")
+        """How its connection is closed once everything is translated."""
         self._is_closed = False
 
     # ---------------------------------------------------------------------------------------------- the contract
@@ -131,7 +133,7 @@ class TranslationSession:
             return []
         self._lifetime.note_event(now)
         try:
-            return self._HANDLERS[type(event)](self, event, now)
+            return self._paid(self._HANDLERS[type(event)](self, event, now), now)
         except ProtocolError as mistake:
             mistake.event_id = event.event_id
             return self._refuse(mistake)
@@ -148,7 +150,7 @@ class TranslationSession:
         handler = self._HANDLERS.get(type(report))
         if self._is_closed or handler is None:
             return []
-        return handler(self, report, now)
+        return self._paid(handler(self, report, now), now)
 
     def receive_time(self, now: float) -> list[Effect]:
         """Do what is due."""
@@ -195,7 +197,8 @@ class TranslationSession:
         if self._closes_by is not None:
             return []  # it was on its way when the client said that it was done
         if self.settings.output_language:
-            return self._utterances.append(event.audio) + self._charge(len(event.audio), now)
+            seconds = len(event.audio) / PCM_24K.bytes_per_ms / 1000
+            return self._utterances.append(event.audio) + self.accounts.hear(seconds, self.settings.model)
         if self._has_asked_for_language:
             return []  # clients append fifty times a second: telling them once is enough
         self._has_asked_for_language = True
@@ -205,17 +208,8 @@ class TranslationSession:
             _LANGUAGE,
         )
 
-    def _charge(self, audio_bytes: int, now: float) -> list[Effect]:
-        """Charge the audio that is given to the translator, and end when there is no money for more."""
-        out = self.accounts.hear(audio_bytes / PCM_24K.bytes_per_ms / 1000, self.settings.model)
-        fault = self.accounts.fault
-        return out if fault is None else out + self.close(now, fault)
-
     def _finish(self, event: ev.SessionClose, now: float) -> list[Effect]:
-        if self._closes_by is not None:
-            return []
-        self._closes_by = now + CLOSING_SECONDS
-        return self._go_on(self._utterances.finish(), now)
+        return [] if self._closes_by is not None else self._begin_to_close(now)
 
     # -------------------------------------------------------------------------------------------------- reports
 
@@ -271,7 +265,8 @@ class TranslationSession:
         return self._go_on(self._fault(report.code, f"What was said could not be translated: {report.message}"), now)
 
     def _exhausted(self, report: Exhausted, now: float) -> list[Effect]:
-        return self.close(now, ProtocolError("insufficient_quota", report.message, type="insufficient_quota"))
+        self.accounts.exhaust(report.message)
+        return []
 
     _HANDLERS: ClassVar[dict[type, Callable[..., list[Effect]]]] = {
         ev.SessionUpdate: _update,
@@ -290,6 +285,18 @@ class TranslationSession:
     """What takes in each event and report.  Of the class, so that a session has no reference to itself."""
 
     # ------------------------------------------------------------------------------------------------ internals
+
+    def _paid(self, out: list[Effect], now: float) -> list[Effect]:
+        """Return the effects of an input; once the money is used up, what was said is the last that is translated."""
+        fault = self.accounts.fault
+        if fault is None or self._closes_by is not None or self._is_closed:
+            return out
+        self._ending = Close(4000, f"{CODE}.{CODE}")
+        return out + self._refuse(fault) + self._begin_to_close(now)
+
+    def _begin_to_close(self, now: float) -> list[Effect]:
+        self._closes_by = now + CLOSING_SECONDS
+        return self._go_on(self._utterances.finish(), now)
 
     def _go_on(self, out: list[Effect], now: float) -> list[Effect]:
         """Return these effects and whatever can follow them: the next translation, or the end."""
@@ -334,7 +341,7 @@ class TranslationSession:
     def _end(self, out: list[Effect]) -> list[Effect]:
         self._is_closed = True
         out += self.accounts.settle(self.settings.model)
-        return [*out, Send(ev.SessionClosed(self._event())), Close(1000, "")]
+        return [*out, Send(ev.SessionClosed(self._event())), self._ending]
 
     def _denoise(self) -> list[Effect]:
         reduction = self.settings.noise_reduction
