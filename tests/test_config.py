@@ -40,6 +40,7 @@ def test_nothing_set_gives_the_defaults() -> None:
         ),
         ("VIVAVOCE_SECRET_KEY", f"{'n' * 32}, {'o' * 40}", "access.signing_keys", (Secret("n" * 32), Secret("o" * 40))),
         ("VIVAVOCE_MAX_CLIENT_SECRETS", "5", "access.max_client_secrets", 5),
+        ("VIVAVOCE_INTERRUPTION_MODE", "VAD", "interruption_mode", "vad"),
         ("VIVAVOCE_MAX_SESSIONS", "7", "limits.max_sessions", 7),
         ("VIVAVOCE_MAX_FRAME_BYTES", "1000000", "limits.max_frame_bytes", 1_000_000),
         ("VIVAVOCE_SESSION_SECONDS", "1800", "session.session_seconds", 1800.0),

@@ -182,6 +182,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Folder with stored prompts; empty for none."""
     traces: str = ""
     """Folder into which sessions that ask for it are traced; empty for none."""
+    interruption_mode: str = "adaptive"
+    """What happens when the user makes a sound while an answer plays, unless the client says: `adaptive` goes on if that
+    was an assent, a noise or an echo, `vad` ends the answer."""
     journal: str = ""
     """Folder into which every session is written; empty for none."""
     cache_dir: str = ""
@@ -377,6 +380,13 @@ OPTIONS: tuple[Option, ...] = (
     Option("VIVAVOCE_MCP_CALL_SECONDS", "--mcp-call-seconds", "tools.call_seconds", seconds(0.1, 3600), "for one call"),
     Option("VIVAVOCE_PROMPTS", "--prompts", "prompts", plain_text, "folder with stored prompts"),
     Option("VIVAVOCE_TRACES", "--traces", "traces", plain_text, "folder to trace sessions into"),
+    Option(
+        "VIVAVOCE_INTERRUPTION_MODE",
+        "--interruption-mode",
+        "interruption_mode",
+        one_of("adaptive", "vad"),
+        "what ends an answer: adaptive, whoever takes the turn; vad, any sound of speech (default adaptive)",
+    ),
     Option("VIVAVOCE_JOURNAL", "--journal", "journal", plain_text, "folder to write every session into"),
     Option("VIVAVOCE_CACHE_DIR", "--cache-dir", "cache_dir", plain_text, "folder for files made of installed models"),
     Option("VIVAVOCE_STATE_DIR", "--state-dir", "state_dir", plain_text, "folder for certificate and signing key"),

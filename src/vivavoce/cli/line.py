@@ -163,6 +163,7 @@ async def _open_local(place: Place, engines: Engines) -> Line:
     from pathlib import Path
     from time import monotonic, time
 
+    from ..core.service import Service
     from ..core.settings import Settings
     from ..dialects.choose import choose
     from ..legs.local import MemoryLeg, MemoryWire
@@ -175,7 +176,8 @@ async def _open_local(place: Place, engines: Engines) -> Line:
     settings = Settings(model=place.model) if place.model else Settings()
     journal = Path(config.journal) if config.journal else None
     shape: Shape = place.shape or "ga"
-    terms = Terms(settings, config.session, shape, journal)
+    service = Service(interruption_mode=config.interruption_mode)
+    terms = Terms(settings, config.session, shape, journal, service)
     call = Call(leg, choose(shape), hearing, engines.brain, terms, now=monotonic, unix_now=time())
     leg.owner = call
     running = asyncio.ensure_future(call.run())

@@ -195,6 +195,7 @@ def build(config: Config) -> Switchboard:
     """
     money = config.money
     service = Service(
+        interruption_mode=config.interruption_mode,
         rates=load_rates(money.prices),
         budget_usd=money.session_budget_usd or None,
         parting_words=money.parting_words,
