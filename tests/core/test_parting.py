@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
+import order
 from playbook import NOTHING, Playbook
 from vivavoce.core import effects as ef
+from vivavoce.core import events as ev
 from vivavoce.core import reports as rp
 from vivavoce.core.service import Rate, Service
 from vivavoce.core.settings import Settings
+from worlds import World
 
 WORDS = "The budget is used up. Goodbye."
 ENDING = ["error insufficient_quota None", "Close 4000 insufficient_quota.insufficient_quota"]
@@ -158,3 +162,47 @@ def test_both_shapes_are_told(shape: str) -> None:
     play = Playbook(service=Service(), shape=shape)
     assert play.report(rp.Exhausted("Poor."))[-2:] == ENDING
     assert play.messages()[0]["type"] == "error"
+
+
+def poor_world(seed: int) -> World:
+    """A world in which anything may happen, and a few answers use the money up."""
+    world = World(seed, "ga")
+    world.session.accounts._rates = {"vivavoce": Rate(text_out=1000.0), "whisper-1": Rate(minute=1.0)}
+    world.session.accounts._budget_usd = world.random.choice([0.001, 0.02])
+    world.session._parting._words = world.random.choice([WORDS, ""])
+    return world
+
+
+def test_whatever_happens_a_poor_session_parts_in_order() -> None:
+    ways = Counter[str]()
+    for seed in range(50):
+        world = poor_world(seed)
+        accounts, seen = world.session.accounts, order.Order("ga")
+        poor_since: int | None = None
+        for _ in range(120):
+            world.step()
+            if accounts.fault is not None and poor_since is None:
+                poor_since = len(world.effects)
+            if accounts.fault is not None:
+                due = world.session.deadline
+                if due is not None and world.session._parting.over_at == due:
+                    world.now = max(world.now, due)
+                    world.take(world.session.receive_time(world.now))
+            if world.session.is_closed:
+                break
+        for message in world.sent:
+            seen.see(message)
+        charged = sum(effect.usd for effect in world.effects if isinstance(effect, ef.Charge))
+        assert charged == pytest.approx(accounts.spent_usd)
+        prompts = [effect.prompt for effect in world.effects if isinstance(effect, ef.Answer)]
+        assert sum(bool(prompt.verbatim) for prompt in prompts) <= 1
+        closes = [effect.reason for effect in world.effects if isinstance(effect, ef.Close)]
+        if poor_since is not None and world.session.is_closed:
+            # After the last of its money no new response began but the parting one.
+            sent = [effect.event for effect in world.effects[poor_since:] if isinstance(effect, ef.Send)]
+            began = [event for event in sent if isinstance(event, ev.ResponseCreated)]
+            assert len(began) <= 1
+            if closes == ["insufficient_quota.insufficient_quota"]:
+                seen.finish()
+        ways[closes[0] if closes else "open"] += 1
+    assert ways["insufficient_quota.insufficient_quota"] > 5
