@@ -15,6 +15,7 @@ import msgspec
 
 from playbook import Playbook
 from vivavoce.core import reports as rp
+from vivavoce.core.service import Abilities, Service
 from vivavoce.core.settings import Settings
 from vivavoce.server import journal
 
@@ -38,7 +39,7 @@ def server_events(lines: list[Line]) -> list[Any]:
 def replayed(lines: list[Line]) -> list[Line]:
     """The sample as it goes now."""
     settings = Settings(kind=lines[0].get("kind", "realtime"))
-    play = Playbook(settings, shape=lines[0]["shape"])
+    play = Playbook(settings, shape=lines[0]["shape"], service=Service(Abilities(sees_images=True)))
     out = [lines[0], *({"server": message} for message in play.messages())]
     for line in lines[1:]:
         if "server" in line:

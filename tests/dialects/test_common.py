@@ -21,7 +21,10 @@ from vivavoce.core.items import (
 from vivavoce.core.settings import Tool
 from vivavoce.dialects import common
 
-PNG = "data:image/png;base64,AAAA"
+PNG = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJg"
+    "gg=="
+)
 
 
 def refused(check: Any, value: Any, path: str = "item") -> tuple[str, str | None]:

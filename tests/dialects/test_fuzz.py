@@ -30,7 +30,8 @@ PCM = base64.b64encode(bytes(9600)).decode()
 TOOL = {"type": "function", "name": "f", "description": "d", "parameters": {"type": "object", "enum": ["a"]}}
 TEXT = {"type": "message", "role": "user", "id": "mine", "content": [{"type": "input_text", "text": "hello"}]}
 SPOKEN = {"type": "message", "role": "user", "content": [{"type": "input_audio", "audio": PCM, "transcript": "x"}]}
-IMAGE = {"type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "low"}
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+IMAGE = {"type": "input_image", "image_url": f"data:image/png;base64,{PIXEL}", "detail": "low"}
 BOTH: list[dict[str, Any]] = [
     {"type": "input_audio_buffer.append", "audio": PCM, "event_id": "e"},
     {"type": "input_audio_buffer.commit"},

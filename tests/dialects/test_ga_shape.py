@@ -284,7 +284,7 @@ def test_a_response_is_asked_for_with_all_it_may_have() -> None:
         response={
             "output_modalities": ("text",), "instructions": "x", "tools": (Tool("f"),), "mcp_servers": (),
             "tool_choice": "required",
-            "parallel_tool_calls": True, "reasoning": {"effort": "low"}, "max_output_tokens": 9,
+            "parallel_tool_calls": True, "reasoning": {"effort": "low"}, "max_output_tokens": 9, "prompt": {"id": "p"},
             "output_format": PCMU, "voice": "ash",
         },
         conversation="none",

@@ -10,9 +10,14 @@ import pytest
 
 from callers import Desk, settle
 from vivavoce.core import reports as rp
-from vivavoce.core.service import Service, StoredPrompt
-from vivavoce.core.settings import McpServer, Settings
-from vivavoce.server.journal import replay
+from vivavoce.core.formats import PCMU
+from vivavoce.core.limits import DEFAULT_LIMITS
+from vivavoce.core.service import Abilities, Service, StoredPrompt
+from vivavoce.core.session import Session
+from vivavoce.core.settings import McpServer, Settings, Tool
+from vivavoce.dialects.choose import choose
+from vivavoce.server.ids import Ids
+from vivavoce.server.journal import FORMAT, Head, Journal, Moment, replay, step
 from vivavoce.server.redaction import UNREADABLE, Redaction, without_secrets
 
 
@@ -120,3 +125,28 @@ async def test_a_journal_of_a_call_with_secrets_has_none_and_replays(tmp_path: P
     assert "geheim" not in path.read_text(encoding="utf-8")
     seen = replay(path)
     assert (seen.difference, seen.inputs) == (None, 12)
+
+
+def test_a_session_with_stored_prompts_replays(tmp_path: Path) -> None:
+    server = McpServer("shop", "https://shop.example", authorization="geheim")
+    stored = {
+        "output_format": PCMU,
+        "tools": (Tool("sell"),),
+        "mcp_servers": (server,),
+        "turn_detection": {"type": "semantic_vad", "eagerness": "low"},
+        "max_output_tokens": 9,
+    }
+    service = Service(Abilities(calls_mcp=True), prompts={"clerk": StoredPrompt("Sell {{what}}.", settings=stored)})
+    ids, dialect = Ids("prompts000000"), choose("ga")
+    session = Session(Settings(), new_id=ids, created_unix=1e9, service=service)
+    head = Head("0", FORMAT, ids.seed, 1e9, "ga", Settings(), DEFAULT_LIMITS, service)
+    journal = Journal(tmp_path, session.id, head)
+    prompt = {"id": "clerk", "variables": {"what": "pens", "authorization": "a word"}}
+    update = {"type": "session.update", "session": {"type": "realtime", "prompt": prompt}}
+    for given in (Moment.START, json.dumps(update).encode()):
+        journal.write(given, 0.0, step(session, dialect, given, 0.0))
+    journal.close()
+    assert session.settings.instructions == "Sell pens."
+    assert session.settings.output_format == PCMU
+    assert "geheim" not in journal.path.read_text(encoding="utf-8")
+    assert replay(journal.path).difference is None

@@ -5,6 +5,8 @@ It also bounds the memory that a long session takes: audio of the oldest items i
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from .errors import ProtocolError
@@ -238,6 +240,24 @@ def duplicate(item_id: str) -> ProtocolError:
     return ProtocolError(
         "item_create_duplicate_item_id", f"Error adding item: an item with id '{item_id}' already exists."
     )
+
+
+def unused(make_id: Callable[[str], str], conversation: Conversation) -> Callable[[str], str]:
+    """Return `make_id`, but for ids of items that a client has already given to one of its own."""
+
+    def new_id(kind: str) -> str:
+        new = make_id(kind)
+        while kind == "item" and new in conversation:
+            new = make_id(kind)
+        return new
+
+    return new_id
+
+
+def full(items: int, event_id: str | None) -> ProtocolError:
+    """Return the error for creating an item in a conversation that holds all it may."""
+    text = f"The conversation holds {items} items, which is the most it may."
+    return ProtocolError("conversation_full", text, event_id=event_id)
 
 
 def not_audio() -> ProtocolError:

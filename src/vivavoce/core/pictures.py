@@ -1,12 +1,15 @@
 """The size of a PNG or JPEG image, read from the first bytes of a `data:` URI, and what it costs in tokens.
 
-Not a decoder: no pixel is looked at.  Called by `core.usage`.
+Not a decoder: no pixel is looked at.  Called by `core.usage`, and by `core.session` where there is nobody to look.
 """
 
 from __future__ import annotations
 
 import binascii
 from base64 import b64decode
+
+from .errors import ProtocolError
+from .items import InputImage, Item, Message
 
 TILE_TOKENS = 170
 """For each square of 512 pixels that an image covers, once it was made smaller as models do."""
@@ -37,6 +40,17 @@ def image_tokens(url: str, detail: str) -> int:
     shrink = min(1.0, SHORTEST / min(width, height))
     tiles = _tiles(width * shrink) * _tiles(height * shrink)
     return BASE_TOKENS + TILE_TOKENS * tiles
+
+
+def check_sight(item: Item, sees_images: bool, path: str) -> None:
+    """Raise `ProtocolError` when an item has an image and nothing could look at it."""
+    if sees_images or not isinstance(item, Message):
+        return
+    for index, part in enumerate(item.content):
+        if isinstance(part, InputImage):
+            where = f"{path}.content[{index}].type"
+            text = f"Invalid '{where}': the model of this server does not see images."
+            raise ProtocolError("invalid_value", text, where)
 
 
 def _tiles(pixels: float) -> int:

@@ -21,16 +21,17 @@ import msgspec
 from . import events as ev
 from .accounts import Accounts
 from .answering import Answering
-from .conversation import Conversation, duplicate, in_format
+from .conversation import Conversation, duplicate, full, in_format, unused
 from .effects import Charge, Close, Effect, Expect, Restore, Send
 from .errors import ProtocolError
 from .floor import Floor
 from .idling import Idling
-from .items import FunctionCall, ItemReference, McpApprovalResponse, Message
+from .items import FunctionCall, Item, ItemReference, McpApprovalResponse, Message
 from .lifetime import Lifetime
 from .limits import DEFAULT_LIMITS, Limits
 from .listening import Listening
 from .parting import Parting
+from .pictures import check_sight
 from .prompting import Prompting
 from .reports import (
     Answered,
@@ -55,6 +56,7 @@ from .response import NewId, without_audio
 from .service import DEFAULT_SERVICE, Service
 from .settings import Settings, merge
 from .states import SessionState
+from .stored import for_one_response, with_prompt
 from .tooling import Tooling
 from .transcripts import check_languages
 from .vocabulary import vocabulary_of
@@ -86,7 +88,7 @@ class Session:
         self.limits = limits
         self.service = service
         self.conversation = Conversation(new_id("conv"), max_items=limits.items, max_audio_bytes=limits.audio_bytes)
-        self._new_id = _unused(new_id, self.conversation)
+        self._new_id = unused(new_id, self.conversation)
         self._expires_at = int(created_unix + limits.session_seconds)
         self._lifetime = Lifetime(limits)
         self._is_closed = False
@@ -220,7 +222,7 @@ class Session:
     # -------------------------------------------------------------------------------------------- client events
 
     def _update(self, event: ev.SessionUpdate, now: float) -> list[Effect]:
-        patch = dict(event.session)
+        patch = with_prompt(event.session, self.service.prompts, "session")
         # The model stays that of the connection.  Another one is no mistake: SDKs repeat their default here whatever
         # the URL says, and would lose their instructions and tools with the rest of a refused update.
         patch.pop("model", None)
@@ -280,14 +282,9 @@ class Session:
         )
 
     def _create_item(self, event: ev.ConversationItemCreate, now: float) -> list[Effect]:
-        item = in_format(event.item, self.settings.input_format)
+        item = self._taken(event.item, "item")
         if self.conversation.is_full:
-            mistake = ProtocolError(
-                "conversation_full",
-                f"The conversation holds {self.limits.items} items, which is the most it may.",
-                event_id=event.event_id,
-            )
-            return self.close(now, mistake)
+            return self.close(now, full(self.limits.items, event.event_id))
         if not item.id:
             item = msgspec.structs.replace(item, id=self._new_id("item"))
         if isinstance(item, FunctionCall) and not item.call_id:
@@ -308,6 +305,10 @@ class Session:
         elif isinstance(item, McpApprovalResponse):
             out += self._answering.decide(item, self.settings, now)
         return out
+
+    def _taken(self, item: Item, path: str) -> Item:
+        check_sight(item, self.service.abilities.sees_images, path)
+        return in_format(item, self.settings.input_format)
 
     def _retrieve_item(self, event: ev.ConversationItemRetrieve, now: float) -> list[Effect]:
         item = self.conversation.retrieve(event.item_id)
@@ -334,9 +335,12 @@ class Session:
 
     def _create_response(self, event: ev.ResponseCreate, now: float) -> list[Effect]:
         if event.input is not None:
-            format_ = self.settings.input_format
-            given = tuple(item if isinstance(item, ItemReference) else in_format(item, format_) for item in event.input)
-            event = msgspec.structs.replace(event, input=given)
+            given = [
+                item if isinstance(item, ItemReference) else self._taken(item, f"response.input[{index}]")
+                for index, item in enumerate(event.input)
+            ]
+            event = msgspec.structs.replace(event, input=tuple(given))
+        event = msgspec.structs.replace(event, response=for_one_response(event.response, self.service.prompts))
         return self._answering.create(event, self.settings, now)
 
     def _cancel_response(self, event: ev.ResponseCancel, now: float) -> list[Effect]:
@@ -436,15 +440,3 @@ class Session:
 
     def _state(self) -> SessionState:
         return SessionState(self.id, self._expires_at, self.settings)
-
-
-def _unused(make_id: NewId, conversation: Conversation) -> NewId:
-    """Return `make_id`, but for ids of items that a client has already given to one of its own."""
-
-    def new_id(kind: str) -> str:
-        new = make_id(kind)
-        while kind == "item" and new in conversation:
-            new = make_id(kind)
-        return new
-
-    return new_id

@@ -90,7 +90,7 @@ _SESSION = s.fields(
         "model": s.name,
         "speed": s.number(0.25, 1.5),
         "tracing": ga.tracing,
-        "prompt": s.nullable(s.mapping),
+        "prompt": s.nullable(common.prompt),
     }
 )
 transcription_fields = s.fields(_INPUT)

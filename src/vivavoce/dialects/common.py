@@ -21,11 +21,16 @@ from ..core.items import (
     OutputText,
     Part,
 )
+from ..core.pictures import image_size
 from ..core.settings import VOICES, McpServer, Tool
 from . import mcp
 from . import schema as s
 
 PCM_RATES = (8000, 16_000, 24_000)
+MAX_IMAGE_BYTES = 10 << 20
+"""Chat endpoints take no larger ones."""
+MAX_IMAGE_SIDE = 8192
+"""Pixels; a small file can hold many, and every one of them would have to be unpacked somewhere."""
 MAX_ID = 512
 """The longest id a client may give, by the protocol."""
 
@@ -122,6 +127,33 @@ def metadata(value: Any, path: str) -> dict[str, str]:
             )
     return dict(value)
 
+
+# --------------------------------------------------------------------------------------------------- stored prompts
+
+_TEXT_VARIABLE = s.fields(
+    {"type": s.choice("input_text"), "text": s.text, "prompt_cache_breakpoint": s.ignored}, ("text",)
+)
+
+
+def _variable(value: Any, path: str) -> Any:
+    """Accept a text, bare or as a part of a message."""
+    if not isinstance(value, dict):
+        return s.text(value, path)
+    if value.get("type") in ("input_image", "input_file"):
+        kind = str(value["type"]).removeprefix("input_")
+        text = f"Invalid '{path}': variables of stored prompts are texts here, and cannot be an {kind}."
+        raise ProtocolError("invalid_value", text.replace("an file", "a file"), path)
+    _TEXT_VARIABLE(value, path)
+    return value
+
+
+def _variables(value: Any, path: str) -> dict[str, Any]:
+    if len(s.mapping(value, path)) > 128:
+        raise ProtocolError("invalid_value", f"Invalid '{path}': at most 128 variables are allowed.", path)
+    return {key: _variable(element, f"{path}.{key}") for key, element in value.items()}
+
+
+prompt = s.fields({"id": s.name, "version": s.nullable(s.text), "variables": s.nullable(_variables)}, ("id",))
 
 # ----------------------------------------------------------------------------------------------------------- tools
 
@@ -234,13 +266,29 @@ def _output_audio(value: Any, path: str) -> Part:
 def _input_image(value: Any, path: str) -> Part:
     found = _IMAGE(value, path)
     url = found["image_url"]
-    if not url.startswith(("data:image/png;base64,", "data:image/jpeg;base64,", "data:image/jpg;base64,")):
-        raise ProtocolError(
-            "invalid_value",
-            f"Invalid '{path}.image_url'. Expected a base64-encoded data URI of a PNG or JPEG image.",
-            f"{path}.image_url",
-        )
+    _check_image(url, f"{path}.image_url")
     return InputImage(url, found.get("detail") or "auto")
+
+
+def _check_image(url: str, path: str) -> None:
+    """Raise `ProtocolError` unless a URL holds a PNG or JPEG image of a size that models take."""
+    expected = "Expected a base64-encoded data URI of a PNG or JPEG image"
+    head, _, data = url.partition(",")
+    if head not in ("data:image/png;base64", "data:image/jpeg;base64", "data:image/jpg;base64"):
+        raise ProtocolError("invalid_value", f"Invalid '{path}'. {expected}.", path)
+    if len(data) * 3 // 4 > MAX_IMAGE_BYTES:
+        most = MAX_IMAGE_BYTES >> 20
+        raise ProtocolError("invalid_value", f"Invalid '{path}': an image has at most {most} MiB.", path)
+    try:
+        pybase64.b64decode(data, validate=True)
+    except (ValueError, UnicodeError):
+        raise ProtocolError("invalid_value", f"Invalid '{path}'. {expected}.", path) from None
+    size = image_size(url)
+    if size is None or min(size) < 1:
+        raise ProtocolError("invalid_value", f"Invalid '{path}'. {expected}, but got something else.", path)
+    if max(size) > MAX_IMAGE_SIDE:
+        text = f"Invalid '{path}': an image has at most {MAX_IMAGE_SIDE} pixels a side, but this one has {max(size)}."
+        raise ProtocolError("invalid_value", text, path)
 
 
 _CONTENT: Mapping[str, Mapping[str, s.Check]] = {

@@ -139,7 +139,7 @@ _SESSION = s.fields(
         "max_output_tokens": common.max_tokens,
         "tracing": tracing,
         "truncation": _truncation,
-        "prompt": s.nullable(s.mapping),
+        "prompt": s.nullable(common.prompt),
         "include": include,
         "audio": s.fields({"input": input_fields, "output": _OUTPUT}),
     }
@@ -201,7 +201,7 @@ _RESPONSE = s.fields(
         "audio": s.fields({"output": _OUTPUT}),
         "conversation": s.text,
         "metadata": common.metadata,
-        "prompt": s.mapping,
+        "prompt": common.prompt,
         "input": common.response_input,
     }
 )
@@ -237,7 +237,6 @@ def _without_nulls(value: Any) -> Any:
 
 def response_create(event_id: str | None, fields: ResponsePatch) -> ev.ResponseCreate:
     """Return the event of checked fields."""
-    fields.pop("prompt", None)
     return ev.ResponseCreate(
         event_id=event_id,
         conversation=fields.pop("conversation", "auto"),

@@ -22,6 +22,7 @@ from .. import __version__
 from ..core import reports
 from ..core.effects import Effect, Send
 from ..core.errors import ProtocolError, VivavoceError
+from ..core.formats import AudioFormat
 from ..core.limits import Limits
 from ..core.reports import Report
 from ..core.service import DEFAULT_SERVICE, Service
@@ -260,8 +261,8 @@ def replay(path: Path) -> Replayed:
     lines = _lines(path)
     try:
         _, first = next(lines)
-        head = msgspec.convert(first, Head)
-    except (StopIteration, msgspec.ValidationError) as error:
+        head = _revived(msgspec.convert(first, Head))
+    except (StopIteration, KeyError, msgspec.ValidationError) as error:
         raise JournalError(f"{path} is no journal: its first line does not tell how a session began") from error
     if head.format != FORMAT:
         raise JournalError(f"{path} has journal format {head.format}; vivavoce {__version__} reads {FORMAT}")
@@ -286,6 +287,21 @@ def replay(path: Path) -> Replayed:
             shown = codec.encode({k: v for k, v in line.items() if k != "effects"}).decode()[:300]
             return Replayed(inputs, effects, Difference(number, shown, expected, actual))
     return Replayed(inputs, effects, None)
+
+
+def _revived(head: Head) -> Head:
+    """Return a head whose stored prompts have settings again, which JSON knows as plain values."""
+    kinds = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+    prompts = {
+        id_: msgspec.structs.replace(prompt, settings={k: _setting(v, kinds[k]) for k, v in prompt.settings.items()})
+        for id_, prompt in head.service.prompts.items()
+    }
+    return msgspec.structs.replace(head, service=msgspec.structs.replace(head.service, prompts=prompts))
+
+
+def _setting(value: Any, kind: Any) -> Any:
+    # What changes a part of a setting stays an object of its fields: `core.settings.SessionPatch`.
+    return msgspec.convert(value, kind) if not isinstance(value, dict) or kind is AudioFormat else value
 
 
 def _outcome(session: AnySession, dialect: Dialect, given: Given, now: float) -> list[Effect] | Exception:

@@ -24,6 +24,7 @@ from .call import Call, Terms
 from .ids import Ids, new_seed
 from .ledger import Ledger
 from .prices import load_rates
+from .prompts import PromptFolder
 
 DEFAULT_MODEL = "vivavoce"
 """The model of a connection that names none."""
@@ -39,6 +40,7 @@ class Switchboard:
         journal: Path | None,
         service: Service = DEFAULT_SERVICE,
         ledger: Ledger | None = None,
+        prompts: PromptFolder | None = None,
     ) -> None:
         """Connect legs to these engines.
 
@@ -48,12 +50,14 @@ class Switchboard:
             journal: folder in which sessions are written down; None for nowhere.
             service: on which terms sessions are held; what the engines can do is added.
             ledger: where charges go; None for nowhere.
+            prompts: where stored prompts come from; None for those of the service.
         """
         self.engines = engines
         """What all calls share."""
         self._limits = limits
         self._journal = journal
         self._service = service
+        self._prompts = prompts
         self.ledger = ledger
         """Where charges go; None for nowhere."""
         self._runs: set[asyncio.Task[None]] = set()
@@ -129,7 +133,8 @@ class Switchboard:
         languages = self.engines.hearing.languages
         calls_mcp = self.engines.open_toolbox is not None
         abilities = msgspec.structs.replace(self.engines.brain.abilities, languages=languages, calls_mcp=calls_mcp)
-        return msgspec.structs.replace(self._service, abilities=abilities)
+        prompts = self._service.prompts if self._prompts is None else self._prompts.current()
+        return msgspec.structs.replace(self._service, abilities=abilities, prompts=prompts)
 
     async def close(self) -> None:
         """End all calls and free the engines."""
@@ -191,7 +196,7 @@ def build(config: Config) -> Switchboard:
     """Return the switchboard that an operator's settings ask for.
 
     Raises:
-        ConfigError: the folder for journals cannot be written to, or the prices cannot be read.
+        ConfigError: a folder cannot be written to, or the prices or stored prompts cannot be read.
     """
     money = config.money
     service = Service(
@@ -201,7 +206,9 @@ def build(config: Config) -> Switchboard:
         parting_words=money.parting_words,
     )
     ledger = Ledger(money.key_budget_usd, time.time)
-    return Switchboard(configured(config), config.session, _journal_folder(config.journal), service, ledger)
+    prompts = PromptFolder(Path(config.prompts)) if config.prompts else None
+    journal = _journal_folder(config.journal)
+    return Switchboard(configured(config), config.session, journal, service, ledger, prompts)
 
 
 def _journal_folder(name: str) -> Path | None:
