@@ -130,3 +130,15 @@ def test_a_translation_ends_when_its_budget_is_used_up() -> None:
     play = translation(budget_usd=0.1)
     assert stream(play, 12)[1:3] == ["Charge", "error insufficient_quota None"]
     assert play.time(60.0)[-1] == "Close 4000 insufficient_quota.insufficient_quota"
+
+
+def test_an_engine_that_fails_is_paid_for_what_it_made_and_not_for_what_it_was_asked() -> None:
+    play = costly()
+    play.add_text("four" * 10)
+    play.report(rp.Broke(play.respond(), "llm_unreachable", "Nobody is there."))
+    assert charges(play) == []
+    assert usage(play)["total_tokens"] == 0
+    response = play.respond()
+    play.report(rp.Said(response, "Good", bytes(48 * 100)))
+    play.report(rp.Broke(response, "llm_cut_off", "It broke off."))
+    assert charges(play) == [0.01 + 2 * 0.02]

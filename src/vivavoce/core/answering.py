@@ -287,9 +287,11 @@ class Answering:
                 return self._finish(response.id, "incomplete", details, settings, now)
             case Broke() if report.code == TOO_LONG and not reply.was_refused and settings.truncation != "disabled":
                 # Its context is smaller than it was thought to be, or its tokens are: once more with half as many.
-                reply.was_refused, reply.asked = True, reply.asked[:-1]
+                reply.was_refused, reply.asked = True, reply.asked[: len(reply.spent)]
                 return self._ask(response.id, settings, now)
             case Broke():
+                # Nobody is to pay for a prompt that came to nothing; for what was made of it before, one is.
+                reply.asked = reply.asked[: len(reply.spent)]
                 type_ = "invalid_request_error" if report.code == TOO_LONG else "server_error"
                 details = StatusDetails("failed", None, type_, report.code, report.message)
                 return self._finish(response.id, "failed", details, settings, now)
