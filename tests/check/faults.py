@@ -133,6 +133,9 @@ class broken:
     def model(self) -> str:
         return self._target.model
 
+    def redacted(self, text: str) -> str:
+        return self._target.redacted(text)
+
     async def open(self, dial: Dial) -> Wire:
         return BrokenWire(await self._target.open(dial), self._relay(), dial)
 

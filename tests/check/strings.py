@@ -76,6 +76,9 @@ class StringTarget:
         self.wires: list[StringWire] = []
         self.refusal: Exception | None = None
 
+    def redacted(self, text: str) -> str:
+        return text.replace("sk-secret", "***")
+
     async def open(self, dial: Dial) -> StringWire:
         if self.refusal is not None:
             raise self.refusal

@@ -73,6 +73,7 @@ async def judged(ending: Any, patience: float = 0.05) -> Result:
         (Skipped("no model"), "skipped", "no model"),
         (HungUp(1011, "gone"), "failed", "the server closed the connection (code 1011, gone)"),
         (TurnedAway(500, b"oh"), "failed", "the server answered HTTP 500: oh"),
+        (TurnedAway(401, b"no sk-secret"), "failed", "the server answered HTTP 401: no ***"),
         (Unreachable("away"), "failed", "away"),
         (KeyError("item"), "failed", "an event is not as it has to be (KeyError: 'item')"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import re
 import socket
 import ssl
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from .target import Answer, Dial
 from .verdict import Broken, HungUp, TurnedAway, Unreachable
 
 _KEY_SUBPROTOCOL = "openai-insecure-api-key."
+_CLIENT_SECRET = re.compile(r"ek_[A-Za-z0-9_.-]+")
 _MODEL_PARAMETERS = frozenset({"model", "deployment"})
 
 Connect = Callable[[], socket.socket]
@@ -59,6 +61,11 @@ class Network:
         query = dict(parse_qsl(urlsplit(self._upstream.address).query))
         return query.get("model", "")
 
+    def redacted(self, text: str) -> str:
+        """Return a text without the user's key, and without secrets that begin with `ek_`."""
+        key = self._upstream.key.strip()
+        return _CLIENT_SECRET.sub("ek_***", text.replace(key, "***") if key else text)
+
     async def open(self, dial: Dial) -> SocketWire:
         """Open a connection.
 
@@ -86,7 +93,6 @@ class Network:
                 max_queue=None,
                 open_timeout=self._seconds,
                 ping_interval=None,
-                proxy=None,
                 **options,
             )
         except InvalidStatus as refusal:

@@ -105,7 +105,7 @@ async def run(target: Target, plan: Plan, tell: Callable[[Result], None] = lambd
         tasks = {at: group.create_task(one(*cases[at])) for at in spread}
     results = [tasks[at].result() for at in range(len(cases))]
     for name in RULES:
-        results += [_standing(shape, name, ledgers[shape]) for shape in plan.shapes]
+        results += [_standing(target, shape, name, ledgers[shape]) for shape in plan.shapes]
     kept = [result for result in results if _is_wanted(result.name, plan.only) or result.outcome == "failed"]
     return sorted(kept, key=lambda result: plan.shapes.index(_shape_of(result)))
 
@@ -142,15 +142,15 @@ async def judge(target: Target, shape: Shape, case: Case, ledger: Ledger, patien
     except TimeoutError:
         outcome, why = "failed", why or f"the connection could not be closed within {patience:g} s"
     seconds = time.monotonic() - begun
-    return Result(name, case.rule, outcome, " ".join(why.split()), seconds, case.is_inferred)
+    return Result(name, case.rule, outcome, target.redacted(" ".join(why.split())), seconds, case.is_inferred)
 
 
-def _standing(shape: Shape, name: str, ledger: Ledger) -> Result:
+def _standing(target: Target, shape: Shape, name: str, ledger: Ledger) -> Result:
     why = ledger.told(name)
     outcome: Outcome = "failed" if why else "passed" if ledger.heard else "skipped"
     if outcome == "skipped":
         why = "nothing was heard in this shape"
-    return Result(f"{shape}.{name}", RULES[name], outcome, " ".join(why.split()))
+    return Result(f"{shape}.{name}", RULES[name], outcome, target.redacted(" ".join(why.split())))
 
 
 async def refusal(target: Target, shape: Shape, patience: float) -> str:
@@ -167,7 +167,7 @@ async def refusal(target: Target, shape: Shape, patience: float) -> str:
         finally:
             await wire.close()
     except TurnedAway as refused:
-        said = shown(refused.body.decode("utf-8", "replace"))
+        said = target.redacted(shown(refused.body.decode("utf-8", "replace")))
         if shape == "beta" and refused.status == 400:
             return f"the server does not serve the beta shape ({said})"
         raise Unreachable(f"the server answered HTTP {refused.status}: {said}") from refused

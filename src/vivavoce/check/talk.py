@@ -54,6 +54,14 @@ class Reply(msgspec.Struct):
         return str(self.done["status"])
 
     @property
+    def ending(self) -> str:
+        """How it ended, for people, with the reason where it tells one."""
+        details = self.done.get("status_details") or {}
+        error = details.get("error") or {}
+        reason = details.get("reason") or shown(f"{error.get('code')}: {error.get('message')}") if details else ""
+        return f"{self.status} ({reason})" if reason else self.status
+
+    @property
     def calls(self) -> list[dict[str, Any]]:
         """The function calls in it."""
         return [item for item in self.done["output"] if item["type"] == "function_call"]
@@ -93,6 +101,8 @@ class Talk:
         """The session as it was told last."""
         self.heard: list[dict[str, Any]] = []
         """Every event so far."""
+        self.endings: dict[str, str] = {}
+        """How responses ended that are done, by their ids."""
         self.patience = patience
         """Seconds after which what is awaited will not come."""
         self._watch = Watch(shape, ledger, who)
@@ -133,6 +143,8 @@ class Talk:
         self.heard.append(heard)
         if isinstance(heard.get("session"), dict):
             self.session = heard["session"]
+        if heard["type"] == "response.done":
+            self.endings[heard["response"]["id"]] = heard["response"]["status"]
         return heard
 
     async def until(self, kind: str, **fields: Any) -> dict[str, Any]:

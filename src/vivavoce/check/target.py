@@ -101,6 +101,10 @@ class Target(Protocol):
         """The model that is asked for; empty where none is."""
         ...
 
+    def redacted(self, text: str) -> str:
+        """Return a text without the user's key, and without secrets that begin with `ek_`."""
+        ...
+
     async def open(self, dial: Dial) -> Wire:
         """Open a connection.
 

@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.description = (
         "Connect to a Realtime server, ask it everything that the protocol has rules for, in one or both of its "
-        "shapes, and tell which rules it keeps. Exits with 0 when none was broken, with 1 when one was."
+        "shapes, and tell which rules it keeps. Exits with 0 when none was broken, and with 1 when one was, or when "
+        "nothing could be asked."
     )
     parser.epilog = (
         "The key is taken from VIVAVOCE_API_KEY or OPENAI_API_KEY unless told otherwise. A server that is paid for is "

@@ -32,7 +32,7 @@ async def _cancelled(desk: Desk, **fields: Any) -> tuple[Talk, Reply]:
 async def order(desk: Desk) -> None:
     """A cancelled response ends all that it began, with what was said so far, and is cancelled by client_cancelled."""
     talk, reply = await _cancelled(desk)
-    need(reply.status == "cancelled", f"its status is {reply.status}")
+    need(reply.status == "cancelled", f"its status is {reply.ending}")
     details = reply.done["status_details"]
     need(details["type"] == "cancelled", f"its details are {shown(details)}")
     need(details["reason"] == "client_cancelled", f"the reason is {details['reason']}")
@@ -63,7 +63,7 @@ async def partial_item(desk: Desk) -> None:
 async def by_id(desk: Desk) -> None:
     """A response can be cancelled by its id."""
     _, reply = await _cancelled(desk, by_id=True)
-    need(reply.status == "cancelled", f"its status is {reply.status}")
+    need(reply.status == "cancelled", f"its status is {reply.ending}")
 
 
 @case("cancel.usage")
@@ -105,7 +105,7 @@ async def then_ask(desk: Desk) -> None:
     talk, _ = await _cancelled(desk)
     await talk.create(user_text(GREETING))
     reply = await talk.respond(modalities="text")
-    need(reply.status == "completed", f"it ended as {reply.status}")
+    need(reply.status == "completed", f"it ended as {reply.ending}")
 
 
 @case("cancel.out-of-band")

@@ -181,7 +181,7 @@ async def push_to_talk(desk: Desk) -> None:
     await talk.append(utterance().audio)
     item = await _committed(talk)
     reply = await talk.respond()
-    need(reply.status == "completed", f"the response ended as {reply.status}")
+    need(reply.status == "completed", f"the response ended as {reply.ending}")
     added = [event for event in reply.events if talk.kind(event) == "conversation.item.added"]
     need(added[0]["previous_item_id"] == item["id"], "the answer does not follow what was said")
 

@@ -59,13 +59,11 @@ async def out_of_band_parallel(desk: Desk) -> None:
     talk, first = await answering(desk)
     await talk.ask(conversation="none", modalities="text")
     second = await talk.until("response.created")
-    ended: set[str] = set()
-    while len(ended) < 2:
-        event = await talk.until("response.done")
-        need(event["response"]["status"] == "completed", f"a response ended as {event['response']['status']}")
-        ended.add(event["response"]["id"])
+    while len(talk.endings) < 2:
+        await talk.until("response.done")
     response: Any = first["response"]
-    need(ended == {response["id"], second["response"]["id"]}, "other responses ended")
+    ended = {response["id"]: "completed", second["response"]["id"]: "completed"}
+    need(talk.endings == ended, f"responses ended as {', '.join(talk.endings.values())}")
 
 
 @case("response.input")
@@ -74,7 +72,7 @@ async def input_items(desk: Desk) -> None:
     talk = await desk.open()
     item = user_text(GREETING, id="given_to_one")
     reply = await _alone(talk, input=[item])
-    need(reply.status == "completed", f"the response ended as {reply.status}")
+    need(reply.status == "completed", f"the response ended as {reply.ending}")
     need(not await talk.holds("given_to_one"), "the input is in the conversation")
 
 
@@ -95,7 +93,7 @@ async def input_reference(desk: Desk) -> None:
     added = await talk.create(user_text(GREETING))
     reference = {"type": "item_reference", "id": added["item"]["id"]}
     reply = await _alone(talk, input=[reference, user_text("And to me.")])
-    need(reply.status == "completed", f"the response ended as {reply.status}")
+    need(reply.status == "completed", f"the response ended as {reply.ending}")
 
 
 @case("response.input-unknown-reference")
@@ -111,7 +109,7 @@ async def input_empty(desk: Desk) -> None:
     """Empty input is an empty context, which can be answered by the instructions alone."""
     talk = await desk.open()
     reply = await _alone(talk, input=[], instructions=GREETING)
-    need(reply.status == "completed", f"the response ended as {reply.status}")
+    need(reply.status == "completed", f"the response ended as {reply.ending}")
 
 
 @case("response.input-invalid")

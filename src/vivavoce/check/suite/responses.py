@@ -56,7 +56,7 @@ async def created(desk: Desk) -> None:
 async def done(desk: Desk) -> None:
     """A done response shows its items in full, as output_item.done did, without details where it is complete."""
     _, reply = await greeted(desk, modalities="text")
-    need(reply.status == "completed", f"its status is {reply.status}")
+    need(reply.status == "completed", f"its status is {reply.ending}")
     details = reply.done["status_details"]
     need(details is None or details.get("type") == "completed", f"its details are {shown(details)}")
     finished = [event["item"] for event in reply.of("response.output_item.done")]
@@ -195,7 +195,7 @@ async def nulls(desk: Desk) -> None:
     await talk.create(user_text(GREETING))
     await talk.send("response.create", response={"instructions": None, "metadata": None})
     reply = await talk.reply()
-    need(reply.status == "completed", f"the response ended as {reply.status}")
+    need(reply.status == "completed", f"the response ended as {reply.ending}")
 
 
 @case("response.empty")
@@ -288,7 +288,7 @@ async def max_tokens(desk: Desk) -> None:
     await talk.create(user_text(LONG))
     reply = await talk.respond(max_tokens=16)
     skip_unless(reply.status != "completed", "the answer was shorter than the limit")
-    need(reply.status == "incomplete", f"the response ended as {reply.status}")
+    need(reply.status == "incomplete", f"the response ended as {reply.ending}")
     details = reply.done["status_details"]
     need(details["type"] == "incomplete", f"the details are {shown(details)}")
     need(details["reason"] == "max_output_tokens", f"the reason is {details['reason']}")

@@ -108,7 +108,7 @@ async def follow_up(desk: Desk) -> None:
     talk, reply = await _called(desk)
     await talk.create(_output(reply))
     answer = await talk.respond(tool_choice="none")
-    need(answer.status == "completed", f"the response ended as {answer.status}")
+    need(answer.status == "completed", f"the response ended as {answer.ending}")
     need(answer.messages and not answer.calls, f"its output is {shown(answer.done['output'])}")
 
 
@@ -127,7 +127,7 @@ async def early_follow_up(desk: Desk) -> None:
     await talk.send("conversation.item.create", item=output)
     await talk.ask(tool_choice="none")
     reply = await talk.reply()
-    need(reply.status == "completed", f"the response ended as {reply.status}")
+    need(reply.status == "completed", f"the response ended as {reply.ending}")
 
 
 @case("tool.named")
@@ -187,4 +187,4 @@ async def not_needed(desk: Desk) -> None:
     talk = await desk.open(modalities="text", tools=[_WEATHER])
     await talk.create(user_text(GREETING))
     reply = await talk.respond()
-    need(reply.status == "completed", f"the response ended as {reply.status}")
+    need(reply.status == "completed", f"the response ended as {reply.ending}")

@@ -149,4 +149,4 @@ async def then_ask(desk: Desk) -> None:
     await _truncate(talk, item_id, length_ms // 2)
     await talk.create(user_text("Say hello."))
     reply = await talk.respond(modalities="text")
-    need(reply.status == "completed", f"the response ended as {reply.status}")
+    need(reply.status == "completed", f"the response ended as {reply.ending}")

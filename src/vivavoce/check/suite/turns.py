@@ -59,7 +59,7 @@ async def order(desk: Desk) -> None:
     mark = talk.mark
     turn = await _said(talk)
     reply = await talk.reply()
-    need(reply.status == "completed", f"the response ended as {reply.status}")
+    need(reply.status == "completed", f"the response ended as {reply.ending}")
     came = talk.kinds(mark)
     expected = [kind for kind in _TOLD if not (desk.is_beta and kind == "conversation.item.done")]
     expected.append("response.created")
@@ -201,10 +201,8 @@ async def interrupts(desk: Desk) -> None:
     talk, created = await answering(desk, turn_detection={**_VAD, "interrupt_response": True})
     response: Any = created["response"]
     await talk.append(utterance().audio)
-    mark = talk.mark
     await talk.until("input_audio_buffer.speech_started")
-    before = {event["response"]["id"] for event in talk.heard[:mark] if talk.kind(event) == "response.done"}
-    skip_unless(not before and not _is_done(talk, response["id"]), "the answer was over too soon")
+    skip_unless(response["id"] not in talk.endings, "the answer was over too soon")
     done = await talk.until("response.done")
     need(done["response"]["id"] == response["id"], "another response ended")
     need(done["response"]["status"] == "cancelled", f"it ended as {done['response']['status']}")
@@ -215,20 +213,15 @@ async def interrupts(desk: Desk) -> None:
     need(answer.id != response["id"], "the turn was not answered")
 
 
-def _is_done(talk: Talk, response_id: str) -> bool:
-    return any(talk.kind(event) == "response.done" and event["response"]["id"] == response_id for event in talk.heard)
-
-
 @case("turn.does-not-interrupt")
 async def does_not_interrupt(desk: Desk) -> None:
     """With interrupt_response off, speech is heard and committed and the response goes on to its end."""
     talk, created = await answering(desk, turn_detection=_silent())
     response: Any = created["response"]
     await _said(talk)
-    while not _is_done(talk, response["id"]):
+    while response["id"] not in talk.endings:
         await talk.hear()
-    done = next(event for event in talk.heard if talk.kind(event) == "response.done")
-    need(done["response"]["status"] == "completed", f"it ended as {done['response']['status']}")
+    need(talk.endings[response["id"]] == "completed", f"it ended as {talk.endings[response['id']]}")
 
 
 @case("turn.answers-without-interrupting")
@@ -236,11 +229,10 @@ async def answers_without_interrupting(desk: Desk) -> None:
     """With create_response on and interrupt_response off, speech breaks nothing: no response is cut, none collides."""
     talk, _ = await answering(desk, turn_detection={**_VAD, "interrupt_response": False})
     await _said(talk)
-    while not any(talk.kind(event) == "response.done" for event in talk.heard):
+    while not talk.endings:
         await talk.hear()
     await talk.quiet(1.5)
-    statuses = [event["response"]["status"] for event in talk.heard if talk.kind(event) == "response.done"]
-    need(set(statuses) == {"completed"}, f"responses ended as {', '.join(statuses)}")
+    need(set(talk.endings.values()) == {"completed"}, f"responses ended as {', '.join(talk.endings.values())}")
     errors = [event["error"]["code"] for event in talk.heard if event["type"] == "error"]
     need(not errors, f"there came the errors {', '.join(map(str, errors))}")
 
@@ -253,7 +245,7 @@ async def interrupts_without_answering(desk: Desk) -> None:
     response: Any = created["response"]
     await talk.append(utterance().audio)
     await talk.until("input_audio_buffer.speech_started")
-    skip_unless(not _is_done(talk, response["id"]), "the answer was over too soon")
+    skip_unless(response["id"] not in talk.endings, "the answer was over too soon")
     done = await talk.until("response.done")
     need(done["response"]["status"] == "cancelled", f"it ended as {done['response']['status']}")
     await talk.until("conversation.item.added")
@@ -280,11 +272,9 @@ async def idle_timeout(desk: Desk) -> None:
             break
     came = [event for event in talk.heard[mark:] if event["type"] == "input_audio_buffer.timeout_triggered"]
     need(came, f"no timeout was triggered, but {', '.join(talk.kinds(mark)) or 'nothing came'}")
-    length_ms = came[0]["audio_end_ms"] - came[0]["audio_start_ms"]
-    need(3000 <= length_ms <= 9000, f"the timeout spans {length_ms} ms")
     reply = await talk.reply()
     kinds = talk.kinds(mark)
     first = kinds.index("input_audio_buffer.timeout_triggered")
     expected = ["input_audio_buffer.timeout_triggered", *_TOLD[2:], "response.created"]
     need(kinds[first : first + 5] == expected, f"in order came {', '.join(kinds[first : first + 5])}")
-    need(reply.status == "completed", f"the response ended as {reply.status}")
+    need(reply.status == "completed", f"the response ended as {reply.ending}")
