@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -26,6 +24,7 @@ from .options import (
     keys_file,
     one_of,
     origins,
+    own_folder,
     places,
     plain_text,
     replaced,
@@ -183,8 +182,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     traces: str = ""
     """Folder into which sessions that ask for it are traced; empty for none."""
     interruption_mode: str = "adaptive"
-    """What happens when the user makes a sound while an answer plays, unless the client says: `adaptive` goes on if that
-    was an assent, a noise or an echo, `vad` ends the answer."""
+    """What a sound of the user does to an answer, unless the client says: `adaptive` weighs it, `vad` ends it."""
     journal: str = ""
     """Folder into which every session is written; empty for none."""
     cache_dir: str = ""
@@ -425,8 +423,8 @@ def load(environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> 
             raise ConfigError(f"{source} has to be {error}{shown}") from None
     listed, filed = values.pop("access.api_keys", ()), values.pop("access.api_keys_file", ())
     values["access.api_keys"] = tuple(dict.fromkeys((*listed, *filed)))
-    values.setdefault("cache_dir", _own_folder(environ, "XDG_CACHE_HOME", ".cache"))
-    values.setdefault("state_dir", _own_folder(environ, "XDG_STATE_HOME", ".local/state"))
+    values.setdefault("cache_dir", own_folder(environ, "XDG_CACHE_HOME", ".cache"))
+    values.setdefault("state_dir", own_folder(environ, "XDG_STATE_HOME", ".local/state"))
     config: Config = replaced(Config(), "", values)
     _check(config)
     return config
@@ -442,13 +440,6 @@ def misspelt(environ: Mapping[str, str]) -> list[str]:
             if near:
                 lines.append(f"{name} is not a setting; did you mean {near[0]}?")
     return lines
-
-
-def _own_folder(environ: Mapping[str, str], variable: str, usual: str) -> str:
-    """Return this program's folder of a kind, by the XDG base directory specification."""
-    base = environ.get(variable, "")
-    root = Path(base) if os.path.isabs(base) else Path(environ.get("HOME") or os.path.expanduser("~")) / usual
-    return str(root / "vivavoce")
 
 
 def _check(config: Config) -> None:

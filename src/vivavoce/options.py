@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -169,6 +170,13 @@ def places(value: str) -> tuple[Place, ...]:
 def yes_or_no(value: str) -> bool:
     """Read whether something is on, from a flag that has a value."""
     return switch(value)
+
+
+def own_folder(environ: Mapping[str, str], variable: str, usual: str) -> str:
+    """Return this program's folder of a kind, by the XDG base directory specification."""
+    base = environ.get(variable, "")
+    root = Path(base) if os.path.isabs(base) else Path(environ.get("HOME") or os.path.expanduser("~")) / usual
+    return str(root / "vivavoce")
 
 
 def replaced(tree: Any, prefix: str, values: Mapping[str, Any]) -> Any:

@@ -8,7 +8,7 @@ import pytest
 
 from vivavoce.core.effects import Prompt
 from vivavoce.core.errors import ConfigError, EngineError
-from vivavoce.core.items import Item, Message
+from vivavoce.core.items import InputImage, InputText, Item, Message
 from vivavoce.core.reports import Spent
 from vivavoce.core.settings import Tool
 from vivavoce.engines.api import CallArgued, CallBegan, Stopped, Thought, Wrote
@@ -381,6 +381,75 @@ async def test_fields_that_a_server_refuses_are_left_out_from_then_on() -> None:
         assert [t async for t in engine.answer(prompt(max_output_tokens=7))] == [Wrote("Hi"), Stopped()]
     assert len(bodies) == 4
     assert bodies[-1]["max_completion_tokens"] == 7
+
+
+IMAGE = Message("u", "user", (InputText("What is it?"), InputImage("data:image/png;base64,AA", "low")))
+BLIND = "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"
+
+
+def sighted(bodies: list[dict[str, Any]], status: int, words: str) -> Handle:
+    """A server that refuses images."""
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        bodies.append(json.loads(request.content))
+        if any(isinstance(message["content"], list) for message in bodies[-1]["messages"]):
+            return httpx.Response(status, json={"error": {"message": words}})
+        return stream(sse(delta("stop", content="Hi")))
+
+    return handle
+
+
+@pytest.mark.parametrize(("status", "words"), [(500, BLIND), (400, "m is not a multimodal model"), (404, "No image.")])
+async def test_a_model_that_refuses_images_is_sent_no_more_of_them(status: int, words: str) -> None:
+    bodies: list[dict[str, Any]] = []
+    engine = llm(sighted(bodies, status, words))
+    assert engine.abilities.sees_images
+    with pytest.raises(EngineError, match="does not see images") as caught:
+        assert [t async for t in engine.answer(prompt(IMAGE))]
+    assert caught.value.code == "llm_cannot_see"
+    assert not engine.abilities.sees_images
+    assert [t async for t in engine.answer(prompt(IMAGE))] == [Wrote("Hi"), Stopped()]
+    assert bodies[-1]["messages"][-1]["content"] == "What is it?\n(The user shows an image, which you cannot see.)"
+
+
+async def test_the_operator_knows_better_whether_a_model_sees() -> None:
+    bodies: list[dict[str, Any]] = []
+    transport = httpx.MockTransport(sighted(bodies, 400, "no images"))
+    engine = ChatLlm("http://models.example/v1", "m", vision="yes", transport=transport)
+    for _ in range(2):
+        with pytest.raises(EngineError, match="does not see images"):
+            assert [t async for t in engine.answer(prompt(IMAGE))]
+    assert engine.abilities.sees_images
+    engine = ChatLlm("http://models.example/v1", "m", vision="no", transport=transport)
+    assert not engine.abilities.sees_images
+    assert [t async for t in engine.answer(prompt(IMAGE))] == [Wrote("Hi"), Stopped()]
+
+
+async def test_a_failure_that_is_not_about_images_is_none_of_sight() -> None:
+    engine = llm(sighted([], 400, "The request is too odd."))
+    with pytest.raises(EngineError, match="too odd"):
+        assert [t async for t in engine.answer(prompt(IMAGE))]
+    assert engine.abilities.sees_images
+
+
+async def test_efforts_are_asked_for_as_far_as_the_server_knows_them() -> None:
+    asked: list[str | None] = []
+    known = {"low", "medium", "high"}
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append(json.loads(request.content).get("reasoning_effort"))
+        if asked[-1] is not None and asked[-1] not in known:
+            return httpx.Response(400, json={"error": {"message": f"reasoning_effort: '{asked[-1]}' is no choice"}})
+        return stream(sse(delta("stop", content="Hi")))
+
+    engine = llm(handle)
+    for effort in ("medium", "xhigh", "xhigh", "minimal", None):
+        assert [t async for t in engine.answer(prompt(reasoning_effort=effort))] == [Wrote("Hi"), Stopped()]
+    assert asked == ["medium", "xhigh", "high", "high", "minimal", "low", None]
+    known.clear()
+    for _ in range(2):
+        assert [t async for t in engine.answer(prompt(reasoning_effort="high"))] == [Wrote("Hi"), Stopped()]
+    assert asked[7:] == ["high", None, None]
 
 
 async def test_closing_the_answer_closes_its_connection() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -38,7 +39,7 @@ _MAX_PLAIN_BYTES = 8 << 20
 """A whole answer that does not come as a stream may be this long."""
 _LEARN_TIMEOUT = 3.0
 """Seconds that a server has to tell of its models before it is left for later."""
-_OPTIONAL = ("stream_options", "parallel_tool_calls", "temperature", "max_tokens", "tool_choice")
+_OPTIONAL = ("stream_options", "parallel_tool_calls", "temperature", "max_tokens", "tool_choice", "reasoning_effort")
 """Fields that some servers refuse; the answer is asked for again without them."""
 
 
@@ -75,6 +76,12 @@ class Scrubber:
         return held
 
 
+_NEAREST = {"xhigh": "high", "minimal": "low"}
+"""Efforts that not all servers know, and what comes next to each."""
+_OF_IMAGES = re.compile(r"image|vision|multi-?modal|mmproj", re.IGNORECASE)
+"""What servers say of images that their model cannot see."""
+
+
 class ChatLlm:
     """Asks `model` at `url`; one instance serves all sessions and keeps its connections."""
 
@@ -85,6 +92,7 @@ class ChatLlm:
         key: str | None = None,
         *,
         context_tokens: int = 0,
+        vision: str = "auto",
         connect_timeout: float = _CONNECT_TIMEOUT,
         read_timeout: float = _READ_TIMEOUT,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -97,6 +105,7 @@ class ChatLlm:
                 and else for the first one that it lists.
             key: sent as a bearer token; None for none.
             context_tokens: what a prompt and its answer may take together; 0 to have the server say.
+            vision: whether the model sees images: `yes`, `no`, or `auto` to send them until the server refuses them.
             connect_timeout: seconds until an unreachable server is given up.
             read_timeout: seconds without any byte of an answer until it is given up.
             transport: what carries the requests, for tests and proxies.
@@ -119,6 +128,10 @@ class ChatLlm:
         """Whether the server has still to tell of its models, because it was not there when everything was loaded."""
         self._refused: set[str] = set()
         """Fields that this server was found to refuse."""
+        self._unknown_efforts: set[str] = set()
+        """Efforts of reasoning that this server was found not to know."""
+        self._vision = vision
+        self._sees_images = vision != "no"
         headers = {"User-Agent": "vivavoce"}
         if key:
             headers["Authorization"] = f"Bearer {key}"
@@ -135,7 +148,7 @@ class ChatLlm:
     def abilities(self) -> Abilities:
         """What models behind such endpoints usually can; what this one cannot, it says when it is asked."""
         context = self._given_context or self._known_context or Abilities().context_tokens
-        return Abilities(sees_images=True, translates=True, context_tokens=context)
+        return Abilities(sees_images=self._sees_images, translates=True, context_tokens=context)
 
     async def ready(self) -> None:
         """Have the server tell of its models; one that is not there yet is told of when it is asked."""
@@ -154,7 +167,8 @@ class ChatLlm:
         with self._explained():
             if self._is_curious:
                 await self._learn()
-            body = request_body(prompt, self._model or await self._listed_model(prompt.model))
+            model = self._model or await self._listed_model(prompt.model)
+            body = request_body(prompt, model, sees_images=self._sees_images)
             async with aclosing(self._opened(body)) as responses:
                 async for response in responses:
                     async with aclosing(self._thoughts(response)) as thoughts:
@@ -248,6 +262,8 @@ class ChatLlm:
                 value = body.pop(field)
                 if field == "max_tokens":
                     body["max_completion_tokens"] = value
+            if (effort := body.get("reasoning_effort")) in self._unknown_efforts:
+                body["reasoning_effort"] = _NEAREST[effort]
             try:
                 async with self._client.stream("POST", self._url, json=body) as response:
                     if response.is_success:
@@ -256,10 +272,15 @@ class ChatLlm:
                     fault = await _fault(response)
                     if fault.is_too_long and response.status_code not in (401, 403, 429):
                         raise self._too_long(fault)
+                    if _is_about_images(response.status_code, fault.message, body):
+                        raise self._unseen(fault)
                     refused = _refused_field(response.status_code, fault.message, body)
                     if refused is None:
                         raise self._status_failure(response.status_code, fault.message)
-                    self._refused.add(refused)
+                    if refused == "reasoning_effort" and body[refused] in _NEAREST:
+                        self._unknown_efforts.add(body[refused])
+                    else:
+                        self._refused.add(refused)
             except httpx.RemoteProtocolError:
                 # A kept connection that the server closed meanwhile: nothing was answered, so ask once more.
                 if not may_retry:
@@ -317,6 +338,11 @@ class ChatLlm:
         """Return the failure of a prompt that the model has no room for, and remember how much it has."""
         self._known_context = fault.context_tokens or self._known_context
         return self._failure(f"has no room for a prompt of this length{self._why(fault.message)}", TOO_LONG)
+
+    def _unseen(self, fault: Fault) -> EngineError:
+        """Return the failure of a prompt with images, and send no more of them unless the operator knows better."""
+        self._sees_images = self._vision == "yes"
+        return self._failure(f"does not see images{self._why(fault.message)}", "llm_cannot_see")
 
     def _status_failure(self, status: int, detail: str) -> EngineError:
         match status:
@@ -393,6 +419,14 @@ def _json(response: httpx.Response) -> object:
         return response.json() if response.is_success else None
     except ValueError:
         return None
+
+
+def _is_about_images(status: int, detail: str, body: dict[str, Any]) -> bool:
+    """Return whether a server refuses a request for the images in it."""
+    if status not in (400, 404, 415, 422, 500, 501) or not _OF_IMAGES.search(detail):
+        return False
+    parts = (part for message in body["messages"] for part in message["content"] or () if isinstance(part, dict))
+    return any(part.get("type") == "image_url" for part in parts)
 
 
 def _refused_field(status: int, detail: str, body: dict[str, Any]) -> str | None:

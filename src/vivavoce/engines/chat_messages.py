@@ -26,6 +26,7 @@ Json = dict[str, Any]
 
 _UNHEARD = "(The user said something that could not be understood.)"
 _SILENT = "(The user says nothing.)"
+_UNSEEN = "(The user shows an image, which you cannot see.)"
 _NO_RESULT = "(There is no result yet.)"
 _OPENING = "(The conversation begins. Follow your instructions.)"
 """Some servers refuse a request in which no user speaks."""
@@ -53,17 +54,19 @@ _INTERPRETER = (
 )
 
 
-def request_body(prompt: Prompt, model: str) -> Json:
-    """Return the request that asks for a streamed answer to `prompt`."""
+def request_body(prompt: Prompt, model: str, *, sees_images: bool = True) -> Json:
+    """Return the request that asks for a streamed answer to `prompt`; who sees no images is told of them."""
     body: Json = {
         "model": model,
-        "messages": messages(prompt),
+        "messages": messages(prompt, sees_images=sees_images),
         "stream": True,
         "stream_options": {"include_usage": True},
         "temperature": prompt.temperature,
     }
     if prompt.max_output_tokens is not None:
         body["max_tokens"] = prompt.max_output_tokens
+    if prompt.reasoning_effort is not None:
+        body["reasoning_effort"] = prompt.reasoning_effort
     if prompt.tools:
         body["tools"] = [
             {
@@ -88,7 +91,7 @@ def _tool_choice(choice: str | Json) -> str | Json:
     return {"type": "function", "function": {"name": choice.get("name", "")}}
 
 
-def messages(prompt: Prompt) -> list[Json]:
+def messages(prompt: Prompt, *, sees_images: bool = True) -> list[Json]:
     """Return the instructions and items of `prompt` as messages."""
     if prompt.translate_to:
         return _interpreting(prompt)
@@ -108,7 +111,7 @@ def messages(prompt: Prompt) -> list[Json]:
         written += _calls(group, outputs)
         group = []
         if not isinstance(item, FunctionCallOutput):
-            written += _message(item)
+            written += _message(item, sees_images)
         elif item.call_id not in call_ids:
             written.append({"role": "user", "content": f"(Result of an earlier function call: {item.output})"})
     written += _calls(group, outputs)
@@ -122,7 +125,7 @@ def _interpreting(prompt: Prompt) -> list[Json]:
     language = _LANGUAGES.get(prompt.translate_to, prompt.translate_to)
     script = f" Write {language} {prompt.instructions}." if prompt.instructions else ""
     written = [{"role": "system", "content": _INTERPRETER.format(language=language) + script}]
-    return written + [message for item in prompt.items for message in _message(item)]
+    return written + [message for item in prompt.items for message in _message(item, False)]
 
 
 def _calls(group: list[FunctionCall], outputs: dict[str, str]) -> list[Json]:
@@ -151,13 +154,13 @@ def _arguments(text: str) -> str:
         return "{}"
 
 
-def _message(item: Item) -> list[Json]:
+def _message(item: Item, sees_images: bool) -> list[Json]:
     if not isinstance(item, Message):
         return []
     if item.role == "assistant":
         text = "".join(_text(part) for part in item.content)
         return [{"role": "assistant", "content": text}] if text else []
-    if not any(isinstance(part, InputImage) for part in item.content):
+    if not sees_images or not any(isinstance(part, InputImage) for part in item.content):
         text = "\n".join(filter(None, (_text(part) for part in item.content)))
         return [{"role": item.role, "content": text}] if text else []
     parts: list[Json] = []
@@ -180,4 +183,4 @@ def _text(part: InputText | InputAudio | InputImage | OutputText | OutputAudio) 
         case InputAudio():
             return part.words or _UNHEARD
         case InputImage():
-            return ""
+            return _UNSEEN

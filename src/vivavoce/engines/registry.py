@@ -113,7 +113,13 @@ def build(choice: Choice, clock: Callable[[], datetime]) -> Engines:
     if choice.llm_url:
         from .chat import ChatLlm
 
-        chat = ChatLlm(choice.llm_url, model=choice.llm_model, key=choice.llm_key, context_tokens=choice.llm_context)
+        chat = ChatLlm(
+            choice.llm_url,
+            model=choice.llm_model,
+            key=choice.llm_key,
+            context_tokens=choice.llm_context,
+            vision=choice.llm_vision,
+        )
         names = ("silero", "pocketsphinx", choice.llm_url, "espeak-ng")
         engines = Engines(hearing, Cascade(chat, tts), names, chat, tts)
     else:
