@@ -89,11 +89,16 @@ def noise_reduction(value: Any, path: str) -> dict[str, Any] | None:
 include = s.nullable(s.array(s.choice("item.input_audio_transcription.logprobs", COST)))
 
 
+_TRACING = s.fields(
+    {"workflow_name": s.nullable(s.text), "group_id": s.nullable(s.text), "metadata": s.nullable(s.mapping)}
+)
+
+
 def tracing(value: Any, path: str) -> Any:
     """Accept null, `"auto"` or an object."""
-    if value is None or isinstance(value, dict):
-        return value
-    return s.choice("auto")(value, path)
+    if value is None:
+        return None
+    return _TRACING(value, path) if isinstance(value, dict) else s.choice("auto")(value, path)
 
 
 _RETENTION = s.fields(

@@ -53,6 +53,7 @@ from ..legs import Leg
 from .errands import Errands
 from .ids import Ids, new_seed
 from .journal import FORMAT, Given, Head, Journal, JournalError, Moment, step
+from .traces import Trace
 
 _log = logging.getLogger("vivavoce.call")
 
@@ -71,6 +72,8 @@ class Terms(msgspec.Struct, frozen=True):
     """What the application calls its user by, for the journal; empty for nothing."""
     key_id: str = ""
     """What tells the key that pays from others, for the log; empty where there is none."""
+    traces: Path | None = None
+    """Folder into which the session is traced if it asks for that; None for nowhere."""
 
 
 class Call:
@@ -136,6 +139,7 @@ class Call:
             terms.safety_identifier,
         )
         self._journal = _opened(terms.journal, self._session.id, head)
+        self._trace = Trace(terms.traces, self._session.id, unix_now) if terms.traces is not None else None
         self._ears = hearing.open(self._receive_report)
 
     @property
@@ -167,6 +171,8 @@ class Call:
             self._ears.close()
             self._settle()
             self._close_journal()
+            if self._trace is not None:
+                self._trace.close(self._now())
             if self._bug is not None:
                 _log.error("session %s failed", self._session.id, exc_info=self._bug)
                 self._leg.close(1011, "internal error")
@@ -232,6 +238,8 @@ class Call:
             self._write_down(given, now, bug)
             raise
         self._write_down(given, now, effects)
+        if self._trace is not None:
+            self._trace.see(effects, now, self._session.settings.tracing)
         self._perform(effects)
         deadline = self._session.deadline
         if deadline is not None and deadline < self._waits_until:

@@ -41,6 +41,7 @@ class Switchboard:
         service: Service = DEFAULT_SERVICE,
         ledger: Ledger | None = None,
         prompts: PromptFolder | None = None,
+        traces: Path | None = None,
     ) -> None:
         """Connect legs to these engines.
 
@@ -51,6 +52,7 @@ class Switchboard:
             service: on which terms sessions are held; what the engines can do is added.
             ledger: where charges go; None for nowhere.
             prompts: where stored prompts come from; None for those of the service.
+            traces: folder into which sessions that ask for it are traced; None for nowhere.
         """
         self.engines = engines
         """What all calls share."""
@@ -58,6 +60,7 @@ class Switchboard:
         self._journal = journal
         self._service = service
         self._prompts = prompts
+        self._traces = traces
         self.ledger = ledger
         """Where charges go; None for nowhere."""
         self._runs: set[asyncio.Task[None]] = set()
@@ -101,6 +104,7 @@ class Switchboard:
             self.service,
             connection.safety_identifier,
             connection.key_id,
+            self._traces,
         )
         call = Call(
             leg,
@@ -207,12 +211,13 @@ def build(config: Config) -> Switchboard:
     )
     ledger = Ledger(money.key_budget_usd, time.time)
     prompts = PromptFolder(Path(config.prompts)) if config.prompts else None
-    journal = _journal_folder(config.journal)
-    return Switchboard(configured(config), config.session, journal, service, ledger, prompts)
+    journal = _folder_for(config.journal, "--journal (VIVAVOCE_JOURNAL)")
+    traces = _folder_for(config.traces, "--traces (VIVAVOCE_TRACES)")
+    return Switchboard(configured(config), config.session, journal, service, ledger, prompts, traces)
 
 
-def _journal_folder(name: str) -> Path | None:
-    """Return the folder for journals, made and writable; None where none is wanted.
+def _folder_for(name: str, option: str) -> Path | None:
+    """Return a folder to write into, made and writable; None where none is wanted.
 
     Raises:
         ConfigError: it cannot be written to.
@@ -223,7 +228,7 @@ def _journal_folder(name: str) -> Path | None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"--journal (VIVAVOCE_JOURNAL): cannot make {folder}: {error.strerror}") from error
+        raise ConfigError(f"{option}: cannot make {folder}: {error.strerror}") from error
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigError(f"--journal (VIVAVOCE_JOURNAL): {folder} cannot be written to")
+        raise ConfigError(f"{option}: {folder} cannot be written to")
     return folder
