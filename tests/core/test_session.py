@@ -15,10 +15,23 @@ from vivavoce.core import reports as rp
 from vivavoce.core.errors import ProtocolError
 from vivavoce.core.items import WordMark
 from vivavoce.core.limits import Limits
+from vivavoce.core.service import Abilities, Service
+from vivavoce.core.settings import NoiseReduction, Settings
 
 WHISPER = {"audio": {"input": {"transcription": {"model": "whisper-1"}}}}
 MANUAL = {"audio": {"input": {"turn_detection": None}}}
 RESPONSE_BEGINS = ["response.created resp_1 in_progress", "rate_limits.updated early"]
+
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJg"
+    "gg=="
+)
+
+
+def huge(width: int, height: int) -> str:
+    """A PNG image that says it is this large."""
+    head = b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4, "big") + b"IHDR"
+    return "data:image/png;base64," + b64(head + width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes(9))
 
 
 def test_a_session_opens_with_its_state_and_its_conversation() -> None:
@@ -273,6 +286,17 @@ def test_an_update_tells_the_whole_session_and_prepares_for_new_words_alone() ->
     assert play.update(instructions="You sell flowers.") == ["session.updated", "Expect"]
     assert play.update(instructions="You sell flowers.") == ["session.updated"]
     assert play.update() == ["session.updated"]
+
+
+def test_noise_reduction_is_asked_of_the_ears_at_the_beginning_and_when_it_changes() -> None:
+    quiet = Settings(kind="transcription", noise_reduction=NoiseReduction("far_field", 0.5))
+    assert Playbook(quiet).started == ["session.created", "Expect", "Denoise far_field 0.5"]
+    play = Playbook()
+    near = {"audio": {"input": {"noise_reduction": {"type": "near_field"}}}}
+    assert play.update(**near) == ["session.updated", "Denoise near_field 1.0"]
+    assert play.update(**near) == ["session.updated"]
+    both_off = {"noise_reduction": None, "turn_detection": None}
+    assert play.update(audio={"input": both_off}) == ["session.updated", "Denoise None 0.0"]
 
 
 def test_a_bad_update_changes_nothing() -> None:
@@ -714,3 +738,37 @@ def test_a_session_is_freed_without_the_garbage_collector() -> None:
         assert [ref() for ref in left] == [None, None]
     finally:
         gc.enable()
+
+
+def test_images_are_refused_where_nobody_would_look_at_them() -> None:
+    picture = {"type": "input_image", "image_url": PIXEL, "detail": "low"}
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "What is it?"}, picture]}
+    play = Playbook()
+    assert play.client("conversation.item.create", item=item) == ["error invalid_value item.content[1].type"]
+    response = {"conversation": "none", "input": [{**item, "content": [picture]}]}
+    assert play.client("response.create", response=response) == [
+        "error invalid_value response.input[0].content[0].type"
+    ]
+    seeing = Playbook(service=Service(Abilities(sees_images=True)))
+    assert len(seeing.client("conversation.item.create", item=item)) == 2
+    seeing.client("response.create")
+    assert seeing.prompt.items[0].content[1].detail == "low"
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        (PIXEL.replace("png", "gif"), "data URI"),
+        ("data:image/png;base64,R0lGODlhAQABAAAAACw=", "something else"),
+        (PIXEL[:-2] + "!!", "data URI"),
+        (f"data:image/png;base64,{'A' * (14 << 20)}", "10 MiB"),
+        (huge(9000, 10), "8192 pixels"),
+        (huge(0, 10), "something else"),
+    ],
+)
+def test_images_that_are_none_or_too_large_are_refused(url: str, words: str) -> None:
+    play = Playbook(service=Service(Abilities(sees_images=True)))
+    content = [{"type": "input_image", "image_url": url}]
+    item = {"type": "message", "role": "user", "content": content}
+    assert play.client("conversation.item.create", item=item) == ["error invalid_value item.content[0].image_url"]
+    assert words in play.error.message
