@@ -297,7 +297,7 @@ class Answering:
                 return self._finish(response.id, "failed", details, settings, now)
         out: list[Effect] = [Send(event) for event in events]
         self._note_played(reply, out, now)
-        return out + self._stop_over_limit(reply, settings, now)
+        return out + self._stop_over_limit(reply, settings, now) if response.is_over_limit else out
 
     def receive_tool(self, report: ToolReturned | ToolFailed, settings: Settings, now: float) -> list[Effect]:
         """Take in what came of a remote tool's call; reports of calls that are over are ignored."""
@@ -367,9 +367,9 @@ class Answering:
         if reply.response.id != self._main:
             return
         for effect in effects:
-            if isinstance(effect, Send) and isinstance(effect.event, ev.AudioDelta):
-                ms = len(effect.event.delta) / reply.response.settings.output_format.bytes_per_ms
-                self.playing.add(effect.event.item_id, ms, now)
+            if isinstance(effect, Send) and isinstance(event := effect.event, ev.AudioDelta):
+                ms = len(event.delta) / reply.response.settings.output_format.bytes_per_ms
+                self.playing.add(event.item_id, ms, now)
 
     def _stop_over_limit(self, reply: Reply, settings: Settings, now: float) -> list[Effect]:
         """End a response that has used up what it may say."""
