@@ -225,6 +225,8 @@ def line(effect: ef.Effect) -> str:
             return f"CallTool {effect.item_id} {effect.server.label}.{effect.name}({effect.arguments})"
         case ef.DropTool():
             return f"DropTool {effect.item_id}"
+        case ef.Denoise():
+            return f"Denoise {effect.mode} {effect.strength}"
         case ef.Abandon():
             return f"Abandon {effect.response_id}"
         case ef.Close():

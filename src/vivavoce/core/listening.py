@@ -9,7 +9,7 @@ from __future__ import annotations
 from . import events as ev
 from .buffer import InputBuffer
 from .conversation import Conversation
-from .effects import Conclude, Effect, Listen, Send, Transcribe
+from .effects import Conclude, Denoise, Effect, Listen, Send, Transcribe
 from .errors import ProtocolError
 from .formats import TICKS_PER_MS
 from .items import InputAudio, Message
@@ -67,20 +67,30 @@ class Listening:
 
     # ----------------------------------------------------------------------------------------------- the client
 
+    def start(self) -> list[Effect]:
+        """Begin to hear."""
+        # Ears take audio as it is unless they are told otherwise.
+        return [] if self._settings.noise_reduction is None else [self._denoise()]
+
     def configure(self, settings: Settings) -> list[Effect]:
         """Go on with other settings."""
-        self._settings = settings
+        before, self._settings = self._settings, settings
         self._transcripts.configure(settings)
         self.buffer.switch(settings.input_format)
+        out: list[Effect] = [] if settings.noise_reduction == before.noise_reduction else [self._denoise()]
         detection, turns = settings.turn_detection, self._turns
         if detection is None:
-            return [] if turns is None else self._end_detection(turns)
+            return out if turns is None else out + self._end_detection(turns)
         if turns is not None:
             turns.configure(detection)
-            return []
+            return out
         self._turns = Turns(detection)
         self._turns.reset(self.buffer.end)
-        return self._drop_utterance()
+        return out + self._drop_utterance()
+
+    def _denoise(self) -> Effect:
+        reduction = self._settings.noise_reduction
+        return Denoise(None, 0.0) if reduction is None else Denoise(reduction.type, reduction.strength)
 
     def append(self, audio: bytes) -> list[Effect]:
         """Hear more; the caller has checked that there is room."""

@@ -140,7 +140,8 @@ class Session:
         out: list[Effect] = [Send(ev.SessionCreated(self._event(), self._state()))]
         if self.settings.kind == "realtime":
             out.append(Send(ev.ConversationCreated(self._event(), self.conversation.id)))
-        return [*out, Expect(vocabulary_of(self.settings)), *self._tooling.seek(self.settings.mcp_servers, now)]
+        out += [Expect(vocabulary_of(self.settings)), *self._listening.start()]
+        return out + self._tooling.seek(self.settings.mcp_servers, now)
 
     def receive_event(self, event: ev.ClientEvent, now: float) -> list[Effect]:
         """Take in what a client sent."""
