@@ -9,7 +9,7 @@ import pytest
 
 from desks import KEY, Office, error_of
 from vivavoce.config import Access, Limits, Secret
-from vivavoce.core.service import Abilities, Service
+from vivavoce.core.service import Abilities, Service, StoredPrompt
 from vivavoce.core.settings import SemanticVad, ServerVad, Transcription
 from vivavoce.server.admission import Admission, Connection, Request
 from vivavoce.server.app import create_app
@@ -19,7 +19,9 @@ from vivavoce.server.rest.client_secrets import client_secrets_router
 from vivavoce.server.rest.desk import Desk
 
 NOON = 1_800_000_000
-SERVICE = Service(abilities=Abilities(languages=("en",), translates=True))
+SERVICE = Service(
+    abilities=Abilities(languages=("en",), translates=True), prompts={"greet": StoredPrompt("Greet {{name}}.")}
+)
 OTHER_KEY = "sk-two"
 GA, TRANSLATION = "/v1/realtime/client_secrets", "/v1/realtime/translations/client_secrets"
 BETA, BETA_TRANSCRIPTION = "/v1/realtime/sessions", "/v1/realtime/transcription_sessions"
@@ -112,6 +114,16 @@ async def test_a_translation_secret_comes_with_a_translation_session() -> None:
     assert shown["audio"]["output"] == {"language": "fr"}
     grant = counter.grant(created["value"])
     assert (grant.settings.kind, grant.settings.output_language, grant.names_model) == ("translation", "fr", True)
+
+
+async def test_a_stored_prompt_is_filled_in_when_the_secret_is_created() -> None:
+    counter = Counter()
+    prompt = {"id": "greet", "variables": {"name": "Ann"}}
+    created = await counter.created(GA, {"session": {"type": "realtime", "prompt": prompt}})
+    assert created["session"]["instructions"] == "Greet Ann."
+    assert counter.grant(created["value"]).settings.instructions == "Greet Ann."
+    answer = await counter.ask(GA, {"session": {"type": "realtime", "prompt": {"id": "part"}}})
+    assert (answer.status_code, error_of(answer)["param"]) == (400, "session.prompt.id")
 
 
 async def test_a_server_that_cannot_translate_creates_no_secrets_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
