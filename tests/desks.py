@@ -218,6 +218,8 @@ class LoudEars:
 class LoudHearing:
     """Hearing that counts its ears and what it was given."""
 
+    languages = ("en",)
+
     def __init__(self, *, fails_at: int = 0) -> None:
         self.fails_at = fails_at
         self.open_ears = 0

@@ -110,7 +110,7 @@ def _use(client: Client, server: servers.Server, folder: Path) -> Json:
         command = [str(environments.python(client.environment)), str(HERE / "python" / client.program)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "VIVAVOCE_"))}
     ran = subprocess.run(
-        [*command, json.dumps(job)], env=environment, capture_output=True, text=True, timeout=240, check=False
+        [*command, json.dumps(job)], env=environment, capture_output=True, text=True, timeout=500, check=False
     )
     path = Path(job["results"])
     if ran.returncode or not path.exists():

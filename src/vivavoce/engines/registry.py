@@ -52,8 +52,6 @@ class Engines:
         """What the brain speaks with, for those who have the text; None for a brain that is all of a piece."""
         self.open_toolbox: Callable[[], Toolbox] | None = None
         """Makes what a session reaches remote MCP servers with; None where it may not."""
-        self.languages = ("en",)
-        """ISO 639-1 codes of what the hearing understands."""
 
     async def ready(self) -> None:
         """Return when all can be used.

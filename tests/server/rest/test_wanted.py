@@ -74,6 +74,11 @@ def test_a_recogniser_may_know_other_languages() -> None:
         wanted(("language", "fr"), languages=("en", "de"))
 
 
+def test_a_recogniser_that_does_not_tell_its_languages_is_asked_for_any() -> None:
+    assert wanted(("language", "fr"), languages=()).language == "fr"
+    assert wanted(languages=()).language == ""
+
+
 @pytest.mark.parametrize(
     ("fields", "param", "code"),
     [

@@ -43,7 +43,7 @@ async def _answer(desk: Desk, request: Asked, task: str) -> Answer:
         stack.callback(desk.take().give_back)
         form = await read_form(request, limits.max_upload_bytes, limits.message_seconds)
         stack.callback(form.close)
-        wanted = wanted_of(form.texts, desk.engines.languages)
+        wanted = wanted_of(form.texts, desk.engines.hearing.languages)
         if "file" not in form.files:
             raise s.missing("file")
         file = form.files["file"]

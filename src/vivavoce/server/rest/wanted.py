@@ -25,7 +25,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     model: str
     language: str
-    """ISO 639-1 code of what is spoken."""
+    """ISO 639-1 code of what is spoken; empty where nobody says."""
     prompt: str
     """What is likely to be said."""
     format: str
@@ -46,7 +46,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def wanted_of(texts: list[tuple[str, str]], languages: tuple[str, ...]) -> Wanted:
-    """Return what a form asks for, of a recogniser that knows these languages.
+    """Return what a form asks for, of a recogniser that knows these languages; none where there is no telling.
 
     Raises:
         ProtocolError: it cannot be had.
@@ -77,7 +77,7 @@ def wanted_of(texts: list[tuple[str, str]], languages: tuple[str, ...]) -> Wante
     form = found.get("response_format", "json")
     wanted = Wanted(
         model=found["model"],
-        language=found.get("language", languages[0]),
+        language=found.get("language", languages[0] if languages else ""),
         prompt=found.get("prompt", ""),
         format=form,
         granularities=found.get("timestamp_granularities") or ("segment",),
@@ -120,7 +120,7 @@ def _language(languages: tuple[str, ...]) -> s.Check:
     def check(value: Any, path: str) -> str:
         given = s.text(value, path).lower()
         code = _LANGUAGE_NAMES.get(given, given.replace("_", "-").partition("-")[0])
-        if code not in languages:
+        if languages and code not in languages:
             known = ", ".join(f"'{language}'" for language in languages)
             raise ProtocolError(
                 "unsupported_value",
