@@ -10,6 +10,7 @@ import asyncio
 import base64
 import json
 import sys
+import time
 import traceback
 import wave
 from collections.abc import Awaitable, Callable, Iterator
@@ -87,6 +88,7 @@ async def realtime(job: Job) -> Job:
         session=session,  # type: ignore[arg-type]
         expires_after={"anchor": "created_at", "seconds": 120},
     )
+    seconds = created.expires_at - time.time()
     sessions, told = [], []
     for _ in range(2):
         client = browser_client(job, created.value)
@@ -96,7 +98,7 @@ async def realtime(job: Job) -> Job:
             told.append(await ask(connection, job, "response.output_audio_transcript.done"))
     return {
         "value": created.value,
-        "expires_at": created.expires_at,
+        "seconds": seconds,
         "created": created.session.to_dict(),
         "complaints": complaints(ClientSecretCreateResponse, created),
         "sessions": sessions,
@@ -126,13 +128,14 @@ async def beta(job: Job) -> Job:
     created = await server_client(job).beta.realtime.sessions.create(
         model="gpt-4o-realtime-preview", instructions=job["instructions"], voice="sage", temperature=0.7
     )
+    seconds = created.client_secret.expires_at - time.time()
     client = browser_client(job, created.client_secret.value)
     async with client.beta.realtime.connect(model="gpt-4o-realtime-preview") as connection:
         began = await until(connection, "session.created", job["patience"])
         told = await ask(connection, job, "response.audio_transcript.done")
     return {
         "value": created.client_secret.value,
-        "expires_at": created.client_secret.expires_at,
+        "seconds": seconds,
         "created": created.to_dict(),
         "complaints": complaints(SessionCreateResponse, created),
         "sessions": [began.session.to_dict()],
