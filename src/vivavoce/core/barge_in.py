@@ -19,12 +19,15 @@ from .turns import ONSET_FRAMES
 FRAME_TICKS = 32 * TICKS_PER_MS
 VOICED = 0.5
 """Probability from which a frame counts as speech here, whatever the client's threshold."""
-ECHO = 0.72
+ECHO = 0.78
 """Likeness to the output from which a frame is its echo."""
-CLAIM_MIN_MS = 190
-"""Sound that is heard at least before it can take the turn by how it sounds."""
-CLAIM = 0.55
-"""Mean of the last claims from which a sound takes the turn."""
+ECHO_FRAMES = 4
+"""Frames that are more like the output than not, from which a sound is its echo (128 ms)."""
+CLAIMS = ((190, 0.85), (250, 0.7), (310, 0.55))
+"""Milliseconds of sound from which the mean of the last claims takes the turn, and that mean: the less was heard, the
+surer it has to be.  Of the voices it was tuned on, 98 % of sentences and commands take it so, and 9 % of assents."""
+CLAIM_FRAMES = 3
+"""Claims that are averaged."""
 LONG_MS = 900
 """No assent is spoken for so long without a pause, unless it sounds like one all the time."""
 LONGEST_MS = 1600
@@ -117,7 +120,7 @@ class Hold:
 
     def _judge(self, has_answer: bool) -> Verdict | None:
         if self._is_mostly_echo:
-            return Verdict.DISMISSED if self.is_over or self._echoes >= 4 else None
+            return Verdict.DISMISSED if self.is_over or self._echoes >= ECHO_FRAMES else None
         if self.is_over:
             assert self._silent_from is not None
             waited_ms = (self._heard_to - self._silent_from) // TICKS_PER_MS
@@ -131,7 +134,7 @@ class Hold:
             # After a pause a sound begins anew, like any.
             return None
         length_ms = (self._heard_to - self._onset) // TICKS_PER_MS
-        if length_ms >= CLAIM_MIN_MS and self._claim >= CLAIM:
+        if any(length_ms >= least_ms and self._claim >= claim for least_ms, claim in CLAIMS):
             return Verdict.TAKEN
         kind = self._kind
         if kind == "command" or (kind == "other" and self._claim >= MIXED_CLAIM):
@@ -151,7 +154,7 @@ class Hold:
         if not is_last:
             # The last word is recognised only after it has ended, and may make another sentence of it.
             return None
-        return Verdict.TAKEN if kind == "nothing" and self._claim_overall >= CLAIM else Verdict.DISMISSED
+        return Verdict.TAKEN if kind == "nothing" and self._claim_overall >= CLAIMS[-1][1] else Verdict.DISMISSED
 
     @property
     def _is_mostly_echo(self) -> bool:
@@ -159,7 +162,7 @@ class Hold:
 
     @property
     def _claim(self) -> float:
-        last = self._claims[-2:]
+        last = self._claims[-CLAIM_FRAMES:]
         return sum(last) / len(last) if last else 0.0
 
     @property

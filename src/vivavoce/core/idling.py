@@ -45,18 +45,17 @@ class Idling:
     def see(self, effects: Iterable[Effect], now: float, played_at: float) -> None:
         """Learn what a session asked for; `played_at` is when all it sent will have been played."""
         for effect in effects:
-            # Audio comes and goes fifty times a second, and patterns take their time.
             if isinstance(effect, Listen):
                 if self._since is not None and self._from_tick is None and now >= self._since:
                     self._from_tick = effect.at
-            elif isinstance(effect, Send) and type(effect.event) in _TELLING:
-                self._see_event(effect.event, now, played_at)
+            elif isinstance(effect, Send):
+                self._see(effect.event, now, played_at)
 
-    def _see_event(self, event: ev.ServerEvent, now: float, played_at: float) -> None:
+    def _see(self, event: ev.ServerEvent, now: float, played_at: float) -> None:
         match event:
             case ev.ResponseDone(response=response) if response.conversation_id is not None:
-                # After a function call the application is waited for, and after a failure there is nothing that
-                # the user could answer.
+                # After a function call the application is waited for, and after a failure there is nothing that the
+                # user could answer.
                 is_answer = bool(response.output) and isinstance(response.output[-1], Message)
                 if is_answer and response.status in ("completed", "incomplete"):
                     self._since, self._from_tick = max(now, played_at), None
@@ -66,3 +65,5 @@ class Idling:
                 self._since = None
             case ev.ItemAdded(item=Message() | FunctionCallOutput()):
                 self._since = None
+            case _:
+                pass

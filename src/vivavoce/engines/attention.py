@@ -1,26 +1,37 @@
 """What else is heard while an answer plays: whether it is the answer itself, and whether the user claims the turn.
 
 It is awake only while something is played, and looks closely only at frames in which somebody speaks, so that it costs
-nothing otherwise.  It keeps half a second of audio.  One for each session that asks for it; called on the canal's
-thread (`engines.canal`).
+nothing otherwise.  One for each session that asks for it; called on the canal's thread (`engines.canal`).
 """
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..audio import bands
 from ..core.formats import TICKS_PER_MS, AudioFormat
 from .claims import claims
-from .echoes import LAG_MS, SOONER_MS, Output, likeness
+from .echoes import LAG_MS, ROW_TICKS, SOONER_MS, Output, likeness
 from .pcm import RATE_HZ
 
-_KEPT_MS = 480
-"""What both judgements look at, and a frame."""
-_KEPT_BYTES = _KEPT_MS * RATE_HZ // 1000 * 2
+_ROWS = 46
+"""What both judgements look at: 0.46 s."""
+_HOP_BYTES = bands.HOP_MS * RATE_HZ // 1000 * 2
 _NOTICED = 0.3
 """Probability of speech from which a frame is looked at: a soft syllable does not interrupt a judgement."""
 _PAUSE_FRAMES = 5
 """Frames without speech after which speech begins anew."""
 _FRAME_MS = 32
+_LIKE = 0.6
+"""Likeness from which it is looked at more closely."""
+_ENOUGH_ROWS = 16
+"""Of speech (160 ms) to be compared without the silence before it."""
+_SEARCH_FRAMES = 4
+"""All delays are searched once in so many frames, and in the others those near the last one: a way that the sound takes
+does not change, and the search is most of the cost."""
+_NEAR_ROWS = 3
+_FRESH_FRAMES = 32
+"""Frames of speech (1 s) after which every second one is judged: by then most is decided."""
 
 
 class Attention:
@@ -29,8 +40,13 @@ class Attention:
     def __init__(self) -> None:
         self._output = Output()
         self._pcm = bytearray()
-        self._speech_ms = 0
+        """What the next rows are made of."""
+        self._rows = np.full((_ROWS, bands.COUNT), bands.FLOOR_DB, np.float32)
+        self._speech_frames = 0
         self._quiet_frames = 0
+        self._delay = 0
+        """Rows from the earliest place that is searched to where the sound was found last."""
+        self._last: tuple[float, float | None] = (0.0, None)
 
     def expect_echo(self, audio: bytes, format: AudioFormat, at: int) -> None:  # noqa: A002
         """Learn what is played from a tick on."""
@@ -39,27 +55,45 @@ class Attention:
     def judge(self, frame: bytes, end: int, probability: float) -> tuple[float, float | None]:
         """Return the likeness to the output, and the claim, of the frame of 16 kHz audio that ends at a tick."""
         if end > self._output.end:
-            self._pcm.clear()
             self._output.forget(end)
-            self._speech_ms = 0
+            self._pcm.clear()
+            self._rows[:] = bands.FLOOR_DB
+            self._speech_frames = 0
             return 0.0, None
-        self._pcm += frame
-        del self._pcm[:-_KEPT_BYTES]
+        self._take(frame)
         if probability < _NOTICED:
             self._quiet_frames += 1
             if self._quiet_frames >= _PAUSE_FRAMES:
-                self._speech_ms = 0
+                self._speech_frames = 0
             return 0.0, None
         self._quiet_frames = 0
-        self._speech_ms += _FRAME_MS
-        rows = bands.levels(bytes(self._pcm), RATE_HZ)
-        return self._likeness(rows, end), claims().judge(rows, self._speech_ms)
+        self._speech_frames += 1
+        if self._speech_frames < _FRESH_FRAMES or self._speech_frames % 2 == 0:
+            claim = claims().judge(self._rows, self._speech_frames * _FRAME_MS)
+            self._last = (self._likeness(end), claim)
+        return self._last
 
-    def _likeness(self, rows: bands.Levels, end: int) -> float:
-        span = (len(rows) * bands.HOP_MS + bands.WINDOW_MS - bands.HOP_MS) * TICKS_PER_MS
-        first = end - span - LAG_MS * TICKS_PER_MS
+    def _take(self, frame: bytes) -> None:
+        """Work out the rows that a frame completes."""
+        self._pcm += frame
+        new = bands.levels(bytes(self._pcm), RATE_HZ)
+        self._rows = np.concatenate([self._rows[len(new) :], new])
+        del self._pcm[: len(new) * _HOP_BYTES]
+
+    def _likeness(self, end: int) -> float:
+        first = end - (_ROWS + 1) * ROW_TICKS - LAG_MS * TICKS_PER_MS
         self._output.forget(first)
-        played = self._output.levels(max(0, first), end + SOONER_MS * TICKS_PER_MS)
-        if len(played) == 0 or played.max() <= bands.FLOOR_DB + 1:
+        played = self._output.levels(first, end + SOONER_MS * TICKS_PER_MS)
+        if played.max() <= bands.FLOOR_DB + 1:
             return 0.0
-        return likeness(rows, played)[0]
+        is_search = self._speech_frames <= 2 or self._speech_frames % _SEARCH_FRAMES == 0
+        skipped = 0 if is_search else max(0, self._delay - _NEAR_ROWS)
+        if not is_search:
+            played = played[skipped : skipped + _ROWS + 2 * _NEAR_ROWS]
+        found, row = likeness(self._rows, played)
+        self._delay = skipped + row
+        spoken = self._speech_frames * _FRAME_MS // bands.HOP_MS
+        if found >= _LIKE and _ENOUGH_ROWS <= spoken < _ROWS:
+            # Whoever begins to speak where the answer does is like it in just that.
+            found = min(found, likeness(self._rows[-spoken:], played[_ROWS - spoken :])[0])
+        return found

@@ -35,7 +35,11 @@ class Claims:
 
     def judge(self, levels: bands.Levels, speech_ms: float) -> float:
         """Return how much the sound that ends with `levels` claims the turn, 0 to 1."""
-        z = np.maximum(0.0, inputs(levels, speech_ms) @ self._hidden + self._bias) @ self._out + self._out_bias
+        return self.score(inputs(levels, speech_ms))
+
+    def score(self, seen: _Array) -> float:
+        """Return what the network makes of its inputs."""
+        z = np.maximum(0.0, seen @ self._hidden + self._bias) @ self._out + self._out_bias
         return float(1 / (1 + np.exp(-z)))
 
 

@@ -20,7 +20,7 @@ SOONER_MS = 40
 """How much sooner than estimated it may play: the estimate has the network's own variation in it."""
 WINDOW_MS = 400
 """Of sound that is compared: three syllables."""
-_ROWS = WINDOW_MS // bands.HOP_MS
+ROW_TICKS = bands.HOP_MS * TICKS_PER_MS
 _RANGE_DB = 35.0
 """Below the loudest by so much, levels are noise."""
 _MOVES_DB = 3.0
@@ -28,44 +28,77 @@ _MOVES_DB = 3.0
 
 
 class Output:
-    """What is played to one user, as far as it may still be heard."""
+    """What is played to one user, as far as it may still be heard.
+
+    Its levels stand on rows of 10 ms of the audio clock, and each is worked out once, when it is first asked for.
+    """
 
     def __init__(self) -> None:
         self._pieces: deque[tuple[int, bytes, AudioFormat]] = deque()
+        self._rows = np.zeros((0, bands.COUNT), np.float32)
+        self._first_row = 0
 
     @property
     def end(self) -> int:
         """Tick after which nothing of it can be heard any more."""
         if not self._pieces:
             return 0
-        at, audio, format_ = self._pieces[-1]
-        return at + format_.ticks(len(audio)) + (LAG_MS + WINDOW_MS) * TICKS_PER_MS
+        return self._ends(self._pieces[-1]) + (LAG_MS + WINDOW_MS) * TICKS_PER_MS
 
     def add(self, audio: bytes, format: AudioFormat, at: int) -> None:  # noqa: A002
         """Learn what is played from a tick on."""
         self._pieces.append((at, audio, format))
+        # What was worked out near its beginning was worked out without it.
+        known = max(0, at // ROW_TICKS - 2 - self._first_row)
+        self._rows = self._rows[:known]
 
     def forget(self, before: int) -> None:
         """Let go of what was played before a tick."""
-        while self._pieces and self._ends(0) <= before:
+        while self._pieces and self._ends(self._pieces[0]) <= before:
             self._pieces.popleft()
 
     def levels(self, start: int, end: int) -> bands.Levels:
         """Return the levels of what was played between two ticks: a row for each 10 ms."""
-        out = np.full(((end - start) // (bands.HOP_MS * TICKS_PER_MS), bands.COUNT), bands.FLOOR_DB, np.float32)
-        for at, audio, format_ in self._pieces:
-            first, last = max(start, at), min(end, at + format_.ticks(len(audio)))
-            if first >= last:
-                continue
-            cut = audio[format_.bytes_for_ticks(first - at) : format_.bytes_for_ticks(last - at)]
-            rows = bands.levels(to_pcm(cut, format_), format_.rate)
-            row = (first - start) // (bands.HOP_MS * TICKS_PER_MS)
+        first, last = start // ROW_TICKS, end // ROW_TICKS
+        known_to = self._first_row + len(self._rows)
+        if not self._first_row <= first <= known_to:
+            self._rows, self._first_row, known_to = self._rows[:0], first, first
+        if last > known_to:
+            self._rows = np.concatenate([self._rows[first - self._first_row :], self._made(known_to, last)])
+            self._first_row = first
+        return self._rows[first - self._first_row : last - self._first_row]
+
+    def _made(self, first: int, last: int) -> bands.Levels:
+        """Work out some rows."""
+        out = np.full((last - first, bands.COUNT), bands.FLOOR_DB, np.float32)
+        # The last row needs 10 ms more than its own.
+        for at, pcm, rate_hz in self._stretches(first * ROW_TICKS, (last + 1) * ROW_TICKS):
+            rows = bands.levels(pcm, rate_hz)
+            row = round(at / ROW_TICKS) - first
             rows = rows[: len(out) - row]
             out[row : row + len(rows)] = rows
         return out
 
-    def _ends(self, index: int) -> int:
-        at, audio, format_ = self._pieces[index]
+    def _stretches(self, start: int, end: int) -> list[tuple[int, bytes, int]]:
+        """Return what was played between two ticks, pieces that follow one another as one: a level needs 20 ms."""
+        found: list[tuple[int, bytes, int]] = []
+        until = -1
+        for piece in self._pieces:
+            at, audio, format_ = piece
+            first, last = max(start, at), min(end, self._ends(piece))
+            if first >= last:
+                continue
+            pcm = to_pcm(audio[format_.bytes_for_ticks(first - at) : format_.bytes_for_ticks(last - at)], format_)
+            if found and found[-1][2] == format_.rate and abs(until - first) <= TICKS_PER_MS:
+                found[-1] = (found[-1][0], found[-1][1] + pcm, format_.rate)
+            else:
+                found.append((first, pcm, format_.rate))
+            until = last
+        return found
+
+    @staticmethod
+    def _ends(piece: tuple[int, bytes, AudioFormat]) -> int:
+        at, audio, format_ = piece
         return at + format_.ticks(len(audio))
 
 
@@ -91,4 +124,3 @@ def likeness(heard: bands.Levels, played: bands.Levels) -> tuple[float, int]:
     scores = products / np.sqrt(np.maximum(sizes, 1e-6))
     best = int(scores.argmax())
     return max(0.0, float(scores[best])), best
-
