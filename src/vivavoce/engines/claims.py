@@ -1,7 +1,7 @@
 """Whether a sound is like somebody who takes the turn, or like an assent, a cough, laughter: judged in its first 0.4 s.
 
 A small network over the levels of the last 0.4 s, trained on synthetic voices and synthetic noises
-(`bench/claims.py`).  It knows no words: those come later, from the recogniser.  Called by `engines.attention`.
+(`bench/_claims.py`).  It knows no words: those come later, from the recogniser.  Called by `engines.attention`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Trains the network that tells who claims the turn from who assents, coughs or laughs (`engines/claims.py`).
 
-    python bench/claims.py [--write] [--seed 11]
+    python bench/_claims.py [--write] [--seed 11]
 
 Voices of espeak-ng and two of flite say assents and things that people interrupt with; coughs, laughter and the like
 are made by arithmetic.  Each sound is heard through the voice model at a random level and in some noise, and every
