@@ -150,7 +150,7 @@ class Visit:
         """Return when something has become true; nothing here takes long."""
         async with asyncio.timeout(5):
             while not condition():  # noqa: ASYNC110 - there is nobody to tell of it
-                await asyncio.sleep(0.0001)
+                await asyncio.sleep(0)
 
     async def leave(self) -> None:
         """Be gone, and return when the application is done."""
