@@ -5,7 +5,8 @@ A spectral gain after Wiener: the noise in each of 257 bands is followed by how 
 power that speech is expected to have in it.  The root of Wiener's gain suits the recogniser better than log-spectral
 amplitudes do, which please the ear: what it compares are the logarithms of powers.  `bench/noise.py` measures it.
 
-Called by `engines.intake`, which knows where nobody speaks.  Voice activity is judged on the audio as it came.
+Called by `engines.intake`.  Voice activity is judged on the audio as it came, and tells nothing here: to learn the noise
+where nobody speaks left a quarter more words wrong in pink noise than to follow it band by band.
 """
 
 from __future__ import annotations
@@ -31,8 +32,6 @@ _SPEECH_RATIO = 10**1.5
 """Signal to noise ratio that a band with speech in it is taken to have: 15 dB, as published."""
 _NOISE_KEPT = 0.8
 """Share of the noise estimate that outlasts a hop where speech is possible."""
-_KNOWN_NOISE_KEPT = 0.9
-"""The same where it is known that nobody speaks: every hop counts there, so fewer changes do."""
 _STUCK = 0.99
 """A band that seems to hold speech for longer than speech does holds more noise than was thought."""
 
@@ -131,12 +130,12 @@ class Denoiser:
         if order:
             self._noise = np.maximum(power[order[: (len(order) + 1) // 2]].mean(0), _WEAKEST)
 
-    def push(self, pcm: bytes, is_noise: bool = False) -> bytes:
-        """Take any number of samples, known to be noise alone or not, and return those that are clean."""
+    def push(self, pcm: bytes) -> bytes:
+        """Take any number of samples and return those that are clean."""
         if self._denoising.is_off:
             return pcm
         self._held = np.concatenate((self._held, np.frombuffer(pcm, "<i2")))
-        return self._ready(is_noise)
+        return self._ready()
 
     def flush(self) -> bytes:
         """Return what is still inside, and begin anew with the noise that is known."""
@@ -144,18 +143,18 @@ class Denoiser:
         out = b""
         if not self._denoising.is_off and rest > 0:
             self._held = np.concatenate((self._held, np.zeros(WINDOW_SAMPLES)))
-            out = self._ready(False)[: 2 * rest]
+            out = self._ready()[: 2 * rest]
         self._begin()
         return out
 
-    def _ready(self, is_noise: bool) -> bytes:
+    def _ready(self) -> bytes:
         """Return the samples that are complete."""
         if len(self._held) < WINDOW_SAMPLES:
             return b""
         spectra = _spectra(self._held)
         power = _power(spectra)
         for i in range(len(spectra)):
-            spectra[i] *= self._gains(power[i], is_noise)
+            spectra[i] *= self._gains(power[i])
         hops = np.fft.irfft(spectra, WINDOW_SAMPLES) * _WINDOW
         self._held = self._held[len(hops) * HOP_SAMPLES :]
         out = hops[:, :HOP_SAMPLES]
@@ -166,10 +165,10 @@ class Denoiser:
         self._to_skip = max(0, self._to_skip - out.size)
         return np.clip(np.rint(clean), -32_768, 32_767).astype("<i2").tobytes()
 
-    def _gains(self, power: _Floats, is_noise: bool) -> _Floats:
+    def _gains(self, power: _Floats) -> _Floats:
         """Return the gain of each band for a hop of such powers."""
         mode = _MODES[self._denoising.mode or "near_field"]
-        noise = self._noise = self._followed(power, is_noise)
+        noise = self._noise = self._followed(power)
         before = self._speech if self._speech is not None else noise * mode.least_ratio
         ratio = (_DIRECTED * before + (1 - _DIRECTED) * np.maximum(power - noise, 0.0)) / noise
         ratio = np.maximum(ratio, mode.least_ratio)
@@ -180,14 +179,11 @@ class Denoiser:
             gains *= self._controlled(mode.loudness, float(self._speech.sum()), float(noise.sum()))
         return gains if self._denoising.strength >= 1.0 else gains**self._denoising.strength
 
-    def _followed(self, power: _Floats, is_noise: bool) -> _Floats:
+    def _followed(self, power: _Floats) -> _Floats:
         """Return the noise of each band by what is known so far."""
         noise = self._noise
         if noise is None:
             return np.maximum(power, _WEAKEST)
-        if is_noise:
-            self._presence = self._presence * 0.9
-            return np.maximum(_KNOWN_NOISE_KEPT * noise + (1 - _KNOWN_NOISE_KEPT) * power, _WEAKEST)
         exponent = np.minimum(power / noise * (_SPEECH_RATIO / (1 + _SPEECH_RATIO)), 100.0)
         speech = 1.0 / (1.0 + (1.0 + _SPEECH_RATIO) * np.exp(-exponent))
         self._presence = 0.9 * self._presence + 0.1 * speech

@@ -28,8 +28,6 @@ ONSET_FRAMES = 2
 telephone or in noise, two whispered ones had not."""
 NOT_SPEECH = 0.15
 """Probability below which a frame is no speech, once there was some: ends of words are judged low."""
-NOISE = 0.05
-"""Probability below which a frame is taken for a sample of the noise."""
 MARGIN_FRAMES = 15
 """What passes on either side of speech (480 ms): soft sounds at the edges, and the pause that the language model takes
 for the end of a sentence."""
@@ -153,7 +151,7 @@ class Intake:
         if self._denoiser is None:
             self._held += frame
         else:
-            self._held += self._denoiser.push(frame, probability < NOISE)
+            self._held += self._denoiser.push(frame)
         return self._released()
 
     def _decide(self, probability: float) -> None:
