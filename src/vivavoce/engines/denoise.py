@@ -5,8 +5,8 @@ A spectral gain after Wiener: the noise in each of 257 bands is followed by how 
 power that speech is expected to have in it.  The root of Wiener's gain suits the recogniser better than log-spectral
 amplitudes do, which please the ear: what it compares are the logarithms of powers.  `bench/noise.py` measures it.
 
-Called by `engines.intake`.  Voice activity is judged on the audio as it came, and tells nothing here: to learn the noise
-where nobody speaks left a quarter more words wrong in pink noise than to follow it band by band.
+Called by `engines.intake`.  Voice activity is judged on the audio as it came, and tells nothing here: to learn the
+noise where nobody speaks left a quarter more words wrong in pink noise than to follow it band by band.
 """
 
 from __future__ import annotations
