@@ -18,17 +18,24 @@ ARROWS = {
     "core": {"core"},
     "audio": {"audio"},
     "dialects": {"dialects", "core"},
+    "relay": {"relay", "dialects", "audio", "core"},
     "engines": {"engines", "audio", "core", "config"},
     "legs": {"legs", "audio", "dialects", "core", "config"},
-    "server": {"server", "legs", "engines", "dialects", "audio", "core", "config"},
+    "server": {"server", "legs", "engines", "relay", "dialects", "audio", "core", "config", "routing"},
     "check": {"check", "legs", "audio", "core"},
     "cli": {"cli", "check", "server", "legs", "engines", "dialects", "audio", "core", "config"},
-    "config": {"core", "options"},
+    "config": {"core", "options", "routing"},
+    "routing": {"core", "options"},
     "options": set(),
 }
 """What each folder, or module beside the folders, may import of this package; `config` for its frozen settings."""
 
-PURE = {"core": {"msgspec"}, "audio": {"msgspec", "numpy"}, "dialects": {"msgspec", "pybase64"}}
+PURE = {
+    "core": {"msgspec"},
+    "audio": {"msgspec", "numpy"},
+    "dialects": {"msgspec", "pybase64"},
+    "relay": {"msgspec", "pybase64"},
+}
 """The pure folders, and the third-party libraries that each may import."""
 
 IMPURE_MODULES = {
