@@ -169,7 +169,7 @@ def poor_world(seed: int) -> World:
     world = World(seed, "ga")
     world.session.accounts._rates = {"vivavoce": Rate(text_out=1000.0), "whisper-1": Rate(minute=1.0)}
     world.session.accounts._budget_usd = world.random.choice([0.001, 0.02])
-    world.session._parting._words = world.random.choice([WORDS, ""])
+    world.session._consequences._parting._words = world.random.choice([WORDS, ""])
     return world
 
 
@@ -185,7 +185,7 @@ def test_whatever_happens_a_poor_session_parts_in_order() -> None:
                 poor_since = len(world.effects)
             if accounts.fault is not None:
                 due = world.session.deadline
-                if due is not None and world.session._parting.over_at == due:
+                if due is not None and world.session._consequences.over_at == due:
                     world.now = max(world.now, due)
                     world.take(world.session.receive_time(world.now))
             if world.session.is_closed:

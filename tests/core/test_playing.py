@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from vivavoce.core import events as ev
+from vivavoce.core.effects import Abandon, Send
 from vivavoce.core.playing import Playing
 
 
@@ -67,3 +69,18 @@ def test_what_was_not_played_to_its_end_is_unfinished() -> None:
     playing.add("c", 1000, 0.0)
     assert playing.unfinished(1.25) == {"b": 250, "c": 0}
     assert playing.unfinished(3.0) == {}
+
+
+def test_only_the_audio_among_effects_plays() -> None:
+    playing = Playing()
+    delta = ev.AudioDelta("event_1", "resp_1", "item_1", 0, 0, bytes(4800))
+    words = ev.TranscriptDelta("event_2", "resp_1", "item_1", 0, 0, "Hello")
+    playing.send([Send(words), Send(delta), Abandon("resp_1"), Send(delta)], 48, 2.0)
+    assert (playing.ends_at, playing.item_at(2.1)) == (2.2, "item_1")
+
+
+def test_what_was_stopped_before_it_began_leaves_no_end() -> None:
+    playing = Playing()
+    playing.add("a", 100, 1.0)
+    playing.stop(1.0)
+    assert playing.ends_at == 0.0

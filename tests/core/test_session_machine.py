@@ -57,7 +57,7 @@ def state(session: Session) -> Any:
         ),
         {id_: (r.asked, r.context, dict(r.unheard), snapshot(r.response)) for id_, r in answering._replies.items()},
         (answering._main, answering._owes_reply),
-        vars(session._idling).copy(),
+        vars(session._consequences.idling).copy(),
         vars(session._floor).copy(),
         None if session._floor._hold is None else repr(vars(session._floor._hold)),
     )

@@ -6,12 +6,10 @@ Called by whatever in a session uses something that has a price.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import msgspec
 
 from . import events as ev
-from .effects import Charge, Effect, Send
+from .effects import Charge, Effect
 from .errors import ProtocolError
 from .money import of_response, of_time, of_transcription, rate_of
 from .service import Service
@@ -63,15 +61,10 @@ class Accounts:
             return usage
         return msgspec.structs.replace(usage, cost=Cost(usd, self.spent_usd))
 
-    def see(self, effects: Iterable[Effect], settings: Settings) -> list[Effect]:
-        """Return the charges for the transcripts that are among effects."""
-        out: list[Effect] = []
-        for effect in effects:
-            if isinstance(effect, Send) and isinstance(effect.event, ev.TranscriptionCompleted):
-                model = settings.transcription.model if settings.transcription is not None else ""
-                rate = rate_of(model, self._rates)
-                out += self._charge(of_transcription(effect.event.seconds, effect.event.tokens, rate))
-        return out
+    def transcribed(self, transcript: ev.TranscriptionCompleted, settings: Settings) -> list[Effect]:
+        """Return the charge for what a client is told that the user said."""
+        model = settings.transcription.model if settings.transcription is not None else ""
+        return self._charge(of_transcription(transcript.seconds, transcript.tokens, rate_of(model, self._rates)))
 
     def hear(self, seconds: float, model: str) -> list[Effect]:
         """Return the charge for audio that a model is given which is charged by time."""

@@ -272,10 +272,12 @@ class Answering:
         if reply is None or reply.calls.is_waiting:
             return []
         response = reply.response
-        events: list[ev.ServerEvent] = []
         match report:
             case Said() | Called() | Argued():
-                events = reply.calls.take(report, reply.offer, now)
+                out: list[Effect] = [Send(event) for event in reply.calls.take(report, reply.offer, now)]
+                if response.id == self._main:
+                    self.playing.send(out, response.bytes_per_ms, now)
+                return out + self._stop_over_limit(reply, settings, now) if response.is_over_limit else out
             case Answered(reason="stop"):
                 reply.spent += (report.spent,)
                 if not reply.calls.has_any:
@@ -295,9 +297,6 @@ class Answering:
                 type_ = "invalid_request_error" if report.code == TOO_LONG else "server_error"
                 details = StatusDetails("failed", None, type_, report.code, report.message)
                 return self._finish(response.id, "failed", details, settings, now)
-        out: list[Effect] = [Send(event) for event in events]
-        self._note_played(reply, out, now)
-        return out + self._stop_over_limit(reply, settings, now) if response.is_over_limit else out
 
     def receive_tool(self, report: ToolReturned | ToolFailed, settings: Settings, now: float) -> list[Effect]:
         """Take in what came of a remote tool's call; reports of calls that are over are ignored."""
@@ -348,7 +347,8 @@ class Answering:
 
     def _go_on(self, reply: Reply, out: list[Effect], settings: Settings, now: float) -> list[Effect]:
         """Do what comes after a round of remote calls, once all of them have returned."""
-        self._note_played(reply, out, now)
+        if reply.response.id == self._main:
+            self.playing.send(out, reply.response.bytes_per_ms, now)
         over_limit = self._stop_over_limit(reply, settings, now)
         if over_limit or reply.calls.is_waiting:
             return out + over_limit
@@ -361,15 +361,6 @@ class Answering:
             details = StatusDetails("failed", None, "server_error", "too_many_tool_calls", text)
             return out + self._finish(response_id, "failed", details, settings, now)
         return out + self._ask(response_id, settings, now)
-
-    def _note_played(self, reply: Reply, effects: list[Effect], now: float) -> None:
-        """Learn what the client is given to play."""
-        if reply.response.id != self._main:
-            return
-        for effect in effects:
-            if isinstance(effect, Send) and isinstance(event := effect.event, ev.AudioDelta):
-                ms = len(event.delta) / reply.response.settings.output_format.bytes_per_ms
-                self.playing.add(event.item_id, ms, now)
 
     def _stop_over_limit(self, reply: Reply, settings: Settings, now: float) -> list[Effect]:
         """End a response that has used up what it may say."""

@@ -247,8 +247,9 @@ def unused(make_id: Callable[[str], str], conversation: Conversation) -> Callabl
 
     def new_id(kind: str) -> str:
         new = make_id(kind)
-        while kind == "item" and new in conversation:
-            new = make_id(kind)
+        if kind == "item":
+            while new in conversation:
+                new = make_id(kind)
         return new
 
     return new_id

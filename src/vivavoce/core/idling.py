@@ -2,20 +2,17 @@
 
 States: off -> (an answer to the user is done) -> waiting -> (anything else happens) -> off.  The wait begins when the
 answer has been played, and is told by what the session asks of the world alone, so nothing has to report to it.
-Called by `core.session`.
+`core.consequences` tells it, and what the wait leads to is the business of `core.session`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from . import events as ev
-from .effects import Effect, Listen, Send
 from .formats import TICKS_PER_MS
 from .items import FunctionCallOutput, Message
 from .settings import ServerVad, TurnDetection
 
-_TELLING = frozenset((ev.ResponseDone, ev.ResponseCreated, ev.SpeechStarted, ev.BufferCommitted, ev.ItemAdded))
+TELLING = frozenset((ev.ResponseDone, ev.ResponseCreated, ev.SpeechStarted, ev.BufferCommitted, ev.ItemAdded))
 """Events that begin the wait or end it."""
 
 
@@ -42,16 +39,13 @@ class Idling:
             self._since = now
             self._from_tick = None
 
-    def see(self, effects: Iterable[Effect], now: float, played_at: float) -> None:
-        """Learn what a session asked for; `played_at` is when all it sent will have been played."""
-        for effect in effects:
-            if isinstance(effect, Listen):
-                if self._since is not None and self._from_tick is None and now >= self._since:
-                    self._from_tick = effect.at
-            elif isinstance(effect, Send):
-                self._see(effect.event, now, played_at)
+    def hear(self, at: int, now: float) -> None:
+        """Learn that audio came, whose first sample has this tick."""
+        if self._since is not None and self._from_tick is None and now >= self._since:
+            self._from_tick = at
 
-    def _see(self, event: ev.ServerEvent, now: float, played_at: float) -> None:
+    def see(self, event: ev.ServerEvent, now: float, played_at: float) -> None:
+        """Learn what a client is told; `played_at` is when all it was sent will have been played."""
         match event:
             case ev.ResponseDone(response=response) if response.conversation_id is not None:
                 # After a function call the application is waited for, and after a failure there is nothing that the

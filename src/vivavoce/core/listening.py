@@ -94,16 +94,15 @@ class Listening:
 
     def append(self, audio: bytes) -> list[Effect]:
         """Hear more; the caller has checked that there is room."""
-        at = self.buffer.end
-        format_ = self.buffer.format
-        audio = self.buffer.append(audio)
+        buffer = self.buffer
+        at = buffer.end
+        audio = buffer.append(audio)
         if not audio:
             return []
-        out: list[Effect] = []
+        heard = Listen(audio, buffer.format, at, self._turns is not None)
         if self._turns is None and self._utterance is None:
-            out.append(self._begin(self._new_id("item"), at, is_speech=False))
-        out.append(Listen(audio, format_, at, self._turns is not None))
-        return out
+            return [self._begin(self._new_id("item"), at, is_speech=False), heard]
+        return [heard]
 
     def commit(self, now: float) -> list[Effect]:
         """Make the buffered audio an item.

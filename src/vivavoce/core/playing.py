@@ -7,8 +7,12 @@ before has ended; a client that is told to stop stops at once.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 import msgspec
+
+from . import events as ev
+from .effects import Effect, Send
 
 KEPT = 64
 """Stretches that are remembered: those of the last answers, which alone may still be asked for."""
@@ -36,11 +40,12 @@ class Playing:
 
     def __init__(self) -> None:
         self._stretches: deque[_Stretch] = deque(maxlen=KEPT)
+        self._ends_at = 0.0
 
     @property
     def ends_at(self) -> float:
         """Session time at which everything that was sent has been played; 0 when nothing ever was."""
-        return self._stretches[-1].ends_at if self._stretches else 0.0
+        return self._ends_at
 
     def remaining_ms(self, now: float) -> int:
         """Return how much is still to be played."""
@@ -59,19 +64,24 @@ class Playing:
         ids = {stretch.item_id: None for stretch in self._stretches if stretch.ends_at > now}
         return {item_id: self.heard_ms(item_id, now) for item_id in ids}
 
+    def send(self, effects: Iterable[Effect], bytes_per_ms: int, now: float) -> None:
+        """Learn what the client is sent, whose audio takes so much a millisecond."""
+        for effect in effects:
+            if type(effect) is Send and type(event := effect.event) is ev.AudioDelta:
+                self.add(event.item_id, len(event.delta) / bytes_per_ms, now)
+
     def add(self, item_id: str, ms: float, now: float) -> None:
         """Learn that audio of an item was sent."""
         last = self._stretches[-1] if self._stretches else None
-        if last is not None and last.item_id == item_id:
-            if last.ends_at <= now:
-                # A voice that is slower than it is played leaves a gap after every piece: an item is one stretch all
-                # the same, or a long one would be forgotten from its beginning.
-                last.before_ms, last.begins_at, last.ms = last.before_ms + last.ms, now, 0.0
-            last.ms += ms
-        elif last is None or last.ends_at <= now:
-            self._stretches.append(_Stretch(item_id, now, ms))
-        else:
-            self._stretches.append(_Stretch(item_id, last.ends_at, ms))
+        if last is None or last.item_id != item_id:
+            last = _Stretch(item_id, max(now, self._ends_at), 0.0)
+            self._stretches.append(last)
+        elif self._ends_at <= now:
+            # A voice that is slower than it is played leaves a gap after every piece: an item is one stretch all
+            # the same, or a long one would be forgotten from its beginning.
+            last.before_ms, last.begins_at, last.ms = last.before_ms + last.ms, now, 0.0
+        last.ms += ms
+        self._ends_at = last.ends_at
 
     def stop(self, now: float) -> None:
         """Learn that the client plays nothing more of what it was sent."""
@@ -79,3 +89,4 @@ class Playing:
             self._stretches.pop()
         if self._stretches and (last := self._stretches[-1]).ends_at > now:
             last.ms = max(0.0, (now - last.begins_at) * 1000)
+        self._ends_at = self._stretches[-1].ends_at if self._stretches else 0.0

@@ -61,8 +61,8 @@ class RemoteCalls:
         self._new_id = new_id
         self._steps: list[_Step] = []
         """What is not over: first what was told last, then what is held behind it."""
-        self._runs = False
-        """Whether the round has ended, and its calls are under way."""
+        self.is_waiting = False
+        """Whether the brain cannot be asked because calls are under way: the round has ended, and they have not."""
         self._called = 0
         """Calls of any kind in this round."""
         self._skips = False
@@ -73,11 +73,6 @@ class RemoteCalls:
         """What the application has to approve, as it was told."""
         self.has_functions = False
         """Whether functions of the application were called, whose results it brings itself."""
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether the brain cannot be asked because calls are under way."""
-        return self._runs
 
     @property
     def has_any(self) -> bool:
@@ -96,6 +91,9 @@ class RemoteCalls:
 
     def take(self, report: Report, offer: Offer, now: float) -> list[ev.ServerEvent]:
         """Take in what the brain says, and return what can be told at once."""
+        if type(report) is Said and not self._steps:
+            self._skips = False
+            return self._response.say(report, now)
         if isinstance(report, Called):
             self._skips = not self._may_call(offer)
             if not self._skips:
@@ -144,13 +142,13 @@ class RemoteCalls:
         """End all calls because the response ends; what was begun is told, whatever became of it."""
         out: list[Effect] = []
         steps, self._steps = self._steps, []
-        calls = [step for step in steps if isinstance(step, RemoteCall)] if self._runs else []
+        calls = [step for step in steps if isinstance(step, RemoteCall)] if self.is_waiting else []
         out += [DropTool(call.item_id) for call in calls if call.outcome is None]
         for call in calls:
             out += [Send(event) for event in self._show(call, now)]
             outcome = GIVEN_UP if call.outcome is None else call.outcome
             out += [Send(event) for event in self._response.end_remote(outcome)]
-        self._runs = False
+        self.is_waiting = False
         return out
 
     # -------------------------------------------------------------------------------------------------- internals
@@ -187,7 +185,7 @@ class RemoteCalls:
         return self._response.call_remote(call.item_id, server.label, call.target.name, call.approval_request_id, now)
 
     def _run(self, calls: list[RemoteCall], now: float) -> list[Effect]:
-        self._runs = bool(self._steps)
+        self.is_waiting = bool(self._steps)
         out: list[Effect] = [Send(event) for event in self._advance(now)]
         out += [CallTool(call.item_id, call.target.server, call.target.name, call.arguments or "{}") for call in calls]
         return out
@@ -211,7 +209,7 @@ class RemoteCalls:
                     for report in held:
                         out += self._tell(report, now)
             del self._steps[0]
-        self._runs = False
+        self.is_waiting = False
         return out
 
     def _show(self, call: RemoteCall, now: float) -> list[ev.ServerEvent]:
@@ -226,5 +224,5 @@ class RemoteCalls:
         return out
 
     def _find(self, item_id: str) -> RemoteCall | None:
-        calls = (step for step in self._steps if isinstance(step, RemoteCall) and self._runs)
+        calls = (step for step in self._steps if isinstance(step, RemoteCall) and self.is_waiting)
         return next((call for call in calls if call.item_id == item_id), None)

@@ -7,6 +7,7 @@ whatever ends the response closes the open item first, so every `added` gets its
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import msgspec
@@ -29,7 +30,7 @@ is cut."""
 class _Speaking:
     """The message that is being spoken or written."""
 
-    __slots__ = ("audio", "audio_bytes", "cut_ms", "id", "index", "text", "words")
+    __slots__ = ("audio", "audio_bytes", "cut_ms", "id", "index", "text", "tokens", "words")
 
     def __init__(self, id: str, index: int) -> None:  # noqa: A002
         self.id = id
@@ -37,6 +38,7 @@ class _Speaking:
         self.text: list[str] = []
         self.audio: list[bytes] = []
         self.audio_bytes = 0
+        self.tokens = 0
         self.words: list[WordMark] = []
         self.cut_ms: int | None = None
 
@@ -97,7 +99,10 @@ class Response:
         self._tokens = 0
         self._done = False
         self._is_audible = False
-        self._bytes_per_ms = settings.output_format.bytes_per_ms
+        self.bytes_per_ms = settings.output_format.bytes_per_ms
+        """What a millisecond of its audio takes."""
+        limit = settings.max_output_tokens
+        self._max_tokens = math.inf if limit is None else limit
         self._is_written = settings.output_modalities == ("text",)
 
     @property
@@ -113,8 +118,7 @@ class Response:
     @property
     def is_over_limit(self) -> bool:
         """Whether it has used up its `max_output_tokens`."""
-        limit = self.settings.max_output_tokens
-        return limit is not None and self._tokens >= limit
+        return self._tokens >= self._max_tokens
 
     @property
     def is_audible(self) -> bool:
@@ -135,21 +139,21 @@ class Response:
         if not isinstance(speaking, _Speaking):
             out += self._close("completed")
             speaking = self._begin_message(out, now)
-        where = (self.id, speaking.id, speaking.index, 0)
         if said.text:
             speaking.text.append(said.text)
             kind = ev.TextDelta if self._is_written else ev.TranscriptDelta
-            out.append(kind(self._event(), *where, said.text))
+            out.append(kind(self._event(), self.id, speaking.id, speaking.index, 0, said.text))
             self._tokens += text_tokens(said.text)
         if audio:
-            before = output_audio_tokens(self._audio_ms(speaking))
             speaking.audio.append(audio)
             speaking.audio_bytes += len(audio)
             self._is_audible = True
-            speaking.words.extend(said.words)
+            speaking.words += said.words
             for at in range(0, len(audio), MAX_DELTA_BYTES):
-                out.append(ev.AudioDelta(self._event(), *where, audio[at : at + MAX_DELTA_BYTES]))
-            self._tokens += output_audio_tokens(self._audio_ms(speaking)) - before
+                piece = audio[at : at + MAX_DELTA_BYTES]
+                out.append(ev.AudioDelta(self._event(), self.id, speaking.id, speaking.index, 0, piece))
+            before, speaking.tokens = speaking.tokens, output_audio_tokens(self._audio_ms(speaking))
+            self._tokens += speaking.tokens - before
         return out
 
     def call(self, called: Called, now: float) -> list[ev.ServerEvent]:
@@ -257,7 +261,7 @@ class Response:
         return self._new_id("event")
 
     def _audio_ms(self, speaking: _Speaking) -> int:
-        return speaking.audio_bytes // self._bytes_per_ms
+        return speaking.audio_bytes // self.bytes_per_ms
 
     def _state(
         self,

@@ -21,16 +21,15 @@ import msgspec
 from . import events as ev
 from .accounts import Accounts
 from .answering import Answering
+from .consequences import Consequences
 from .conversation import Conversation, duplicate, full, in_format, unused
 from .effects import Charge, Close, Effect, Expect, Restore, Send
 from .errors import ProtocolError
 from .floor import Floor
-from .idling import Idling
 from .items import FunctionCall, Item, ItemReference, McpApprovalResponse, Message
 from .lifetime import Lifetime
 from .limits import DEFAULT_LIMITS, Limits
 from .listening import Listening
-from .parting import Parting
 from .pictures import check_sight
 from .prompting import Prompting
 from .reports import (
@@ -108,8 +107,7 @@ class Session:
             self.accounts,
         )
         self._floor = Floor(self._listening, self._answering, self._new_id, service.interruption_mode)
-        self._idling = Idling()
-        self._parting = Parting(self._answering, service.parting_words)
+        self._consequences = Consequences(self._answering, self.accounts, service.parting_words)
 
     # ---------------------------------------------------------------------------------------------- the contract
 
@@ -118,16 +116,19 @@ class Session:
         """Session time at which `receive_time` is due; None once closed."""
         if self._is_closed:
             return None
-        parts_at = None if self.accounts.fault is None else self._parting.over_at
-        moments = (self._lifetime.deadline, self._prompts_at, self._floor.due_at, parts_at)
-        return min(at for at in moments if at is not None)
+        deadline = self._lifetime.deadline
+        for at in (self._prompts_at, self._floor.due_at, self._consequences.over_at):
+            if at is not None and at < deadline:
+                deadline = at
+        return deadline
 
     @property
     def _prompts_at(self) -> float | None:
         """Session time at which the user has been silent for too long after an answer; None where that is no matter."""
-        if self._listening.is_hearing or self._floor.is_held or self._answering.is_answering:
+        due_at = self._consequences.idling.due_at(self.settings.turn_detection)
+        if due_at is None or self._listening.is_hearing or self._floor.is_held or self._answering.is_answering:
             return None
-        return self._idling.due_at(self.settings.turn_detection)
+        return due_at
 
     @property
     def is_closed(self) -> bool:
@@ -149,7 +150,7 @@ class Session:
             return []
         self._lifetime.note_event(now)
         try:
-            return self._seen(self._HANDLERS[type(event)](self, event, now), now)
+            return self._with_consequences(self._HANDLERS[type(event)](self, event, now), now)
         except ProtocolError as mistake:
             mistake.event_id = event.event_id
             return self._refuse(mistake)
@@ -165,15 +166,14 @@ class Session:
         """Take in what an engine or a leg reports; reports about what is over are ignored."""
         if self._is_closed:
             return []
-        return self._seen(self._HANDLERS[type(report)](self, report, now), now)
+        return self._with_consequences(self._HANDLERS[type(report)](self, report, now), now)
 
-    def _seen(self, effects: list[Effect], now: float) -> list[Effect]:
-        """Return the effects of an input with what follows from them, after whatever depends on them has been told."""
-        self._idling.see(effects, now, self._answering.playing.ends_at)
-        effects += self.accounts.see(effects, self.settings)
+    def _with_consequences(self, effects: list[Effect], now: float) -> list[Effect]:
+        """Return the effects of an input with what follows from them."""
+        self._consequences.draw(effects, self.settings, now)
         if (fault := self.accounts.fault) is not None and not self._is_closed:
-            effects += self._parting.advance(self.settings, now)
-            if (over_at := self._parting.over_at) is not None and now >= over_at:
+            effects += self._consequences.part(self.settings, now)
+            if (over_at := self._consequences.over_at) is not None and now >= over_at:
                 effects += self.close(now, fault)
         return effects
 
@@ -185,14 +185,14 @@ class Session:
         if (end := self._lifetime.end_at(now)) is not None:
             return self.close(now, end.error, 1001, end.reason)
         if self._floor.is_held:
-            return self._seen(self._turned(self._floor.receive_time(now), now), now)
+            return self._with_consequences(self._turned(self._floor.receive_time(now), now), now)
         prompts_at = self._prompts_at
         is_prompting = prompts_at is not None and now >= prompts_at
-        return self._seen(self._prompt_again(now) if is_prompting else [], now)
+        return self._with_consequences(self._prompt_again(now) if is_prompting else [], now)
 
     def _prompt_again(self, now: float) -> list[Effect]:
         """Answer the user's silence."""
-        out = self._listening.time_out(self._idling.began_ms(self._listening.buffer.end), now)
+        out = self._listening.time_out(self._consequences.idling.began_ms(self._listening.buffer.end), now)
         detection = self.settings.turn_detection
         if detection is not None and detection.create_response:
             out += self._answering.create_for_turn(self.settings, now)
@@ -367,7 +367,7 @@ class Session:
                 case Send(ev.BufferCommitted()) if detection.create_response:
                     out += self._answering.create_for_turn(self.settings, now)
                 case Restore():
-                    self._idling.restart(now)
+                    self._consequences.idling.restart(now)
         return out
 
     def _transcribed(self, report: Transcribed | TranscriptionFailed, now: float) -> list[Effect]:
@@ -380,7 +380,8 @@ class Session:
 
     def _replied(self, report: Said | Called | Argued | Answered | Broke, now: float) -> list[Effect]:
         out = self._answering.receive_report(report, self.settings, now)
-        return out + self._floor.expect_echo(out, self.settings, now)
+        out += self._floor.expect_echo(out, self.settings, now)
+        return out
 
     def _listed(self, report: ToolsListed | ToolsUnavailable, now: float) -> list[Effect]:
         return self._tooling.receive(report) + self._answering.ask_waiting(self.settings, now)
