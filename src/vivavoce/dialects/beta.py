@@ -13,7 +13,7 @@ from ..core.formats import PCM_24K, PCMA, PCMU, AudioFormat
 from ..core.items import Item, McpItem
 from ..core.settings import ResponsePatch, ServerVad, SessionPatch
 from ..core.states import ResponseState, SessionState
-from . import codec, common, ga, spelling
+from . import codec, common, ga, paths, spelling
 from . import schema as s
 
 FORMATS = {"pcm16": PCM_24K, "g711_ulaw": PCMU, "g711_alaw": PCMA}
@@ -37,13 +37,14 @@ def _format(value: Any, path: str) -> AudioFormat:
     return FORMATS[s.choice(*FORMATS)(value, path)]
 
 
-_DETECTION_FIELDS = {
+DETECTION_FIELDS = {
     "server_vad": ("threshold", "prefix_padding_ms", "silence_duration_ms", "idle_timeout_ms"),
     "semantic_vad": ("eagerness",),
 }
+"""The fields that each type of turn detection has to itself."""
 _DETECTION = s.fields(
     {
-        "type": s.choice(*_DETECTION_FIELDS),
+        "type": s.choice(*DETECTION_FIELDS),
         "threshold": s.nullable(s.number(0.0, 1.0)),
         "prefix_padding_ms": s.nullable(s.integer(0, 5000)),
         "silence_duration_ms": s.nullable(s.integer(0, 60_000)),
@@ -56,13 +57,19 @@ _DETECTION = s.fields(
 )
 
 
+def own_detection(found: dict[str, Any]) -> dict[str, Any]:
+    """Return what a turn detection says of its type; the beta's one object had the fields of all types."""
+    kind = found.get("type") or "server_vad"
+    is_known = kind in tuple(DETECTION_FIELDS)
+    foreign = [key for other, keys in DETECTION_FIELDS.items() if is_known and other != kind for key in keys]
+    return {key: element for key, element in found.items() if element is not None and key not in foreign}
+
+
 def _turn_detection(value: Any, path: str) -> dict[str, Any]:
-    """Accept a turn detection; fields of the other type are let go, as the beta's one object had them all."""
+    """Accept a turn detection; fields of the other type are let go."""
     if isinstance(value, dict) and value.get("type") == "none":
         return {}
-    found = {key: element for key, element in _DETECTION(value, path).items() if element is not None}
-    foreign = "semantic_vad" if found.get("type", "server_vad") == "server_vad" else "server_vad"
-    return {key: element for key, element in found.items() if key not in _DETECTION_FIELDS[foreign]}
+    return own_detection(_DETECTION(value, path))
 
 
 _SHARED: dict[str, s.Check] = {
@@ -95,15 +102,9 @@ _SESSION = s.fields(
 )
 transcription_fields = s.fields(_INPUT)
 """Accepts a flat transcription session object, from which nulls that mean nothing were taken."""
-_SETTINGS = {
-    "modalities": "output_modalities",
-    "input_audio_format": "input_format",
-    "output_audio_format": "output_format",
-    "input_audio_transcription": "transcription",
-    "input_audio_noise_reduction": "noise_reduction",
-    "max_response_output_tokens": "max_output_tokens",
-}
-_SESSION_KEYS = ("turn_detection", "input_audio_transcription", "input_audio_noise_reduction", "tracing", "prompt")
+_SETTINGS = {name: ga.SETTINGS.get(path, path) for name, path in paths.GA_PATHS.items()}
+NULLABLE = ("turn_detection", "input_audio_transcription", "input_audio_noise_reduction", "tracing", "prompt")
+"""The fields of a session in which null says something; in all others it stands for unset."""
 
 
 def session_patch(value: Any, path: str = "session") -> SessionPatch:
@@ -114,7 +115,7 @@ def session_patch(value: Any, path: str = "session") -> SessionPatch:
 def patch_of(value: Any, path: str, check: s.Check) -> SessionPatch:
     """Return the change of settings that a flat session object of the checked fields asks for."""
     if isinstance(value, dict):
-        value = {key: element for key, element in value.items() if element is not None or key in _SESSION_KEYS}
+        value = {key: element for key, element in value.items() if element is not None or key in NULLABLE}
     found = check(value, path)
     for key in ga.READ_ONLY:
         found.pop(key, None)
@@ -245,24 +246,10 @@ SPELLING = spelling.Spelling(
 )
 _AUDIO_DELTA = SPELLING.names[ev.AudioDelta].encode()
 
-_FLAT_PATHS = {
-    "session.audio.input.turn_detection": "session.turn_detection",
-    "session.audio.input.transcription": "session.input_audio_transcription",
-    "session.audio.input.noise_reduction": "session.input_audio_noise_reduction",
-    "session.audio.input.format": "session.input_audio_format",
-    "session.audio.output.format": "session.output_audio_format",
-    "session.audio.output.voice": "session.voice",
-    "session.audio.output.speed": "session.speed",
-}
-
 
 def _flat_error(event: ev.Error, param: str) -> ev.Error:
     """Return an error that names the field as this shape's clients know it."""
-    for path, flat in _FLAT_PATHS.items():
-        if param == path or param.startswith(path + "."):
-            message = event.message.replace(path, flat)
-            return msgspec.structs.replace(event, param=flat + param[len(path) :], message=message)
-    return event
+    return msgspec.structs.replace(event, param=paths.flat(param), message=paths.flat(event.message))
 
 
 _WITH_ITEM = (ev.ItemAdded, ev.ItemDone, ev.ItemRetrieved, ev.OutputItemAdded, ev.OutputItemDone)

@@ -157,6 +157,12 @@ _INPUT_FIELDS = {
     "turn_detection": "turn_detection",
 }
 _OUTPUT_FIELDS = {"format": "output_format", "voice": "voice", "speed": "speed"}
+SETTINGS = {
+    f"audio.{side}.{key}": name
+    for side, names in (("input", _INPUT_FIELDS), ("output", _OUTPUT_FIELDS))
+    for key, name in names.items()
+}
+"""What the settings call the fields of `audio`, by their paths."""
 
 
 def session_patch(value: Any, path: str = "session") -> SessionPatch:
