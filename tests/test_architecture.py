@@ -24,7 +24,9 @@ ARROWS = {
     "server": {"server", "legs", "engines", "relay", "dialects", "audio", "core", "config", "routing"},
     "check": {"check", "legs", "audio", "core"},
     "cli": {"cli", "check", "server", "legs", "engines", "dialects", "audio", "core", "config"},
-    "config": {"core", "options", "routing"},
+    "config": {"core", "catalogue", "options", "routing", "upstreams"},
+    "catalogue": {"options"},
+    "upstreams": {"core", "options", "routing"},
     "routing": {"core", "options"},
     "options": set(),
 }

@@ -8,6 +8,7 @@ import pytest
 
 from vivavoce.config import OPTIONS, Config, Secret, load, misspelt
 from vivavoce.core.errors import ConfigError
+from vivavoce.routing import Route, Upstream, local_upstream
 
 
 def value_at(config: Config, path: str) -> Any:
@@ -168,4 +169,45 @@ def test_secrets_have_no_flag() -> None:
         "VIVAVOCE_API_KEYS",
         "VIVAVOCE_LLM_API_KEY",
         "VIVAVOCE_SECRET_KEY",
+        "VIVAVOCE_UPSTREAM_KEY",
     }
+
+
+def test_one_upstream_is_given_by_a_few_variables() -> None:
+    environ = {
+        "VIVAVOCE_UPSTREAM_URL": "wss://api.openai.com/v1",
+        "VIVAVOCE_UPSTREAM_KEY": "sk-hidden",
+        "VIVAVOCE_UPSTREAM_SHAPE": "GA",
+        "VIVAVOCE_UPSTREAM_MODEL": "gpt-realtime-2.1",
+        "VIVAVOCE_SESSION_SECONDS": "600",
+    }
+    routes = load(environ).routes
+    assert routes.upstreams == {
+        "upstream": Upstream(
+            name="upstream",
+            url="wss://api.openai.com/v1",
+            key=Secret("sk-hidden"),
+            models={"*": "gpt-realtime-2.1"},
+        ),
+        "local": local_upstream(600.0),
+    }
+    assert routes.routes == (Route(name="main", models=("*", ""), upstreams=(("upstream",),)),)
+    assert "hidden" not in repr(load(environ))
+
+
+def test_upstreams_come_from_a_file_with_keys_from_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "relay.toml"
+    file.write_text('[upstream.a]\nurl = "ws://a.example"\nkey_env = "A_KEY"\n', encoding="utf-8")
+    routes = load({"A_KEY": "k"}, {"--upstreams": str(file)}).routes
+    assert routes.upstreams["a"].key == Secret("k")
+
+
+@pytest.mark.parametrize("variable", ["VIVAVOCE_UPSTREAM_KEY", "VIVAVOCE_UPSTREAM_SHAPE", "VIVAVOCE_UPSTREAM_MODEL"])
+def test_what_belongs_to_an_upstream_needs_its_url(variable: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{variable} needs VIVAVOCE_UPSTREAM_URL beside it$"):
+        load({variable: "ga"})
+
+
+def test_a_file_of_upstreams_and_a_single_one_exclude_each_other() -> None:
+    with pytest.raises(ConfigError, match=r"^VIVAVOCE_UPSTREAM_URL, .* --upstreams \(VIVAVOCE_UPSTREAMS\)$"):
+        load({"VIVAVOCE_UPSTREAM_URL": "ws://a.example", "VIVAVOCE_UPSTREAMS": "relay.toml"})

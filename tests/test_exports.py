@@ -22,6 +22,8 @@ PUBLIC = {
         "Llm",
         "Money",
         "Option",
+        "OutboundLimits",
+        "Relaying",
         "Secret",
         "Tools",
         "load",

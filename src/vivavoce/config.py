@@ -1,4 +1,4 @@
-"""The settings of a process: one frozen tree, and the only place that names their environment variables and defaults.
+"""The settings of a process: one frozen tree with every default; `catalogue` names the environment variables.
 
 `cli` fills it from arguments and environment and passes it down; nothing else reads either.
 """
@@ -11,29 +11,12 @@ from typing import Any
 
 import msgspec
 
+from . import upstreams
+from .catalogue import OPTIONS
 from .core.errors import ConfigError
 from .core.limits import Limits as SessionLimits
-from .options import (
-    MIB,
-    Option,
-    Place,
-    Secret,
-    dollars,
-    http_url,
-    keys,
-    keys_file,
-    one_of,
-    origins,
-    own_folder,
-    places,
-    plain_text,
-    replaced,
-    seconds,
-    signing_keys,
-    switch,
-    whole,
-    yes_or_no,
-)
+from .options import MIB, Option, Place, Secret, own_folder, replaced
+from .routing import Routes
 
 __all__ = [
     "OPTIONS",
@@ -45,6 +28,8 @@ __all__ = [
     "Llm",
     "Money",
     "Option",
+    "OutboundLimits",
+    "Relaying",
     "Secret",
     "Tools",
     "load",
@@ -109,6 +94,31 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Length of an uploaded recording, which small files can make very long."""
 
 
+class OutboundLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one connection to another Realtime server may cost."""
+
+    max_frame_bytes: int = 24 * MIB
+    """Bytes of one message, as with clients."""
+    high_water_bytes: int = 64 * 1024
+    """Bytes queued to the server above which whoever sends should wait."""
+    max_queue_bytes: int = 8 * MIB
+    """Bytes queued to the server above which the connection is cut."""
+    max_early_bytes: int = 256 * 1024
+    """Bytes that are kept of what the server says before anybody takes the connection over."""
+    max_answer_bytes: int = 64 * 1024
+    """Bytes of the answer to the request for a WebSocket: its head, and a body that says why it is refused."""
+    open_seconds: float = 10.0
+    """Seconds that a name, a connection, TLS and the upgrade may take together."""
+    message_seconds: float = 120.0
+    """Seconds that one message may take to arrive."""
+    ping_seconds: float = 20.0
+    """Seconds between pings; a server that sends nothing at all for two of them is gone."""
+    stall_seconds: float = 20.0
+    """Seconds for which a server that has much to read may take none of it."""
+    close_seconds: float = 5.0
+    """Seconds that the server has to answer a close before its connection is cut."""
+
+
 class Llm(msgspec.Struct, frozen=True, kw_only=True):
     """A chat endpoint that answers instead of the embedded dialogue engine."""
 
@@ -160,6 +170,21 @@ class Engines(msgspec.Struct, frozen=True, kw_only=True):
     llm: Llm = Llm()
 
 
+class Relaying(msgspec.Struct, frozen=True, kw_only=True):
+    """Where other Realtime servers are told of that answer clients; what they come to is `Config.routes`."""
+
+    upstreams: str = ""
+    """TOML file with upstreams and routes; empty for none."""
+    url: str = ""
+    """The URL of the only upstream, such as `wss://api.openai.com/v1`; empty for none, or for those of the file."""
+    key: Secret = Secret("")
+    """The key of the only upstream; empty for none."""
+    shape: str = ""
+    """`ga` or `beta`, how the only upstream spells events; empty for what its URL suggests."""
+    model: str = ""
+    """What the only upstream is asked for, whatever clients name; empty to go by them."""
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that an operator can set."""
 
@@ -177,6 +202,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     engines: Engines = Engines()
     money: Money = Money()
     tools: Tools = Tools()
+    relaying: Relaying = Relaying()
+    routes: Routes = Routes()
+    """The servers that answer clients, and which of them answers whom; made of `relaying`."""
     prompts: str = ""
     """Folder with stored prompts; empty for none."""
     traces: str = ""
@@ -191,212 +219,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Folder for what outlives a run: the self-signed certificate, the signing key; empty for the user's own."""
     log_level: str = "info"
     """`debug`, `info`, `warning` or `error`."""
-
-
-OPTIONS: tuple[Option, ...] = (
-    Option("VIVAVOCE_HOST", "--host", "listening.host", plain_text, "address to listen on (default 127.0.0.1)"),
-    Option("VIVAVOCE_PORT", "--port", "listening.port", whole(0, 65535), "port, 0 for a free one (default 8000)"),
-    Option(
-        "VIVAVOCE_TLS_CERT", "--tls-cert", "listening.tls_cert", plain_text, "PEM file of a certificate and its chain"
-    ),
-    Option("VIVAVOCE_TLS_KEY", "--tls-key", "listening.tls_key", plain_text, "PEM file of its private key"),
-    Option(
-        "VIVAVOCE_TLS_SELF_SIGNED",
-        "--tls-self-signed",
-        "listening.tls_self_signed",
-        switch,
-        "make and keep a certificate for this machine",
-    ),
-    Option("VIVAVOCE_API_KEYS", "", "access.api_keys", keys, "bearer keys, separated by commas"),
-    Option("VIVAVOCE_API_KEYS_FILE", "--api-keys-file", "access.api_keys_file", keys_file, "file with one key a line"),
-    Option(
-        "VIVAVOCE_ALLOWED_ORIGINS",
-        "--allowed-origins",
-        "access.allowed_origins",
-        origins,
-        "origins of web pages that may connect",
-    ),
-    Option(
-        "VIVAVOCE_SECRET_KEY",
-        "",
-        "access.signing_keys",
-        signing_keys,
-        "what client secrets are signed with (default: made and kept in the state folder)",
-    ),
-    Option(
-        "VIVAVOCE_MAX_CLIENT_SECRETS",
-        "--max-client-secrets",
-        "access.max_client_secrets",
-        whole(1, 1_000_000),
-        "client secrets of one key in force at a time (default 1000)",
-    ),
-    Option(
-        "VIVAVOCE_MAX_SESSIONS",
-        "--max-sessions",
-        "limits.max_sessions",
-        whole(1, 100_000),
-        "sessions at a time (default 100)",
-    ),
-    Option(
-        "VIVAVOCE_SESSION_SECONDS",
-        "--session-seconds",
-        "session.session_seconds",
-        seconds(1, 7 * 86400),
-        "longest session (default 3600)",
-    ),
-    Option(
-        "VIVAVOCE_IDLE_SECONDS",
-        "--idle-seconds",
-        "session.idle_seconds",
-        seconds(0, 7 * 86400),
-        "longest silence of a client, 0 for any (default 900)",
-    ),
-    Option(
-        "VIVAVOCE_MAX_FRAME_BYTES",
-        "--max-frame-bytes",
-        "limits.max_frame_bytes",
-        whole(65536, 256 * MIB),
-        "largest message (default 24 MiB)",
-    ),
-    Option(
-        "VIVAVOCE_MAX_AUDIO_BYTES",
-        "--max-audio-bytes",
-        "session.buffer_bytes",
-        whole(65536, 1024 * MIB),
-        "most uncommitted audio of a session (default 48 MiB)",
-    ),
-    Option(
-        "VIVAVOCE_MAX_ITEMS",
-        "--max-items",
-        "session.items",
-        whole(1, 1_000_000),
-        "most items of a conversation (default 10000)",
-    ),
-    Option(
-        "VIVAVOCE_MAX_QUEUE_BYTES",
-        "--max-queue-bytes",
-        "limits.max_queue_bytes",
-        whole(65536, 1024 * MIB),
-        "most bytes queued to a slow client (default 8 MiB)",
-    ),
-    Option(
-        "VIVAVOCE_MAX_JOBS",
-        "--max-jobs",
-        "limits.max_jobs",
-        whole(1, 100_000),
-        "REST requests worked on at a time (default 100)",
-    ),
-    Option(
-        "VIVAVOCE_MAX_INPUT_CHARACTERS",
-        "--max-input-characters",
-        "limits.max_input_characters",
-        whole(1, 10_000_000),
-        "longest text to be spoken by REST (default 65536)",
-    ),
-    Option(
-        "VIVAVOCE_MAX_UPLOAD_BYTES",
-        "--max-upload-bytes",
-        "limits.max_upload_bytes",
-        whole(65536, 4096 * MIB),
-        "largest uploaded recording (default 25 MiB)",
-    ),
-    Option(
-        "VIVAVOCE_MAX_RECORDING_SECONDS",
-        "--max-recording-seconds",
-        "limits.max_recording_seconds",
-        seconds(1, 7 * 86400),
-        "longest uploaded recording (default 7200)",
-    ),
-    Option(
-        "VIVAVOCE_DECODERS",
-        "--decoders",
-        "engines.decoders",
-        whole(0, 1024),
-        "utterances recognised at a time (default four a core)",
-    ),
-    Option(
-        "VIVAVOCE_TURN_MODEL",
-        "--turn-model",
-        "engines.turn_model",
-        plain_text,
-        "Smart Turn file (ONNX) that semantic_vad asks too",
-    ),
-    Option("VIVAVOCE_LLM_URL", "--llm-url", "engines.llm.url", http_url, "chat endpoint that answers"),
-    Option(
-        "VIVAVOCE_LLM_MODEL",
-        "--llm-model",
-        "engines.llm.model",
-        plain_text,
-        "its model; the first that it lists if none is named",
-    ),
-    Option("VIVAVOCE_LLM_API_KEY", "", "engines.llm.api_key", Secret, "its key"),
-    Option("VIVAVOCE_LLM_VISION", "--llm-vision", "engines.llm.vision", one_of("yes", "no", "auto"), "whether it sees"),
-    Option(
-        "VIVAVOCE_LLM_CONTEXT",
-        "--llm-context",
-        "engines.llm.context_tokens",
-        whole(256, 100_000_000),
-        "its context in tokens; what it says itself if not given",
-    ),
-    Option("VIVAVOCE_PRICES", "--prices", "money.prices", plain_text, "TOML file with prices of models"),
-    Option(
-        "VIVAVOCE_SESSION_BUDGET_USD",
-        "--session-budget-usd",
-        "money.session_budget_usd",
-        dollars,
-        "US dollars that a session may cost (default no bound)",
-    ),
-    Option(
-        "VIVAVOCE_KEY_BUDGET_USD",
-        "--key-budget-usd",
-        "money.key_budget_usd",
-        dollars,
-        "US dollars that a key may cost in a day of UTC (default no bound)",
-    ),
-    Option(
-        "VIVAVOCE_PARTING_WORDS",
-        "--parting-words",
-        "money.parting_words",
-        plain_text,
-        "what is said when the money is used up",
-    ),
-    Option("VIVAVOCE_MCP", "--mcp", "tools.mcp", yes_or_no, "whether remote MCP servers may be used (default yes)"),
-    Option(
-        "VIVAVOCE_ALLOW_PRIVATE",
-        "--allow-private",
-        "tools.allow_private",
-        places,
-        "private places that clients may have it connect to, such as 127.0.0.1:9000",
-    ),
-    Option(
-        "VIVAVOCE_MCP_LIST_SECONDS",
-        "--mcp-list-seconds",
-        "tools.list_seconds",
-        seconds(0.1, 300),
-        "for a list of tools",
-    ),
-    Option("VIVAVOCE_MCP_CALL_SECONDS", "--mcp-call-seconds", "tools.call_seconds", seconds(0.1, 3600), "for one call"),
-    Option("VIVAVOCE_PROMPTS", "--prompts", "prompts", plain_text, "folder with stored prompts"),
-    Option("VIVAVOCE_TRACES", "--traces", "traces", plain_text, "folder to trace sessions into"),
-    Option(
-        "VIVAVOCE_INTERRUPTION_MODE",
-        "--interruption-mode",
-        "interruption_mode",
-        one_of("adaptive", "vad"),
-        "what ends an answer: adaptive, whoever takes the turn; vad, any sound of speech (default adaptive)",
-    ),
-    Option("VIVAVOCE_JOURNAL", "--journal", "journal", plain_text, "folder to write every session into"),
-    Option("VIVAVOCE_CACHE_DIR", "--cache-dir", "cache_dir", plain_text, "folder for files made of installed models"),
-    Option("VIVAVOCE_STATE_DIR", "--state-dir", "state_dir", plain_text, "folder for certificate and signing key"),
-    Option(
-        "VIVAVOCE_LOG_LEVEL",
-        "--log-level",
-        "log_level",
-        one_of("debug", "info", "warning", "error"),
-        "debug, info, warning or error (default info)",
-    ),
-)
-"""Every setting; the command line and the environment are both read by this table."""
 
 
 def load(environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> Config:
@@ -427,7 +249,21 @@ def load(environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> 
     values.setdefault("state_dir", own_folder(environ, "XDG_STATE_HOME", ".local/state"))
     config: Config = replaced(Config(), "", values)
     _check(config)
-    return config
+    return msgspec.structs.replace(config, routes=_routes(config, environ))
+
+
+def _routes(config: Config, environ: Mapping[str, str]) -> Routes:
+    """Return what the settings say of other servers.
+
+    Raises:
+        ConfigError: they cannot be used.
+    """
+    relaying, local_seconds = config.relaying, config.session.session_seconds
+    if not relaying.upstreams:
+        return upstreams.single(relaying.url, relaying.key, relaying.shape, relaying.model, local_seconds)
+    if relaying.url or relaying.shape or relaying.model:
+        raise ConfigError(f"VIVAVOCE_UPSTREAM_URL, _SHAPE and _MODEL cannot stand beside {upstreams.FLAG}")
+    return upstreams.read_file(relaying.upstreams, environ, local_seconds)
 
 
 def misspelt(environ: Mapping[str, str]) -> list[str]:
