@@ -124,9 +124,7 @@ def single(url: str, key: Secret, shape: str, model: str, local_seconds: float) 
     if key and not _is_key(key.value):
         raise ConfigError("VIVAVOCE_UPSTREAM_KEY has to be a key of printable characters without spaces")
     if not key and _wants_key(url):
-        raise ConfigError(
-            f"VIVAVOCE_UPSTREAM_URL: {_host(url)} lets nobody in without a key: set VIVAVOCE_UPSTREAM_KEY"
-        )
+        raise ConfigError(f"{where}: {_host(url)} lets nobody in without a key: set VIVAVOCE_UPSTREAM_KEY")
     upstream = _complete(where, SINGLE, values, key, "VIVAVOCE_UPSTREAM_MODEL")
     models = ("*", UNNAMED) if upstream.models else ("*",)
     return Routes(
