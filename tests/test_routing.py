@@ -59,8 +59,13 @@ def test_a_session_whose_address_does_not_say_is_a_conversation() -> None:
     assert taken(routes(("*",)), "gpt-realtime", "") == "r0"
 
 
-def test_translations_are_made_here() -> None:
-    assert taken(routes(("*",)), "gpt-realtime-translate", "translation") is None
+def test_translations_take_a_route_like_conversations() -> None:
+    table = routes(("*",))
+    assert [taken(table, model, "translation") for model in ("gpt-realtime-translate", "vivavoce", "")] == [
+        "r0",
+        None,
+        None,
+    ]
 
 
 def test_a_route_takes_the_kinds_of_sessions_that_it_names() -> None:
@@ -69,6 +74,7 @@ def test_a_route_takes_the_kinds_of_sessions_that_it_names() -> None:
     table = Routes(routes=(talk, write))
     assert table.route_for("m", "realtime") == talk
     assert table.route_for("m", "transcription") == write
+    assert table.route_for("m", "translation") is None
 
 
 @given(

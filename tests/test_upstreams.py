@@ -340,8 +340,8 @@ def test_a_model_in_the_url_and_a_table_of_models_contradict_each_other(tmp_path
             "[route.r]: 'cache' has to be none or first, not 'all'",
         ),
         (
-            A + "[route.r]\nmodels = ['*']\nupstreams = ['a']\nkinds = ['translation']",
-            "[route.r]: 'kinds' has to be a list of some of realtime, transcription, not ['translation']",
+            A + "[route.r]\nmodels = ['*']\nupstreams = ['a']\nkinds = ['translations']",
+            "[route.r]: 'kinds' has to be a list of some of realtime, transcription, translation, not ['translations']",
         ),
     ],
 )

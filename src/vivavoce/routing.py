@@ -23,12 +23,14 @@ LOCAL = "local"
 """The name of the engines of this process, as an upstream."""
 
 Shape = Literal["ga", "beta"]
-Kind = Literal["realtime", "transcription"]
+Kind = Literal["realtime", "transcription", "translation"]
 
 FORMATS = frozenset({"audio/pcm", "audio/pcmu", "audio/pcma"})
 """The types of audio that the protocol knows."""
 OWN_MODELS = "vivavoce*"
 """The pattern of the names that mean the engines of this process, unless a route takes them."""
+KINDS: frozenset[Kind] = frozenset({"realtime", "transcription", "translation"})
+"""The kinds of sessions that the protocol knows."""
 UNNAMED = ""
 """The pattern, and the name, of clients that name no model."""
 
@@ -106,7 +108,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """Patterns of the names of models that take it; an empty one is for clients that name none."""
     upstreams: tuple[tuple[str, ...], ...]
     """Names of upstreams in ranks: one of the first rank, by weight, or if none is to be had one of the next."""
-    kinds: frozenset[Kind] = frozenset({"realtime", "transcription"})
+    kinds: frozenset[Kind] = KINDS
     """The kinds of sessions that take it."""
     cache: Literal["none", "first"] = "none"
     """Which answers are kept and given again: `first` for those to a conversation with nothing of the user in it."""

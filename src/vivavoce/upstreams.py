@@ -31,6 +31,7 @@ from .core.errors import ConfigError
 from .options import Secret
 from .routing import (
     FORMATS,
+    KINDS,
     LOCAL,
     UNNAMED,
     Route,
@@ -306,7 +307,7 @@ def _word(*words: str) -> Read:
     return read
 
 
-def _words(known: frozenset[str]) -> Read:
+def _words(known: Iterable[str]) -> Read:
     def read(value: Any) -> frozenset[str]:
         if not isinstance(value, list) or not value or not all(isinstance(v, str) and v in known for v in value):
             raise ValueError(f"a list of some of {', '.join(sorted(known))}, not {value!r}")
@@ -417,7 +418,7 @@ _UPSTREAM_KEYS: Mapping[str, Read] = {
 _ROUTE_KEYS: Mapping[str, Read] = {
     "models": _patterns,
     "upstreams": _ranks,
-    "kinds": _words(frozenset({"realtime", "transcription"})),
+    "kinds": _words(KINDS),
     "cache": _word("none", "first"),
     "resume_seconds": _seconds(0, 86_400),
 }
