@@ -8,7 +8,7 @@ of session it is was decided before, by the address of the connection or by the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..core import events as ev
 from ..core.errors import ProtocolError
@@ -77,12 +77,19 @@ class Undecided:
             update = codec.parse(data)
         except ProtocolError:
             return  # the chosen dialect says so
-        name, session = update.get("type"), update.get("session")
-        if not isinstance(session, dict) or name not in ("session.update", "transcription_session.update"):
-            return
-        self._is_decided = True
-        if name != "session.update" or (session and not _GA_KEYS & session.keys()):
+        shape = shape_of_update(update)
+        if shape is not None:
+            self._is_decided = True
+        if shape == "beta":
             self._chosen = choose("beta", self._kind)
+
+
+def shape_of_update(event: Mapping[str, Any]) -> str | None:
+    """Return the shape that an event is of if it is the update of a session's settings; None for any other."""
+    name, session = event.get("type"), event.get("session")
+    if not isinstance(session, dict) or name not in ("session.update", "transcription_session.update"):
+        return None
+    return "beta" if name != "session.update" or (session and not _GA_KEYS & session.keys()) else "ga"
 
 
 def choose(shape: str | None, kind: str = "realtime") -> Dialect:

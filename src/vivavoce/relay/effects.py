@@ -6,6 +6,23 @@ from typing import Any, Literal
 
 import msgspec
 
+Reason = Literal["start", "renewal", "lost", "failover"]
+"""What a link is for."""
+
+What = Literal[
+    "answered",
+    "opened",
+    "unavailable",
+    "lost",
+    "renewed",
+    "recovered",
+    "response_failed",
+    "item_lost",
+    "resumed",
+    "cached",
+]
+"""What becomes of links and of what goes over them."""
+
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """What a link leads to."""
@@ -30,7 +47,7 @@ class Dial(msgspec.Struct, frozen=True):
     """Open a link: the first upstream of the route that can be had.  Answered by `opened` or `unavailable`."""
 
     link: int
-    reason: Literal["start", "renewal", "lost", "failover"]
+    reason: Reason
     avoid: frozenset[str] = frozenset()
     """Names of upstreams to be tried last: they have just failed."""
 
@@ -74,9 +91,7 @@ class Used(msgspec.Struct, frozen=True):
 class Noted(msgspec.Struct, frozen=True):
     """Something for the journal, the metrics and clients that asked to be told."""
 
-    what: Literal[
-        "opened", "unavailable", "lost", "renewed", "recovered", "response_failed", "item_lost", "resumed", "cached"
-    ]
+    what: What
     fields: dict[str, Any]
 
 

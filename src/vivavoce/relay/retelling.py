@@ -1,0 +1,111 @@
+"""What a link is sent: a client's event in the upstream's spelling, and to a new link all that happened before.
+
+Called by `relay.session`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from . import peek
+from .clientele import Client
+from .effects import Effect, ToUpstream
+from .links import Link
+from .outbox import APPEND, Entry
+from .standing import ANSWERED_FOR, OURS, Standing
+from .terms import Object
+from .unfinished import NewId
+
+
+def spelled(link: Link, event: Object) -> Iterator[bytes]:
+    """Return the frames of an event in GA spelling, as a link's upstream spells it."""
+    if _renames_model(link, event):
+        # The client names models as the route does; the upstream has one already, and another name for it.
+        session = {key: value for key, value in event["session"].items() if key != "model"}
+        event = event | {"session": session}
+    spelled_events = link.bridge.from_ga(event) if link.bridge is not None else [event]
+    for each in spelled_events:
+        yield link.outward(peek.written(each))
+
+
+def sent(link: Link, entry: Entry, *, is_beta_client: bool) -> Iterator[Effect]:
+    """Return what sends an event of the client over a link: as it was written, where the upstream spells it so too."""
+    event = entry.event
+    alike = event is None or (is_beta_client == link.is_beta and not entry.is_ours and not _renames_model(link, event))
+    if alike:
+        yield ToUpstream(link.number, link.outward(entry.frame) if link.ids else entry.frame)
+    elif event is not None:
+        for frame in spelled(link, event):
+            yield ToUpstream(link.number, frame)
+
+
+def told(link: Link, standing: Standing, kind: str, new_id: NewId, *, is_beta_client: bool) -> Iterator[Effect]:
+    """Return what tells a new link everything: settings, items, and what was not answered for."""
+    chronicle = standing.chronicle
+    if chronicle.settings:
+        session = {"type": kind} | chronicle.settings
+        yield from _ours(link, {"type": "session.update", "session": session}, new_id)
+        link.updates += 1
+    for item in chronicle.retold():
+        item_id = item["id"]
+        link.echoes.add(item_id)
+        link.told.add(item_id)
+        link.awaited.append(item_id)
+        yield from _ours(link, {"type": "conversation.item.create", "item": item}, new_id)
+    standing.begin_again()
+    link.offset_ms = standing.outbox.first_audio_ms
+    for entry in list(standing.outbox):
+        yield from sent(link, entry, is_beta_client=is_beta_client)
+        if entry.kind is not APPEND and entry.kind not in ANSWERED_FOR:
+            standing.outbox.dropped(entry)
+
+
+def respond(link: Link, standing: Standing, new_id: NewId, now: float) -> Iterator[Effect]:
+    """Return what asks for an answer that the server before owed."""
+    event = {"type": "response.create", "event_id": OURS + new_id("event")}
+    entry = standing.expect(b"response.create", peek.written(event), event, now, is_ours=True)
+    standing.is_due = False
+    yield from sent(link, entry, is_beta_client=False)
+
+
+def truncated_here(event: Object, link: Link | None, standing: Standing, client: Client, new_id: NewId) -> list[Effect]:
+    """Return what shortens an answer that no upstream has audio of any more, and tells the client so."""
+    item_id, end_ms, index = event.get("item_id"), event.get("audio_end_ms"), event.get("content_index") or 0
+    event_id = event.get("event_id")
+    if not isinstance(item_id, str) or item_id not in standing.chronicle:
+        text = f"Error truncating item: the item with id '{item_id}' does not exist."
+        return client.error("item_truncate_invalid_item_id", text, event_id=event_id)
+    if type(end_ms) is not int or type(index) is not int:
+        name = "content_index" if type(end_ms) is int else "audio_end_ms"
+        text = f"Invalid type for '{name}': expected an integer."
+        return client.error("invalid_type", text, param=name, event_id=event_id)
+    standing.truncate(item_id, index, end_ms)
+    fields = {"item_id": item_id, "content_index": index, "audio_end_ms": end_ms}
+    effects = client.tell({"type": "conversation.item.truncated", "event_id": new_id("event")} | fields)
+    return effects if link is None else [*effects, *_retold_shorter(link, standing, item_id, new_id)]
+
+
+def _retold_shorter(link: Link, standing: Standing, item_id: str, new_id: NewId) -> Iterator[Effect]:
+    """Return what gives an upstream the shorter form of an item that it was told of."""
+    items = list(standing.chronicle.retold())
+    at = next((index for index, item in enumerate(items) if item["id"] == item_id), None)
+    link.removals.add(item_id)
+    yield from _ours(link, {"type": "conversation.item.delete", "item_id": item_id}, new_id)
+    if at is None:
+        return  # nothing is left of it
+    link.echoes.add(item_id)
+    link.awaited.append(item_id)
+    previous = items[at - 1]["id"] if at else "root"
+    create = {"type": "conversation.item.create", "previous_item_id": previous, "item": items[at]}
+    yield from _ours(link, create, new_id)
+
+
+def _ours(link: Link, event: Object, new_id: NewId) -> Iterator[Effect]:
+    """Return what sends an event of our own over a link."""
+    for frame in spelled(link, event | {"event_id": OURS + new_id("event")}):
+        yield ToUpstream(link.number, frame)
+
+
+def _renames_model(link: Link, event: Object) -> bool:
+    named = (event.get("session") or {}).get("model") if event.get("type") == "session.update" else None
+    return named is not None and named != link.place.model

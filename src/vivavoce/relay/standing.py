@@ -1,0 +1,330 @@
+"""Where a conversation stands: its chronicle, what is unanswered, who speaks, what is being answered.
+
+Reads the events of the live upstream, in GA spelling, and says of each what the client is to see: the event as it is,
+another in its place, or nothing, where the client has seen it already.  Called by `relay.session`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import outbox, peek
+from .chronicle import Chronicle
+from .effects import Effect, Noted, Used
+from .links import Link
+from .outbox import CLEAR, COMMIT, CREATE_RESPONSE, Entry, Outbox
+from .terms import Object
+from .unfinished import NewId, Unfinished
+
+UPDATE = b"session.update"
+CREATE = b"conversation.item.create"
+DELETE = b"conversation.item.delete"
+TRUNCATE = b"conversation.item.truncate"
+ANSWERED_FOR = frozenset((UPDATE, CREATE, DELETE, TRUNCATE, COMMIT, CLEAR, CREATE_RESPONSE))
+"""What a client sends that a server has to answer for; everything else is sent once and forgotten."""
+OURS = "vivavoce_"
+"""What the event ids of our own events begin with, to an upstream."""
+
+_BYTES_PER_MS = {"audio/pcmu": 8, "audio/pcma": 8}
+_ERRORS = {
+    "item_create_duplicate_item_id": CREATE,
+    "item_create_invalid_previous_item_id": CREATE,
+    "invalid_tool_call_id": CREATE,
+    "item_delete_invalid_item_id": DELETE,
+    "item_truncate_invalid_item_id": TRUNCATE,
+    "item_already_truncated": TRUNCATE,
+    "unsupported_content_type": TRUNCATE,
+    "input_audio_buffer_commit_empty": COMMIT,
+    "conversation_already_has_active_response": CREATE_RESPONSE,
+    "cannot_update_voice": UPDATE,
+}
+"""Which event an error is about, where it does not say so itself."""
+_OF_NOTHING_KEPT = frozenset(("response_cancel_not_active", "item_retrieve_invalid_item_id", "invalid_event"))
+"""Errors about events that are sent once and forgotten."""
+_PARAMS = {"session": UPDATE, "item": CREATE, "previous_item_id": CREATE, "response": CREATE_RESPONSE}
+
+
+class Standing:
+    """What is known of one conversation."""
+
+    def __init__(self, chronicle: Chronicle, outbox_bytes: int, new_id: NewId) -> None:
+        """Begin with what a chronicle tells, nothing unanswered."""
+        self.chronicle = chronicle
+        self.outbox = Outbox(outbox_bytes)
+        self.responses: dict[str, Unfinished] = {}
+        """Responses under way, by id."""
+        self.speaking: str | None = None
+        """The item that will be made of what the user is saying."""
+        self.is_stopped = False
+        """Whether the client was told that the user has stopped."""
+        self.stopped_ms = 0.0
+        self.is_due = False
+        """Whether the server owes an answer to a turn that it has made."""
+        self.restarted: str | None = None
+        """The item whose beginning the client knows, where a new upstream hears it from its beginning."""
+        self.detection: Object | None = None
+        """The turn detection in force."""
+        self.output_bytes_per_ms = 48
+        self._new_id = new_id
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way, so that another server can take over unnoticed."""
+        return not self.responses and self.speaking is None and not self.is_due and self.outbox.is_quiet
+
+    # -------------------------------------------------------------------------------------------- what the client says
+
+    def append(self, frame: bytes, now: float) -> None:
+        """Take audio of the client."""
+        self.outbox.append(frame, now, lead_only=self.detection is not None and self.speaking is None)
+
+    def expect(self, kind: bytes, frame: bytes, event: Object, now: float, *, is_ours: bool = False) -> Entry:
+        """Take an event that will be answered for."""
+        return self.outbox.add(kind, frame, event, now, is_ours=is_ours)
+
+    # ------------------------------------------------------------------------------------------ what the upstream says
+
+    def speak(self, frame: bytes) -> None:
+        """Take an audio delta."""
+        self.chronicle.speak(peek.item_id(frame), peek.base64_bytes(frame, peek.DELTA))
+
+    def see(self, link: Link, event: Object, now: float, effects: list[Effect]) -> Object | None:
+        """Take an event; return what the client is to see in its place, None for nothing."""
+        kind: str = event.get("type", "")
+        if kind.startswith("response."):
+            return self._see_response(link, kind, event, now, effects)
+        if kind.startswith("input_audio_buffer."):
+            return self._see_buffer(link, kind, event)
+        if kind.startswith("conversation.item."):
+            return self._see_item(link, kind, event, effects)
+        if kind == "error":
+            return self._see_error(event, effects)
+        if event.get("item_id") in link.echoes:
+            return None  # what becomes of remote tools that are listed anew
+        return event
+
+    def configured(self, session: Object) -> None:
+        """Take note of the settings in force."""
+        audio = session.get("audio") or {}
+        found = audio.get("input") or {}
+        if "turn_detection" in found:
+            self.detection = found["turn_detection"]
+        self.outbox.bytes_per_ms = bytes_per_ms(found.get("format"))
+        self.output_bytes_per_ms = bytes_per_ms((audio.get("output") or {}).get("format"))
+
+    def updated(self, link: Link) -> bool:
+        """Take note that settings were accepted; return whether they were the client's own idea."""
+        if link.updates:
+            link.updates -= 1
+            return False
+        if (entry := self.outbox.pending(UPDATE)) is not None:
+            self.outbox.settle(entry)
+            self.chronicle.update((entry.event or {}).get("session") or {})
+        return True
+
+    def break_off(self, code: str, message: str) -> list[Object]:
+        """End all responses as failed and return the events that say so; their items stay as far as they were said."""
+        out: list[Object] = []
+        for response in self.responses.values():
+            for event in response.broken(self._new_id, code, message):
+                if event["type"] == "conversation.item.done":
+                    self.chronicle.settle(event["item"])
+                out.append(event)
+        self.responses = {}
+        return out
+
+    def begin_again(self) -> None:
+        """Prepare for an upstream that hears the unfinished turn from its beginning."""
+        self.restarted, self.speaking = self.speaking or self.restarted, None
+
+    # -------------------------------------------------------------------------------------------------------- internals
+
+    def _see_response(self, link: Link, kind: str, event: Object, now: float, effects: list[Effect]) -> Object | None:
+        if kind == "response.created":
+            response = Unfinished(event.get("response") or {})
+            self.responses[response.id] = response
+            pending = self.outbox.pending(CREATE_RESPONSE)
+            if pending is not None and not self.is_due:
+                self.outbox.settle(pending)
+                seconds = round(now - pending.sent_at, 3)
+                effects.append(Noted("answered", {"upstream": link.place.upstream, "seconds": seconds}))
+            self.is_due = False
+        elif kind == "response.done":
+            self._end_response(link, event.get("response") or {}, effects)
+        elif (known := self.responses.get(event.get("response_id", ""))) is not None:
+            known.see(kind, event)
+        return event
+
+    def _end_response(self, link: Link, response: Object, effects: list[Effect]) -> None:
+        self.responses.pop(response.get("id", ""), None)
+        if isinstance(usage := response.get("usage"), dict):
+            effects.append(Used(link.place.upstream, link.place.model, "response", usage))
+        if response.get("status") == "failed":
+            error = (response.get("status_details") or {}).get("error") or {}
+            fields = {"upstream": link.place.upstream, "code": error.get("code"), "type": error.get("type")}
+            effects.append(Noted("response_failed", fields))
+
+    def _see_buffer(self, link: Link, kind: str, event: Object) -> Object | None:
+        match kind:
+            case "input_audio_buffer.speech_started":
+                return self._see_speech(link, event)
+            case "input_audio_buffer.speech_stopped":
+                event = _shifted(event, link.offset_ms)
+                self.stopped_ms = event.get("audio_end_ms", 0)
+                was_told, self.is_stopped = self.is_stopped, True
+                return None if was_told else event
+            case "input_audio_buffer.timeout_triggered":
+                event = _shifted(event, link.offset_ms)
+                self.stopped_ms = event.get("audio_end_ms", 0)
+            case "input_audio_buffer.committed":
+                self._commit(event)
+            case "input_audio_buffer.cleared":
+                if (entry := self.outbox.pending(CLEAR)) is not None:
+                    self.outbox.committed(entry, 0.0)
+                self.speaking = self.restarted = None
+            case _:
+                pass
+        return event
+
+    def _see_speech(self, link: Link, event: Object) -> Object | None:
+        item_id = event.get("item_id", "")
+        if self.restarted is not None:
+            self.speaking, self.restarted = self.restarted, None
+            if item_id != self.speaking:
+                link.ids[item_id] = self.speaking
+            return None
+        self.speaking, self.is_stopped, self.is_due = item_id, False, False
+        return _shifted(event, link.offset_ms)
+
+    def _commit(self, event: Object) -> None:
+        # A turn that the server makes has been told to be over by then.
+        by_client = None if self.is_stopped else self.outbox.pending(COMMIT)
+        if by_client is None:
+            self.is_due = bool((self.detection or {}).get("create_response", True)) and self.detection is not None
+            self.is_due = self.is_due and not self.responses
+        frames = self.outbox.committed(by_client, self.stopped_ms)
+        self.chronicle.hear(event.get("item_id", ""), frames)
+        self.speaking = self.restarted = None
+        self.is_stopped = False
+
+    def _see_item(self, link: Link, kind: str, event: Object, effects: list[Effect]) -> Object | None:
+        item = event.get("item") or {}
+        item_id = item.get("id") or event.get("item_id") or ""
+        match kind.removeprefix("conversation.item."):
+            case "added" | "created":
+                return self._add(link, item, event)
+            case "done":
+                if item_id in link.echoes:
+                    link.echoes.discard(item_id)
+                    return None
+                self.chronicle.settle(item)
+            case "deleted":
+                if item_id in link.removals:
+                    link.removals.discard(item_id)
+                    return None
+                if (entry := self.outbox.pending(DELETE)) is not None:
+                    self.outbox.settle(entry)
+                self.chronicle.delete(item_id)
+            case "truncated":
+                if (entry := self.outbox.pending(TRUNCATE)) is not None:
+                    self.outbox.settle(entry)
+                self.truncate(item_id, event.get("content_index", 0), event.get("audio_end_ms", 0))
+            case "input_audio_transcription.completed":
+                self.chronicle.transcribe(item_id, event.get("content_index", 0), event.get("transcript") or "")
+                if isinstance(usage := event.get("usage"), dict):
+                    effects.append(Used(link.place.upstream, link.place.model, "transcription", usage))
+            case _:
+                pass
+        return event
+
+    def truncate(self, item_id: str, content_index: int, audio_end_ms: int) -> None:
+        """Keep of an answer what had been played."""
+        self.chronicle.truncate(item_id, content_index, audio_end_ms, self.output_bytes_per_ms)
+
+    def _add(self, link: Link, item: Object, event: Object) -> Object | None:
+        item_id = item.get("id", "")
+        if item_id in link.echoes:
+            if item_id in link.awaited:
+                link.awaited.remove(item_id)
+            return None
+        if link.updates and item.get("type") == "mcp_list_tools":
+            link.echoes.add(item_id)  # lists of the tools that our own settings name: the client has its own
+            return None
+        entry = self._creation(item_id)
+        if entry is None and link.awaited and not self._is_answer(item_id):
+            # A server that gives ids of its own: it echoes in order.
+            link.ids[item_id] = ours = link.awaited.popleft()
+            return None if ours in link.echoes else event
+        created: Object = {}
+        if entry is not None:
+            self.outbox.settle(entry)
+            created = (entry.event or {}).get("item") or {}
+        previous = event.get("previous_item_id")
+        at_front = (entry.event or {}).get("previous_item_id") == "root" if entry is not None else False
+        shown = {**item, "content": created["content"]} if item.get("role") == "user" and "content" in created else item
+        self.chronicle.add(shown, previous, at_front=at_front)
+        self._keep_created_audio(item_id, created)
+        for response in self.responses.values():
+            response.enter(item_id, previous)
+        return event
+
+    def _creation(self, item_id: str) -> Entry | None:
+        """Return the client's event that made an item."""
+        nameless: Entry | None = None
+        for entry in self.outbox:
+            if entry.kind == CREATE and not entry.is_ours:
+                asked = ((entry.event or {}).get("item") or {}).get("id")
+                if asked == item_id:
+                    return entry
+                if not asked and nameless is None:
+                    nameless = entry
+        return None if self._is_answer(item_id) or item_id == self.speaking else nameless
+
+    def _is_answer(self, item_id: str) -> bool:
+        return any(response.has_item(item_id) for response in self.responses.values())
+
+    def _keep_created_audio(self, item_id: str, created: Object) -> None:
+        parts = [part for part in created.get("content") or () if part.get("type") == "input_audio"]
+        spoken = [part["audio"] for part in parts if part.get("audio") and not part.get("transcript")]
+        if spoken:
+            self.chronicle.hear(item_id, [peek.written({"audio": audio}) for audio in spoken])
+
+    def _see_error(self, event: Object, effects: list[Effect]) -> Object | None:
+        error = event.get("error") or {}
+        event_id = error.get("event_id") or ""
+        if event_id.startswith(OURS):
+            effects.append(Noted("item_lost", {"code": error.get("code"), "message": error.get("message")}))
+            entry = self.outbox.identified(event_id)
+            if entry is not None:
+                self.outbox.dropped(entry)
+            return None
+        entry = self.outbox.identified(event_id) if event_id else self._blamed(error)
+        if entry is not None:
+            self.outbox.dropped(entry)
+        return event
+
+    def _blamed(self, error: Object) -> Entry | None:
+        """Return the event that an error is about which names none: by what it says, or else the oldest."""
+        code = error.get("code") or ""
+        about = _ERRORS.get(code) or _PARAMS.get((error.get("param") or "").partition(".")[0])
+        if about is not None:
+            return self.outbox.pending(about)
+        if code in _OF_NOTHING_KEPT or error.get("type") not in (None, "invalid_request_error"):
+            return None
+        return next((entry for entry in self.outbox if entry.kind is not outbox.APPEND), None)
+
+
+def bytes_per_ms(format: Any) -> int:  # noqa: A002 - the wire name
+    """Return how much a millisecond of audio takes in a format as sessions show it."""
+    if not isinstance(format, dict):
+        return 48
+    rate = format.get("rate") or 24_000
+    return _BYTES_PER_MS.get(format.get("type", ""), int(rate) // 500)
+
+
+def _shifted(event: Object, offset_ms: float) -> Object:
+    """Return an event of the input buffer with its times on the client's clock."""
+    if not offset_ms:
+        return event
+    times = {key: round(event[key] + offset_ms) for key in ("audio_start_ms", "audio_end_ms") if key in event}
+    return event | times

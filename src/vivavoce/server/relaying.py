@@ -1,0 +1,242 @@
+"""A relay session at work: its client's leg, its links, its clock.
+
+The counterpart of `server.call` for conversations that another server answers.  It hands frames to the session and
+performs the effects that come back, at once and in order.  A client that does not read has its upstream wait; an
+upstream that does not read is cut off by its leg, and the conversation goes on elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import math
+from collections.abc import Callable, Iterable
+
+from ..legs import Leg
+from ..relay.effects import CloseClient, Dial, Effect, HangUp, Noted, ToClient, ToUpstream, Used
+from ..relay.session import RelaySession
+from .linking import Linker, Opened, Unavailable
+from .relay_log import RelayLog
+
+__all__ = ["RelayCall"]
+
+_log = logging.getLogger("vivavoce.relay")
+
+_HIGH_WATER_BYTES = 256 * 1024
+"""Bytes queued to a client from which its upstream is not listened to: about four seconds of speech."""
+
+
+class RelayCall:
+    """One relay session with its leg: a `legs.LegOwner`."""
+
+    def __init__(
+        self,
+        leg: Leg,
+        session: RelaySession,
+        linker: Linker,
+        *,
+        now: Callable[[], float],
+        log: RelayLog,
+        noted: Callable[[Noted], bool],
+        used: Callable[[Used], None],
+    ) -> None:
+        """Make a call that has not started.
+
+        Args:
+            leg: the client's connection.
+            session: what it is told and does.
+            linker: opens its links.
+            now: a clock in seconds that never goes back.
+            log: where it is written down.
+            noted: is told what becomes of links; returns whether the upstream had better be left.
+            used: is told what was paid for.
+        """
+        self._leg = leg
+        self.session = session
+        """The session, for whoever keeps it."""
+        self._linker = linker
+        self._clock = now
+        self._began = now()
+        self._log = log
+        self._noted = noted
+        self._used = used
+        self._links: dict[int, Opened] = {}
+        self._chores: set[asyncio.Task[None]] = set()
+        """What will come to nothing once the client has gone: dialling, and waiting for the client to read."""
+        self._ended = asyncio.Event()
+        self._due_sooner = asyncio.Event()
+        self._waits_until = math.inf
+        self._is_held = False
+        self._bug: BaseException | None = None
+
+    # ------------------------------------------------------------------------------------------------ the outside
+
+    async def run(self) -> None:
+        """Hold the session until its client is gone or it ends itself."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                self._perform(self.session.begin(self._now()))
+                watch = group.create_task(self._watch_deadline())
+                await self._ended.wait()
+                watch.cancel()
+                for chore in tuple(self._chores):
+                    chore.cancel()
+        except* Exception as bugs:  # noqa: BLE001 - whatever it is, it ends this call and no other
+            self._bug = self._bug or bugs
+        finally:
+            self._ended.set()
+            self._perform(self.session.client_gone())
+            self._log.close(self._now())
+            if self._bug is not None:
+                _log.error("session %s failed", self.session.id, exc_info=self._bug)
+                self._leg.close(1011, "internal error")
+
+    def receive_frame(self, data: bytes) -> None:
+        """Take one message of the client."""
+        try:
+            self._perform(self.session.receive_client(data, self._clock() - self._began))
+        except Exception as bug:  # noqa: BLE001 - the leg that calls this must not be taken down by our bug
+            self._fail(bug)
+
+    def leg_closed(self, code: int, reason: str) -> None:
+        """Learn that the client is gone."""
+        self._ended.set()
+
+    def exhaust(self, message: str) -> None:
+        """Learn that the key that pays has no money left."""
+        self._take(lambda now: self.session.exhaust(message))
+
+    def end(self, code: int, reason: str) -> None:
+        """End it: the conversation goes on on another connection."""
+        self._leg.close(code, reason)
+        self._ended.set()
+
+    # ------------------------------------------------------------------------------------------------- the inside
+
+    def _now(self) -> float:
+        return self._clock() - self._began
+
+    def _fail(self, bug: BaseException) -> None:
+        self._bug = self._bug or bug
+        self._ended.set()
+
+    def _take(self, step: Callable[[float], Iterable[Effect]]) -> None:
+        """Tell the session something at the present time, and do what it asks."""
+        try:
+            self._perform(step(self._now()))
+        except Exception as bug:  # noqa: BLE001 - whoever calls serves others too
+            self._fail(bug)
+
+    def receive_upstream(self, number: int, data: bytes) -> None:
+        """Take one message of a link."""
+        try:
+            self._perform(self.session.receive_upstream(number, data, self._clock() - self._began))
+        except Exception as bug:  # noqa: BLE001 - as above
+            self._fail(bug)
+        if not self._is_held and self._leg.queued_bytes > _HIGH_WATER_BYTES:
+            self._hold_upstream()
+
+    def link_lost(self, number: int, code: int, reason: str) -> None:
+        """Learn that a link is gone."""
+        opened = self._links.pop(number, None)
+        if opened is not None:
+            opened.release()
+            self._take(lambda now: self.session.lost(number, code, reason, now))
+
+    def _perform(self, effects: Iterable[Effect]) -> None:
+        for effect in effects:
+            kind = type(effect)
+            if kind is ToUpstream:
+                opened = self._links.get(effect.link)  # type: ignore[union-attr]
+                if opened is not None:
+                    opened.wire.send(effect.frame)  # type: ignore[union-attr]
+            elif kind is ToClient:
+                self._leg.send(effect.frame)  # type: ignore[union-attr]
+            else:
+                self._perform_seldom(effect)
+        session = self.session
+        if session.has_moved:
+            session.has_moved = False
+            deadline = session.deadline
+            if deadline is not None and deadline < self._waits_until:
+                self._due_sooner.set()
+
+    def _perform_seldom(self, effect: Effect) -> None:
+        match effect:
+            case Dial():
+                task = self._group.create_task(self._dial(effect))
+                self._chores.add(task)
+                task.add_done_callback(self._chores.discard)
+            case HangUp():
+                if opened := self._links.pop(effect.link, None):
+                    opened.release()
+                    opened.wire.close(1000, "")
+            case Noted():
+                self._log.note(effect, self._now())
+                if self._noted(effect):
+                    asyncio.get_running_loop().call_soon(self._take, self.session.leave)
+            case Used():
+                self._log.use(effect, self._now())
+                self._used(effect)
+            case CloseClient():
+                self._leg.close(effect.code, effect.reason)
+                self._ended.set()
+            case _:
+                raise TypeError(f"no such effect: {effect!r}")
+
+    async def _dial(self, dial: Dial) -> None:
+        try:
+            opened = await self._linker.open(dial)
+        except Unavailable as error:
+            message, again = str(error), error.again
+            self._take(lambda now: self.session.unavailable(dial.link, message, now, again=again))
+            return
+        if self._ended.is_set():
+            opened.release()
+            opened.wire.close(1000, "")
+            return
+        self._links[dial.link] = opened
+        self._take(lambda now: self.session.opened(dial.link, opened.place, now))
+        if dial.link in self._links:
+            opened.wire.attach(_LinkOwner(self, dial.link))
+
+    def _hold_upstream(self) -> None:
+        """Listen to no upstream until the client has read most of what was sent."""
+        self._is_held = True
+        for opened in self._links.values():
+            opened.wire.pause_reading()
+        task = self._group.create_task(self._release_upstream())
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
+
+    async def _release_upstream(self) -> None:
+        await self._leg.drain()
+        self._is_held = False
+        for opened in self._links.values():
+            opened.wire.resume_reading()
+
+    async def _watch_deadline(self) -> None:
+        """Tell the session when its deadline has passed."""
+        while (deadline := self.session.deadline) is not None:
+            self._waits_until = deadline
+            self._due_sooner.clear()
+            if (now := self._now()) < deadline:
+                await self._doze(deadline - now)
+            else:
+                self._take(self.session.receive_time)
+
+    async def _doze(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if math.isinf(seconds) else seconds):
+                await self._due_sooner.wait()
+
+
+class _LinkOwner:
+    """Whoever takes what comes over one link."""
+
+    def __init__(self, call: RelayCall, number: int) -> None:
+        self.receive_frame = functools.partial(call.receive_upstream, number)
+        self.leg_closed = functools.partial(call.link_lost, number)
