@@ -36,7 +36,7 @@ UNNAMED = ""
 
 _OPENAI_HOSTS = (".openai.com",)
 _AZURE_HOSTS = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
-_PRESENT_NAMES: Mapping[str, str] = {
+PRESENT_NAMES: Mapping[str, str] = {
     "gpt-4o-realtime-preview*": "gpt-realtime-2.1",
     "gpt-4o-mini-realtime-preview*": "gpt-realtime-2.1-mini",
 }
@@ -95,8 +95,8 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
         found = best_pattern(asked, self.models)
         if found is not None:
             return self.models[found]
-        found = best_pattern(asked, _PRESENT_NAMES) if is_openai(self.host) or is_azure(self.host) else None
-        return asked if found is None else _PRESENT_NAMES[found]
+        found = best_pattern(asked, PRESENT_NAMES) if is_openai(self.host) or is_azure(self.host) else None
+        return asked if found is None else PRESENT_NAMES[found]
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):

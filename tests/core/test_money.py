@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vivavoce.core.money import FREE, of_response, of_time, of_transcription, rate_of
+from vivavoce.core.money import FREE, listed_rate, of_response, of_time, of_transcription, rate_of
 from vivavoce.core.service import Rate
 from vivavoce.core.states import TranscriptionTokens, Usage
 
@@ -61,3 +61,8 @@ def test_transcripts_cost_by_time_or_by_tokens() -> None:
     assert of_transcription(90, None, Rate(minute=0.017, text_out=10.0)) == pytest.approx(0.0255)
     assert of_transcription(60, tokens, Rate(audio_in=6.0, text_in=2.5, text_out=10.0)) == pytest.approx(0.005125)
     assert of_transcription(60, tokens, Rate(minute=0.006)) == pytest.approx(0.006)
+
+
+def test_a_model_that_is_listed_as_free_is_told_from_one_that_is_not_listed() -> None:
+    assert listed_rate("mine-2", {"mine": Rate()}) == Rate()
+    assert listed_rate("other", {"mine": Rate()}) is None

@@ -18,10 +18,16 @@ _VERSION_MARKS = "-:@"
 
 def rate_of(model: str, rates: Mapping[str, Rate]) -> Rate:
     """Return the price of a model."""
+    rate = listed_rate(model, rates)
+    return FREE if rate is None else rate
+
+
+def listed_rate(model: str, rates: Mapping[str, Rate]) -> Rate | None:
+    """Return the price of a model, or None where the list says nothing of it."""
     if model in rates:
         return rates[model]
     found = [name for name in rates if name and model.startswith(name) and model[len(name)] in _VERSION_MARKS]
-    return rates[max(found, key=len)] if found else FREE
+    return rates[max(found, key=len)] if found else None
 
 
 def of_response(usage: Usage, rate: Rate) -> float:
