@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -214,19 +215,58 @@ async def test_a_private_address_is_refused_however_it_is_written(host: str) -> 
         await box.close()
 
 
-async def test_a_server_that_says_nothing_is_given_up() -> None:
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while await reader.read(1000):
-                pass
+INITIALIZED = {
+    "jsonrpc": "2.0", "id": 1,
+    "result": {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {"name": "n", "version": "1"}},
+}  # fmt: skip
+"""What a server says to be connected to."""
+
+
+def wedged(at: str) -> Any:
+    """Serve connections that get so far and no further."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+                length = re.search(r"content-length: (\d+)", head)
+                asked = json.loads(await reader.readexactly(int(length[1]))) if length else {}
+                answer = reply(head, asked)
+                if answer is None:
+                    await reader.read()  # until the client is gone
+                    break
+                writer.write(answer)
         writer.close()
 
-    deaf = await asyncio.start_server(silent, "127.0.0.1", 0)
+    def reply(head: str, asked: dict[str, Any]) -> bytes | None:
+        method = asked.get("method")
+        if at == "older":
+            return b"HTTP/1.1 405 No\r\ncontent-length: 0\r\n\r\n" if head.startswith("post") else None
+        if at == "discovery" or method == "tools/list" or head.startswith("get"):
+            return None
+        if method == "initialize":
+            body = json.dumps(INITIALIZED | {"id": asked["id"]}).encode()
+        elif method == "server/discover":
+            error = {"code": -32601, "message": "unknown"}
+            body = json.dumps({"jsonrpc": "2.0", "id": asked["id"], "error": error}).encode()
+        else:  # a notification: whoever sends another waits behind it
+            return b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n" if "initialized" in str(method) else None
+        return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+
+    return serve
+
+
+@pytest.mark.parametrize("at", ["discovery", "older", "list"])
+async def test_a_server_that_says_no_more_is_given_up_in_time_however_far_it_came(at: str) -> None:
+    deaf = await asyncio.start_server(wedged(at), "127.0.0.1", 0)
     port = deaf.sockets[0].getsockname()[1]
     async with toolbox(list_seconds=0.5) as box:
-        refused = await box.list_tools("i", McpServer("deaf", f"http://127.0.0.1:{port}/mcp"))
-        assert isinstance(refused, ToolsUnavailable)
-        assert refused.fault.code == -32001
+        for _ in range(3):
+            began = time.monotonic()
+            refused = await box.list_tools("i", McpServer("deaf", f"http://127.0.0.1:{port}/mcp"))
+            assert time.monotonic() - began < 1.5
+            assert isinstance(refused, ToolsUnavailable)
+            assert refused.fault.code == -32001, refused.fault
     deaf.close()
 
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import ipaddress
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any
@@ -19,6 +21,8 @@ from typing import Any
 import httpcore2
 import httpx2
 import msgspec
+
+from .apart import Chores, Crowded
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _REFUSED = tuple(
@@ -32,6 +36,8 @@ _REFUSED = tuple(
 """Networks that are nobody's public address: special purposes, and the metadata service of a large cloud."""
 _DIALLED = 4
 """Addresses of one name that are tried."""
+MOST_LOOKUPS = 64
+"""Names that are looked up at the same time; resolvers take half a minute over one that nobody answers for."""
 MAX_BYTES = 8 << 20
 """The longest response that is read; an event stream that reaches it has to be opened anew."""
 
@@ -97,13 +103,14 @@ def is_public(address: str) -> bool:
     return found.is_global and not found.is_multicast and not found.is_reserved
 
 
+_lookups = Chores("names", MOST_LOOKUPS)
+
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
 async def resolved(host: str, port: int) -> list[str]:
     """Return the addresses of a name, by the system's own resolver."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = await _lookups.do(functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM))
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
@@ -143,6 +150,8 @@ class GuardedNetwork(httpcore2.AsyncNetworkBackend):
                 addresses = await self._resolve(host, port)
         except TimeoutError as error:
             raise httpcore2.ConnectTimeout("its name was not resolved in time") from error
+        except Crowded as error:
+            raise httpcore2.ConnectError("too many names are being looked up") from error
         except (OSError, UnicodeError) as error:
             raise httpcore2.ConnectError("its name has no address") from error
         if not self._reach.allows(host, port):
@@ -191,6 +200,12 @@ class _Measured(httpx2.AsyncByteStream):
         await self._body.aclose()
 
 
+@functools.cache
+def _ssl_context() -> ssl.SSLContext:
+    """Return what certificates are judged by, which takes 20 ms to read and is the same for all connections."""
+    return httpx2.create_ssl_context(trust_env=False)
+
+
 class GuardedTransport(httpx2.AsyncHTTPTransport):
     """Carries requests over a guarded network: HTTPS, or HTTP where the operator lets clients go."""
 
@@ -207,7 +222,7 @@ class GuardedTransport(httpx2.AsyncHTTPTransport):
             # Without its pool replaced it would dial on its own.
             raise RuntimeError("this version of httpx2 cannot be guarded")
         self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=httpx2.create_ssl_context(trust_env=False),
+            ssl_context=_ssl_context(),
             max_connections=32,
             keepalive_expiry=60.0,
             network_backend=network or GuardedNetwork(reach),

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import importlib
-import json
 import logging
-import sys
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from concurrent.futures import Future
+from functools import cache, partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from ..core.items import McpFault, McpTool
 from ..core.reports import ToolFailed, ToolReturned, ToolsListed, ToolsUnavailable
 from ..core.settings import McpServer
+from .apart import apart
+from .remote_tools import fingerprint, read_arguments, text_of, tool_of
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -36,19 +37,14 @@ LIST_SECONDS = 10.0
 CALL_SECONDS = 60.0
 """Until a call is given up."""
 _CONNECT_SECONDS = 5.0
+_QUIET_SECONDS = 300.0
+"""Until a response of which nothing more comes is given up."""
 _CLOSE_SECONDS = 2.0
 """For a server to take note that a session has ended."""
 _FRESH_SECONDS = 60.0
 """How long a list is taken for what the server still says."""
 _MOST_TOOLS = 128
 _MOST_PAGES = 20
-_MOST_NAME = 128
-_MOST_DESCRIPTION = 4096
-"""Characters of a description; more is the text of a book, and goes into every prompt."""
-_MOST_SCHEMA_BYTES = 32 * 1024
-_MOST_SCHEMA_DEPTH = 32
-_MOST_RESULT = 64 * 1024
-"""Characters of a result that a model is given."""
 _MOST_MESSAGE = 500
 """Characters of a server's own words about a failure."""
 _FORGOTTEN = (400, 404)
@@ -59,6 +55,9 @@ _OLDER = (400, 404, 405, 406, 415)
 CONNECTION_CLOSED = -32000
 TIMED_OUT = -32001
 INVALID_PARAMS = -32602
+_GIVEN_UP = McpFault("protocol_error", "The connection to the MCP server was given up.", CONNECTION_CLOSED)
+
+T = TypeVar("T")
 
 
 class Bounds(msgspec.Struct, frozen=True):
@@ -91,43 +90,84 @@ class RemoteToolbox:
         self._places = places
         self._bounds = bounds or Bounds()
         self._lines: dict[Any, _Line] = {}
+        self._left: set[asyncio.Task[Any]] = set()
+        """What is done with the servers, wanted still or not."""
 
     async def list_tools(self, item_id: str, server: McpServer) -> ToolsListed | ToolsUnavailable:
         """Ask a server for its tools."""
-        await _loaded()
+        line = self._line(server)
         try:
-            return ToolsListed(item_id, await self._line(server).list_tools())
+            return ToolsListed(item_id, await self._within(self._bounds.list_seconds, line, line.list_tools))
         except _Fault as error:
+            # The protocol has no word for the reason, so that only the operator can be told.
+            _log.warning("MCP server %r does not tell its tools: %s", server.label, error.fault.message)
             return ToolsUnavailable(item_id, error.fault)
 
     async def call_tool(self, item_id: str, server: McpServer, name: str, arguments: str) -> ToolReturned | ToolFailed:
         """Call a tool; being cancelled tells the server so."""
-        await _loaded()
+        line, read = self._line(server), read_arguments(arguments)
+        if read is None:
+            fault = McpFault("protocol_error", "The model's arguments are no JSON object.", INVALID_PARAMS)
+            return ToolFailed(item_id, fault)
         try:
-            return ToolReturned(item_id, await self._line(server).call_tool(name, _read_arguments(arguments)))
+            output = await self._within(self._bounds.call_seconds, line, partial(line.call_tool, name, read))
         except _Fault as error:
             return ToolFailed(item_id, error.fault)
+        return ToolReturned(item_id, output)
 
     async def close(self) -> None:
         """Close all connections."""
         lines, self._lines = self._lines, {}
         await asyncio.gather(*(line.close() for line in lines.values()))
+        await _ended(self._left)
+
+    async def _within(self, seconds: float, line: _Line, work: Callable[[], Awaitable[T]]) -> T:
+        """Do what is done with a server, for so long and no longer.
+
+        The library takes seconds to turn back from a request that its server does not take.  So it is left to do that
+        by itself.
+
+        Raises:
+            _Fault: it failed, or took too long.
+        """
+        task = asyncio.create_task(_with_library(work))
+        self._left.add(task)
+        task.add_done_callback(self._forget)
+        try:
+            done, _ = await asyncio.wait((task,), timeout=seconds)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if done and task.cancelled():
+            raise _Fault(_GIVEN_UP)
+        if done:
+            return task.result()
+        task.cancel()
+        line.give_up_connecting()
+        text = f"The MCP server did not answer within {seconds:g} seconds."
+        raise _Fault(McpFault("protocol_error", text, TIMED_OUT))
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._left.discard(task)
+        if not task.cancelled():
+            task.exception()  # nobody may be waiting any more
 
     def _line(self, server: McpServer) -> _Line:
         key = (server.label, server.url, server.authorization, tuple(sorted(server.headers.items())))
         if key not in self._lines:
-            self._lines[key] = _Line(server, self._places, self._bounds)
+            self._lines[key] = _Line(server, self._places)
         return self._lines[key]
 
 
 class _Line:
     """The connection to one server, made when it is first needed and again when it broke."""
 
-    def __init__(self, server: McpServer, places: tuple[tuple[str, int | None], ...], bounds: Bounds) -> None:
+    def __init__(self, server: McpServer, places: tuple[tuple[str, int | None], ...]) -> None:
         self._server = server
         self._places = places
-        self._bounds = bounds
         self._holder: asyncio.Task[None] | None = None
+        self._given_up: set[asyncio.Task[None]] = set()
+        """Holders of connections that are not wanted any more, and have not ended yet."""
         self._client: asyncio.Future[Client] | None = None
         self._leave = asyncio.Event()
         self._agreed: dict[str, str] = {}
@@ -143,7 +183,7 @@ class _Line:
         Raises:
             _Fault: they cannot be had.
         """
-        async with self._watched(self._bounds.list_seconds):
+        with self._watched():
             tools = await self._fetch(await self._connected())
         self._agreed = dict(self._present)
         return tools
@@ -166,7 +206,7 @@ class _Line:
         return await self._call(name, arguments)
 
     async def _call(self, name: str, arguments: dict[str, Any]) -> str:
-        async with self._watched(self._bounds.call_seconds):
+        with self._watched():
             client = await self._connected()
             if monotonic() - self._seen_at > _FRESH_SECONDS:
                 await self._fetch(client)
@@ -174,7 +214,7 @@ class _Line:
                 text = f"The tool '{name}' has changed since its server listed it, and is not called."
                 raise _Fault(McpFault("protocol_error", text, INVALID_PARAMS))
             result = await client.call_tool(name, arguments)
-        text = _text_of(result)
+        text = text_of(result)
         if result.is_error:
             raise _Fault(McpFault("tool_execution_error", self._safe(text) or "The tool failed without a word."))
         return text
@@ -182,12 +222,20 @@ class _Line:
     async def close(self) -> None:
         """Say goodbye, and hang up in any case."""
         holder, self._holder, self._client = self._holder, None, None
-        if holder is None:
+        if holder is not None:
+            self._leave.set()
+            await asyncio.wait((holder,), timeout=_CLOSE_SECONDS)
+            await _ended((holder,))
+        await _ended(self._given_up)
+
+    def give_up_connecting(self) -> None:
+        """Have the next one who needs a connection try anew, if it has not been made by now."""
+        if self._holder is None or self._client is None or self._client.done():
             return
-        self._leave.set()
-        await asyncio.wait((holder,), timeout=_CLOSE_SECONDS)
+        holder, self._holder, self._client = self._holder, None, None
         holder.cancel()
-        await asyncio.wait((holder,), timeout=_CLOSE_SECONDS)
+        self._given_up.add(holder)
+        holder.add_done_callback(self._given_up.discard)
 
     # ---------------------------------------------------------------------------------------------- the connection
 
@@ -209,7 +257,10 @@ class _Line:
                 client.set_result(opened)
                 await leave.wait()
         except asyncio.CancelledError:
-            client.cancel()
+            if not client.done():
+                # Whoever waits for it is told, rather than cancelled in turn.
+                client.set_exception(_Fault(_GIVEN_UP))
+                client.exception()
             raise
         except Exception as error:  # noqa: BLE001 - servers and the library fail in every way; the fault is told
             if client.done():
@@ -238,7 +289,7 @@ class _Line:
                 headers,
                 connect_timeout=_CONNECT_SECONDS,
                 # Event streams are quiet for as long as a server has nothing to say.
-                read_timeout=max(300.0, 2 * self._bounds.call_seconds),
+                read_timeout=_QUIET_SECONDS,
             )
 
         async with contextlib.AsyncExitStack() as stack:
@@ -262,20 +313,16 @@ class _Line:
                         raise _Fault(first) from error
             yield opened
 
-    @contextlib.asynccontextmanager
-    async def _watched(self, seconds: float) -> AsyncGenerator[None, None]:
-        """Bound what is done with the server, and turn every failure into one fault."""
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Turn every failure of what is done with the server into one fault."""
         from .guard import watched
 
         with watched() as troubles:
             try:
-                async with asyncio.timeout(seconds):
-                    yield
+                yield
             except _Fault:
                 raise
-            except TimeoutError as error:
-                text = f"The MCP server did not answer within {seconds:g} seconds."
-                raise _Fault(McpFault("protocol_error", text, TIMED_OUT)) from error
             except Exception as error:
                 raise _Fault(self._fault(error, troubles)) from error
 
@@ -286,13 +333,13 @@ class _Line:
         for _ in range(_MOST_PAGES):
             page = await client.list_tools(cursor=cursor)
             for listed in page.tools:
-                tool = _tool_of(listed)
+                tool = tool_of(listed)
                 if tool is not None and len(found) < _MOST_TOOLS:
                     found.setdefault(tool.name, tool)
             cursor = page.next_cursor
             if not cursor:
                 break
-        self._present = {name: _fingerprint(tool) for name, tool in found.items()}
+        self._present = {name: fingerprint(tool) for name, tool in found.items()}
         self._seen_at = monotonic()
         return tuple(found.values())
 
@@ -328,18 +375,39 @@ class _Line:
         return text if len(text) <= _MOST_MESSAGE else text[: _MOST_MESSAGE - 3] + "..."
 
 
-async def _loaded() -> None:
-    """Import what is needed on a thread of its own: it takes long, and other sessions go on meanwhile."""
-    if "mcp" not in sys.modules:
-        await asyncio.to_thread(_load)
+async def _with_library(work: Callable[[], Awaitable[T]]) -> T:
+    """Do a piece of work once the library is there."""
+    await asyncio.wrap_future(_library())
+    return await work()
+
+
+@cache
+def _library() -> Future[None]:
+    """Begin to import what is needed, which takes a second or more, and is done once while other sessions go on.
+
+    Nothing of it may be named on the event loop before: an import that another thread has begun is waited for.
+    """
+    return apart("mcp", _load)
 
 
 def _load() -> None:
     for name in ("mcp", "httpx2", "httpcore2"):
         # They tell of every request and every failure, with addresses and texts that are the client's own.
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    for module in ("jsonschema", "mcp.client.sse", "mcp.client.streamable_http", "mcp"):
+    for module in ("jsonschema", "mcp.client.sse", "mcp.client.streamable_http", "mcp", "vivavoce.engines.guard"):
         importlib.import_module(module)
+
+
+async def _ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """End tasks, as soon as they can and in bounded time."""
+    pending = set(tasks)
+    for task in pending:
+        if not task.cancelling():
+            task.cancel()
+    if pending:
+        _, pending = await asyncio.wait(pending, timeout=_CLOSE_SECONDS)
+    for task in pending:
+        task.cancel()
 
 
 def _first_cause(error: BaseException) -> BaseException:
@@ -347,70 +415,3 @@ def _first_cause(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
-
-
-def _read_arguments(text: str) -> dict[str, Any]:
-    try:
-        arguments = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        arguments = None
-    if not isinstance(arguments, dict):
-        raise _Fault(McpFault("protocol_error", "The model's arguments are no JSON object.", INVALID_PARAMS))
-    return arguments
-
-
-def _tool_of(listed: Any) -> McpTool | None:
-    """Return a tool as a session is told it; None for one that is out of all bounds."""
-    schema = {"type": "object", **listed.input_schema}
-    if not 0 < len(listed.name) <= _MOST_NAME or _depth(schema) > _MOST_SCHEMA_DEPTH:
-        return None
-    if len(json.dumps(schema)) > _MOST_SCHEMA_BYTES:
-        return None
-    annotations = listed.annotations and listed.annotations.model_dump(by_alias=True, exclude_none=True)
-    return McpTool(listed.name, schema, (listed.description or "")[:_MOST_DESCRIPTION], annotations or None)
-
-
-def _depth(schema: Any) -> int:
-    """Return how many objects and arrays stand inside one another, as far as that matters."""
-    level, depth = [schema], 0
-    while level and depth <= _MOST_SCHEMA_DEPTH:
-        depth += 1
-        level = [
-            inner
-            for node in level
-            for inner in (node.values() if isinstance(node, dict) else node)
-            if isinstance(inner, dict | list)
-        ]
-    return depth
-
-
-def _fingerprint(tool: McpTool) -> str:
-    """Return what tells a tool from another of its name: all that makes a model call it, or the user allow it."""
-    told = [tool.description, tool.input_schema, tool.annotations]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
-
-def _text_of(result: Any) -> str:
-    """Return what a tool returned as text: what is none is named."""
-    parts = [_part_text(part) for part in result.content]
-    text = "\n".join(part for part in parts if part)
-    if not text and result.structured_content is not None:
-        text = json.dumps(result.structured_content, ensure_ascii=False)
-    if len(text) > _MOST_RESULT:
-        text = f"{text[:_MOST_RESULT]}\n(Cut off here: the whole result has {len(text)} characters.)"
-    return text
-
-
-def _part_text(part: Any) -> str:
-    match part.type:
-        case "text":
-            return str(part.text)
-        case "image" | "audio":
-            return f"({part.type} of type {part.mime_type}, which cannot be shown)"
-        case "resource_link":
-            return f"(resource {part.name}: {part.uri})"
-        case "resource":
-            text = getattr(part.resource, "text", None)
-            return str(text) if text is not None else f"(resource {part.resource.uri}, which is no text)"
-        case other:
-            return f"({other})"
