@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from playbook import NOTHING, Playbook, function
@@ -21,7 +22,7 @@ from vivavoce.core.items import (
 )
 from vivavoce.core.service import Abilities, Service
 from vivavoce.core.settings import McpServer, ToolFilter
-from vivavoce.core.tooling import Target, as_told, needs_approval, offered_names
+from vivavoce.core.tooling import KEPT_LISTS, Target, as_told, needs_approval, offered_names
 
 SERVICE = Service(Abilities(calls_mcp=True))
 SCHEMA = {"type": "object", "properties": {"q": {"type": "string"}}}
@@ -78,16 +79,67 @@ def test_other_credentials_make_it_another_server() -> None:
     assert "ListTools item_3 shop" in play.update(tools=[server(authorization="two", headers={"x-team": "a"})])
 
 
+FAILED = rp.ToolsUnavailable("item_1", McpFault("http_error", "The MCP server answered with HTTP 500.", 500))
+
+
 def test_a_server_that_cannot_be_asked_is_told_of_and_asked_again_when_it_is_named_again() -> None:
     play = session(server())
-    fault = McpFault("http_error", "It answers with HTTP 500.", 500)
-    assert play.report(rp.ToolsUnavailable("item_1", fault)) == [
-        "mcp_list_tools.failed item_1",
-        "conversation.item.done item_1 shop[] after None",
-        "error mcp_list_tools_failed None",
+    assert play.report(FAILED) == ["mcp_list_tools.failed item_1", "conversation.item.done item_1 shop[] after None"]
+    assert play.update(instructions="Be brief.") == ["session.updated", "Expect"]
+    assert play.update(tools=[server()]) == [
+        "session.updated",
+        "conversation.item.added item_2 shop[] after item_1",
+        "mcp_list_tools.in_progress item_2",
+        "ListTools item_2 shop",
     ]
-    assert "HTTP 500" in play.messages()[2]["error"]["message"]
-    assert "ListTools item_2 shop" in play.update(tools=[server()])
+
+
+def test_answers_do_not_wait_for_a_server_that_has_just_failed() -> None:
+    play = session(server())
+    play.now = 10.0
+    play.report(FAILED)
+    asked = []
+    for now in (11.0, 39.9, 40.0):
+        play.now = now
+        lines = play.client("response.create")
+        asked.append("ListTools item_2 shop" in lines)
+        if not asked[-1]:
+            assert lines[-1] == f"Answer resp_{len(asked)}"
+            play.report(rp.Answered(f"resp_{len(asked)}"))
+    assert asked == [False, False, True]
+    assert play.report(listed(LOOK, item_id="item_2"))[-1] == "Answer resp_3"
+    assert [tool.name for tool in play.prompt.tools] == ["look"]
+
+
+def test_a_server_that_keeps_failing_is_left_alone_for_longer_and_longer() -> None:
+    play = session(server())
+    waits = []
+    for number in range(1, 8):
+        play.report(msgspec.structs.replace(FAILED, item_id=f"item_{number}"))
+        failed_at, lines = play.now, NOTHING
+        while f"ListTools item_{number + 1} shop" not in lines:
+            play.now += 10.0
+            lines = play.client("response.create")
+            play.client("response.cancel")
+        waits.append(play.now - failed_at)
+    assert waits == [30.0, 60.0, 120.0, 240.0, 480.0, 600.0, 600.0]
+
+
+def test_a_server_that_answers_again_has_a_clean_slate() -> None:
+    play = session(server())
+    play.report(FAILED)
+    play.update(tools=[server()])
+    play.report(listed(LOOK, item_id="item_2"))
+    assert offered(play) == ["look"]
+    assert play.session._tooling._outages == {}
+
+
+def test_outages_are_remembered_in_bounded_number() -> None:
+    play = session()
+    for number in range(KEPT_LISTS + 5):
+        play.update(tools=[server(authorization=f"key {number}")])
+        play.report(msgspec.structs.replace(FAILED, item_id=f"item_{number + 1}"))
+    assert len(play.session._tooling._outages) == KEPT_LISTS
 
 
 def test_late_and_unknown_lists_are_ignored() -> None:
@@ -207,6 +259,16 @@ def test_what_is_not_there_cannot_be_demanded(choice: dict[str, Any]) -> None:
     assert play.client("response.create", response={"tool_choice": choice}) == [
         "error invalid_value response.tool_choice"
     ]
+
+
+def test_an_answer_that_must_call_a_server_that_failed_is_told_why_it_cannot() -> None:
+    play = session(server())
+    play.report(FAILED)
+    play.client("response.create", response={"tool_choice": {"type": "mcp", "server_label": "shop"}})
+    error = play.messages()[-2]["response"]["status_details"]["error"]
+    assert error["message"] == (
+        "MCP server 'shop' has no tools that may be used. The MCP server answered with HTTP 500."
+    )
 
 
 def test_an_answer_fails_when_the_tool_that_it_must_call_turns_out_not_to_be_there() -> None:

@@ -233,7 +233,7 @@ class Session:
         has_new_words = expected != vocabulary_of(self.settings)
         self.settings = settings
         out: list[Effect] = [Send(ev.SessionUpdated(self._event(), self._state()))]
-        out += self._tooling.seek(settings.mcp_servers, now)
+        out += self._tooling.seek(settings.mcp_servers, now, is_named_anew="mcp_servers" in patch)
         if has_new_words:
             out.append(Expect(expected))
         out += self._turned(self._floor.configure(settings, now), now)
@@ -384,7 +384,7 @@ class Session:
         return out
 
     def _listed(self, report: ToolsListed | ToolsUnavailable, now: float) -> list[Effect]:
-        return self._tooling.receive(report) + self._answering.ask_waiting(self.settings, now)
+        return self._tooling.receive(report, now) + self._answering.ask_waiting(self.settings, now)
 
     def _fetched(self, report: ToolReturned | ToolFailed, now: float) -> list[Effect]:
         return self._answering.receive_tool(report, self.settings, now)

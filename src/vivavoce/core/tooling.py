@@ -1,8 +1,9 @@
 """The remote tools of a session: which servers were asked for theirs, and what a brain is offered of them.
 
 A server is asked once, when the settings first name it; the list shows itself as an item of the conversation, and
-answers that may use the server wait for it.  What a tool is called for is decided in `core.remote`.  Called by
-`core.session` and `core.answering`.
+answers that may use the server wait for it.  One that did not answer is asked again when it is named anew, or by an
+answer some time later, so that not every answer waits for it.  What a tool is called for is decided in `core.remote`.
+Called by `core.session` and `core.answering`.
 """
 
 from __future__ import annotations
@@ -61,6 +62,21 @@ class Offer(msgspec.Struct, frozen=True):
     """`auto`, `none`, `required`, or `{"type": "function", "name": ...}`."""
 
 
+FIRST_REST_SECONDS = 30.0
+"""How long after a server did not tell its tools answers go without them; twice as long after each further time."""
+LONGEST_REST_SECONDS = 600.0
+
+
+class _Outage(msgspec.Struct, frozen=True):
+    """A server that did not tell its tools when it was asked last."""
+
+    reason: str
+    times: int
+    """How often in a row."""
+    rests_until: float
+    """Session time before which no answer has it asked again."""
+
+
 class _List(msgspec.Struct):
     """A server's tools, or the wait for them."""
 
@@ -86,6 +102,8 @@ class Tooling:
         self._can_call = can_call
         self._lists: dict[Any, _List] = {}
         """By what tells servers apart: label, address and credentials."""
+        self._outages: dict[Any, _Outage] = {}
+        """Servers that are not among the lists because they failed, by the same."""
 
     def check(self, settings: Settings | ResponseSettings, path: str) -> None:
         """Raise `ProtocolError` when tools cannot be used as a client wants: `path` is `session` or `response`."""
@@ -98,13 +116,21 @@ class Tooling:
             )
         check_tool_choice(settings, f"{path}.tool_choice")
 
-    def seek(self, servers: Iterable[McpServer], now: float) -> list[Effect]:
-        """Ask those servers for their tools that were not asked, or did not answer."""
+    def seek(self, servers: Iterable[McpServer], now: float, *, is_named_anew: bool = False) -> list[Effect]:
+        """Ask those servers for their tools that were not asked, or did not answer.
+
+        Args:
+            servers: what the settings name.
+            now: session time.
+            is_named_anew: whether the client just named them, so that even one that has just failed is asked.
+        """
         out: list[Effect] = []
         for server in servers if self._can_call else ():
-            if _key(server) in self._lists:
+            key = _key(server)
+            outage = self._outages.get(key)
+            if key in self._lists or (outage is not None and now < outage.rests_until and not is_named_anew):
                 continue
-            listing = self._lists[_key(server)] = _List(self._new_id("item"), server)
+            listing = self._lists[key] = _List(self._new_id("item"), server)
             item = McpListTools(listing.item_id, server.label, (), "in_progress")
             previous = self._conversation.insert(item, now)
             out += [
@@ -117,7 +143,7 @@ class Tooling:
             del self._lists[key]
         return out
 
-    def receive(self, report: ToolsListed | ToolsUnavailable) -> list[Effect]:
+    def receive(self, report: ToolsListed | ToolsUnavailable, now: float) -> list[Effect]:
         """Take in what a server was found to have; a list that nobody waits for is ignored."""
         key = next((k for k, found in self._lists.items() if found.item_id == report.item_id), None)
         if key is None or self._lists[key].tools is not None:
@@ -125,18 +151,19 @@ class Tooling:
         listing = self._lists[key]
         if isinstance(report, ToolsListed):
             listing.tools = report.tools
+            self._outages.pop(key, None)
             shown = tuple(tool for tool in report.tools if _chooses(listing.server.allowed, tool))
             ended: ev.ServerEvent = ev.McpListToolsCompleted(self._event(), report.item_id)
             return [Send(ended), self._done(listing, shown)]
         del self._lists[key]
-        fault = report.fault
-        text = f"The tools of MCP server '{listing.server.label}' cannot be had: {fault.message}"
-        return [
-            Send(ev.McpListToolsFailed(self._event(), report.item_id)),
-            self._done(listing, ()),
-            # The protocol's own event says that it failed, and not why.
-            Send(ev.Error(self._event(), "server_error", "mcp_list_tools_failed", text)),
-        ]
+        before = self._outages.pop(key, None)
+        times = 1 if before is None else before.times + 1
+        rest = min(LONGEST_REST_SECONDS, FIRST_REST_SECONDS * 2 ** (times - 1))
+        self._outages[key] = _Outage(report.fault.message, times, now + rest)
+        for oldest in tuple(self._outages)[: max(0, len(self._outages) - KEPT_LISTS)]:
+            del self._outages[oldest]
+        # No `error` event says why: it would end the sessions of clients that have done nothing wrong.
+        return [Send(ev.McpListToolsFailed(self._event(), report.item_id)), self._done(listing, ())]
 
     def is_awaited(self, servers: Iterable[McpServer]) -> bool:
         """Return whether any of the servers has not answered yet."""
@@ -183,9 +210,8 @@ class Tooling:
             remote = [(tool, to) for tool, to in remote if _is_chosen(to, choice)]
             if not remote:
                 wanted = f"tool '{choice['name']}'" if choice.get("name") else "tools"
-                raise ProtocolError(
-                    "mcp_tool_unavailable", f"MCP server '{choice['server_label']}' has no {wanted} that may be used."
-                )
+                text = f"MCP server '{choice['server_label']}' has no {wanted} that may be used."
+                raise ProtocolError("mcp_tool_unavailable", text + self._reason(chosen, choice["server_label"]))
             one = {"type": "function", "name": remote[0][0].name}
             choice = one if choice.get("name") else "required"
             return Offer(tuple(tool for tool, _ in remote), {tool.name: to for tool, to in remote}, choice)
@@ -197,6 +223,11 @@ class Tooling:
         if listing is None or listing.tools is None:
             return []
         return [tool for tool in listing.tools if _chooses(server.allowed, tool)]
+
+    def _reason(self, chosen: ResponseSettings, label: str) -> str:
+        """Return why a server's tools cannot be had, as a sentence behind another; empty where they can."""
+        outages = (self._outages.get(_key(server)) for server in chosen.mcp_servers if server.label == label)
+        return next((f" {outage.reason}" for outage in outages if outage is not None), "")
 
     def _done(self, listing: _List, tools: tuple[McpTool, ...]) -> Send:
         item = McpListTools(listing.item_id, listing.server.label, tools)
