@@ -16,11 +16,12 @@ import msgspec
 
 from .. import __version__
 from ..core.errors import ConfigError
+from . import refusals
 from .line import Line, LineError, Shape
+from .refusals import refused
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
-    from websockets.exceptions import InvalidStatus
 
 _AZURE_HOSTS = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
 """Hosts of Azure's own service, which wants its key in a header of its own."""
@@ -175,14 +176,15 @@ async def dial(upstream: Upstream, *, connected: socket.socket | None = None) ->
             address,
             additional_headers=headers,
             user_agent_header=f"vivavoce/{__version__}",
-            ssl=_tls(insecure=upstream.insecure) if address.startswith("wss:") else None,
+            ssl=trust(insecure=upstream.insecure) if address.startswith("wss:") else None,
             compression=None,
             max_size=None,
             open_timeout=_OPEN_SECONDS,
             **options,
         )
     except InvalidStatus as exc:
-        raise _refused(upstream, exc) from exc
+        response = exc.response
+        raise refused(upstream.host, response.status_code, response.reason_phrase, bytes(response.body or b"")) from exc
     except (OSError, WebSocketException, EOFError) as exc:
         raise unreachable(upstream, exc) from exc
     return await Line.open(SocketWire(connection), upstream.shape)
@@ -190,47 +192,8 @@ async def dial(upstream: Upstream, *, connected: socket.socket | None = None) ->
 
 def unreachable(upstream: Upstream, exc: Exception) -> LineError:
     """Return, as one line, why no connection to the server came about."""
-    parts = urlsplit(upstream.address)
-    place = parts.netloc.rpartition("@")[2]
-    cause, again = f"{exc}" or type(exc).__name__, True
-    match exc:
-        case TimeoutError():
-            cause = f"no answer within {_OPEN_SECONDS:g} s"
-        case socket.gaierror():
-            cause = f"the host name {parts.hostname} cannot be resolved"
-        case ssl.SSLCertVerificationError():
-            hint = "--insecure accepts it all the same"
-            cause, again = f"its certificate is not trusted ({exc.verify_message}); {hint}", False
-        case ssl.SSLError():
-            cause, again = f"TLS failed ({exc.args[-1]}); is it ws:// rather than wss://?", False
-        case ConnectionRefusedError():
-            cause = "connection refused; is the server running?"
-        case OSError() if exc.errno is None and "Connect call failed" in str(exc):
-            cause = "connection refused; is the server running?"  # on each of several addresses
-        case OSError():
-            cause = exc.strerror or cause
-        case _:
-            hint = "; is it wss:// rather than ws://?" if parts.scheme == "ws" else ""
-            cause, again = f"it does not answer as a WebSocket server ({cause}){hint}", False
-    return LineError(f"cannot reach {place}: {cause}", again=again)
-
-
-def _refused(upstream: Upstream, exc: InvalidStatus) -> LineError:
-    status, body = exc.response.status_code, exc.response.body or b""
-    said = _message(bytes(body)) or exc.response.reason_phrase
-    meaning = {401: "the key was refused", 403: "access was refused", 404: "there is no such endpoint or model"}
-    cause = meaning.get(status, "the session was refused")
-    again = status in (408, 425, 429) or status >= 500
-    return LineError(f"{upstream.host}: {cause} (HTTP {status}): {said}", again=again)
-
-
-def _message(body: bytes) -> str:
-    """Return what the body of an HTTP error says: its message if it is the API's JSON, else its first words."""
-    try:
-        error = msgspec.json.decode(body)["error"]
-        return str(error["message"] if isinstance(error, dict) else error)
-    except (msgspec.DecodeError, KeyError, TypeError):
-        return " ".join(body.decode("utf-8", "replace").split())[:200]
+    trust = "--insecure accepts it all the same"
+    return refusals.unreachable(upstream.address, exc, seconds=_OPEN_SECONDS, trust=trust)
 
 
 def _closed(exc: Exception) -> LineError:
@@ -282,7 +245,8 @@ def _is_preview(path: str, parameters: set[str]) -> bool:
     return path == "/openai/realtime" or bool(parameters & {"deployment", "api-version"})
 
 
-def _tls(*, insecure: bool) -> ssl.SSLContext:
+def trust(*, insecure: bool) -> ssl.SSLContext:
+    """Return how the certificates of servers are judged: as usual, or not at all."""
     context = ssl.create_default_context()
     if insecure:
         context.check_hostname = False

@@ -9,16 +9,19 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from ..config import OutboundLimits
 from ..core.errors import ConfigError, VivavoceError
 from ..legs import LegOwner
 from ..legs.line import LineError
+from ..legs.outbound import open_outbound
 from ..legs.upstream import Upstream as Address
+from ..legs.upstream import trust
 from ..relay.effects import Dial, Place
 from ..routing import Route, Upstream
 from .local_link import LocalLink
 from .routes import Chooser, place_of
 
-__all__ = ["Linker", "Opened", "Unavailable", "Wire"]
+__all__ = ["Asked", "Dialler", "Linker", "Opened", "Unavailable", "Wire", "dial"]
 
 
 class Wire(Protocol):
@@ -72,6 +75,8 @@ class Asked(msgspec.Struct, frozen=True):
     """Of its session."""
     safety_identifier: str = ""
     """What the application calls its user by."""
+    key_id: str = ""
+    """What tells the key that pays from others."""
 
 
 Dialler = Callable[[Upstream, str, dict[str, str]], Awaitable[Wire]]
@@ -164,3 +169,14 @@ def address_of(upstream: Upstream, asked: Asked) -> tuple[str, dict[str, str]]:
     if asked.safety_identifier:
         headers["OpenAI-Safety-Identifier"] = asked.safety_identifier
     return url, headers
+
+
+async def dial(upstream: Upstream, address: str, headers: dict[str, str]) -> Wire:
+    """Open a connection to an upstream.
+
+    Raises:
+        LineError: it cannot be reached, or does not let us in.
+    """
+    tls = trust(insecure=upstream.insecure) if address.startswith("wss:") else None
+    limits = OutboundLimits(open_seconds=upstream.connect_seconds)
+    return await open_outbound(address, headers, tls=tls, owner=None, limits=limits)

@@ -69,6 +69,7 @@ class RelayCall:
         self._due_sooner = asyncio.Event()
         self._waits_until = math.inf
         self._is_held = False
+        self._at_end: list[Callable[[], object]] = []
         self._bug: BaseException | None = None
 
     # ------------------------------------------------------------------------------------------------ the outside
@@ -89,6 +90,8 @@ class RelayCall:
         finally:
             self._ended.set()
             self._perform(self.session.client_gone())
+            for told in self._at_end:
+                told()
             self._log.close(self._now())
             if self._bug is not None:
                 _log.error("session %s failed", self.session.id, exc_info=self._bug)
@@ -108,6 +111,14 @@ class RelayCall:
     def exhaust(self, message: str) -> None:
         """Learn that the key that pays has no money left."""
         self._take(lambda now: self.session.exhaust(message))
+
+    def on_end(self, told: Callable[[], object]) -> None:
+        """Have `told` called when it is over."""
+        self._at_end.append(told)
+
+    def snapshot(self) -> bytes:
+        """Return what has to be kept for the conversation to go on on another connection."""
+        return self.session.snapshot()
 
     def end(self, code: int, reason: str) -> None:
         """End it: the conversation goes on on another connection."""

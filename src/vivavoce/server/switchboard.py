@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import math
 import os
 import time
 from pathlib import Path
@@ -16,15 +17,19 @@ from ..core.errors import ConfigError, ProtocolError
 from ..core.limits import Limits
 from ..core.service import DEFAULT_SERVICE, Service
 from ..core.settings import Settings, Transcription
-from ..dialects.choose import choose
+from ..dialects.choose import Dialect, choose
 from ..engines.registry import Engines, configured
 from ..legs import Leg, LegOwner
 from .admission import Connection
 from .call import Call, Terms
+from .costs import Costs
 from .ids import Ids, new_seed
 from .ledger import Ledger
+from .linking import Asked, dial
 from .prices import load_rates
 from .prompts import PromptFolder
+from .relaying import RelayCall
+from .relays import Relays
 
 DEFAULT_MODEL = "vivavoce"
 """The model of a connection that names none."""
@@ -63,6 +68,8 @@ class Switchboard:
         self._traces = traces
         self.ledger = ledger
         """Where charges go; None for nowhere."""
+        self.relays: Relays | None = None
+        """Who answers what routes lead elsewhere; None where nothing does."""
         self._runs: set[asyncio.Task[None]] = set()
         self._is_ready = False
 
@@ -96,17 +103,31 @@ class Switchboard:
                 leg.send(frame)
             leg.close(4000, f"{refusal.type}.{refusal.code}")
             return _Nobody()
-        terms = Terms(
-            settings,
-            self._limits,
-            shape,
-            self._journal,
-            self.service,
-            connection.safety_identifier,
-            connection.key_id,
-            self._traces,
-        )
-        call = Call(
+        model = _asked_model(connection)
+        route = self.relays.route_for(connection, model, settings.kind) if self.relays is not None else None
+        if route is not None and self.relays is not None:
+            return self._work(self.relays.accept(connection, leg, route, settings, model), connection.key_id)
+        terms = self._terms(settings, shape, connection.safety_identifier, connection.key_id)
+        return self._work(self._call(leg, dialect, terms), connection.key_id)
+
+    def open_call(self, asked: Asked, leg: Leg) -> LegOwner:
+        """Return a call for a leg in this process whose other end a relay session holds, already at work.
+
+        Its client is the relay's, which charges and bounds it as any other; the relay ends it in time.
+        """
+        kind = asked.kind
+        settings = Settings(kind=kind, model=DEFAULT_MODEL) if kind != "transcription" else Settings(kind=kind)
+        unbounded = msgspec.structs.replace(self._limits, session_seconds=math.inf, idle_seconds=0.0)
+        terms = self._terms(settings, "ga", asked.safety_identifier, asked.key_id)
+        terms = msgspec.structs.replace(terms, limits=unbounded)
+        return self._work(self._call(leg, choose("ga", kind), terms), asked.key_id)
+
+    def _terms(self, settings: Settings, shape: str | None, safety_identifier: str, key_id: str) -> Terms:
+        service, journal, traces = self.service, self._journal, self._traces
+        return Terms(settings, self._limits, shape, journal, service, safety_identifier, key_id, traces)
+
+    def _call(self, leg: Leg, dialect: Dialect, terms: Terms) -> Call:
+        return Call(
             leg,
             dialect,
             self.engines.hearing,
@@ -114,16 +135,19 @@ class Switchboard:
             terms,
             now=time.monotonic,
             unix_now=time.time(),
-            charge=functools.partial(self._charge, connection.key_id),
+            charge=functools.partial(self._charge, terms.key_id),
             toolbox=self.engines.open_toolbox() if self.engines.open_toolbox else None,
         )
+
+    def _work(self, call: Call | RelayCall, key_id: str) -> LegOwner:
+        """Set a call to work, and have it told when its key has no money left."""
         loop = asyncio.get_running_loop()
         run = loop.create_task(call.run())
         self._runs.add(run)
         run.add_done_callback(self._runs.discard)
         if self.ledger is not None:
             # Soon, not now: the session whose charge it was is in the midst of what it has to do.
-            leave = self.ledger.enter(connection.key_id, lambda message: loop.call_soon(call.exhaust, message))
+            leave = self.ledger.enter(key_id, lambda message: loop.call_soon(call.exhaust, message))
             run.add_done_callback(lambda _: leave())
         return call
 
@@ -160,8 +184,8 @@ class _Nobody:
 
 def _settings(connection: Connection) -> Settings:
     """Return what a connection's session begins with, by its client secret or else by its address."""
-    query, grant = connection.query, connection.grant
-    model = (query.get("model") or query.get("deployment") or "")[:256]
+    grant = connection.grant
+    model = _asked_model(connection)
     if grant is not None:
         # SDKs cannot connect without naming a model, so another one than the secret's is no mistake.
         free = model and not grant.names_model and grant.settings.kind == "realtime"
@@ -174,6 +198,14 @@ def _settings(connection: Connection) -> Settings:
             return Settings(kind="translation", model=model or DEFAULT_MODEL)
         case _:
             return Settings(model=model or DEFAULT_MODEL)
+
+
+def _asked_model(connection: Connection) -> str:
+    """Return the model that a connection asks for, or that its client secret is bound to; empty for none."""
+    query, grant = connection.query, connection.grant
+    if grant is not None and grant.names_model:
+        return grant.settings.model
+    return (query.get("model") or query.get("deployment") or "")[:256]
 
 
 def _fits(asked: str, granted: str) -> bool:
@@ -213,7 +245,18 @@ def build(config: Config) -> Switchboard:
     prompts = PromptFolder(Path(config.prompts)) if config.prompts else None
     journal = _folder_for(config.journal, "--journal (VIVAVOCE_JOURNAL)")
     traces = _folder_for(config.traces, "--traces (VIVAVOCE_TRACES)")
-    return Switchboard(configured(config), config.session, journal, service, ledger, prompts, traces)
+    switchboard = Switchboard(configured(config), config.session, journal, service, ledger, prompts, traces)
+    switchboard.relays = Relays(
+        config.routes,
+        config.session,
+        journal,
+        dial,
+        switchboard.open_call,
+        Costs(service.rates, config.routes.upstreams),
+        ledger,
+        service.budget_usd,
+    )
+    return switchboard
 
 
 def _folder_for(name: str, option: str) -> Path | None:

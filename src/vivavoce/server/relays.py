@@ -1,0 +1,205 @@
+"""All relay sessions of a process, and what they share: choice of upstreams, connections, costs, kept conversations.
+
+Called by `server.switchboard` for connections that a route leads elsewhere, or that want to be taken up again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..core.limits import Limits
+from ..core.settings import Settings
+from ..core.states import SessionState
+from ..dialects import ga, transcription
+from ..legs import Leg, LegOwner
+from ..relay.effects import Noted, Used
+from ..relay.session import RelaySession
+from ..relay.terms import Terms
+from ..routing import LOCAL, Route, Routes, local_upstream
+from .admission import Connection
+from .breaker import State
+from .costs import Costs
+from .ids import Ids, new_seed
+from .ledger import Ledger
+from .linking import Asked, Dialler, Linker
+from .local_link import LocalLink
+from .relay_log import RelayLog
+from .relaying import RelayCall
+from .resuming import Resumed, Resumes
+from .routes import Chooser
+
+__all__ = ["LOCAL_ROUTE", "Relays"]
+
+LOCAL_ROUTE = Route(name=LOCAL, models=("*",), upstreams=((LOCAL,),))
+"""The route of sessions with the engines of this process that may be taken up again."""
+
+_DAY_SECONDS = 86_400.0
+"""A conversation has no wall, but something ends it when its client forgot to."""
+_RESUME_BYTES = 64 * 1024 * 1024
+
+OpenCall = Callable[[Asked, Leg], LegOwner]
+"""Begins a call with the engines of this process."""
+
+
+class Relays:
+    """What relay sessions share."""
+
+    def __init__(
+        self,
+        routes: Routes,
+        limits: Limits,
+        journal: Path | None,
+        dial: Dialler,
+        open_call: OpenCall,
+        costs: Costs,
+        ledger: Ledger | None,
+        budget_usd: float | None,
+        *,
+        noted: Callable[[Noted], None] = lambda _noted: None,
+        told: Callable[[str, State], object] = lambda _name, _state: None,
+    ) -> None:
+        """Relay as routes say.
+
+        Args:
+            routes: who answers whom.
+            limits: what one session may take; how long it may last is the relay's own.
+            journal: folder for what becomes of each session; None for nowhere.
+            dial: opens connections to upstreams.
+            open_call: begins a call with the engines of this process.
+            costs: prices what is used.
+            ledger: where charges go; None for nowhere.
+            budget_usd: what one session may cost; None for no bound.
+            noted: is told of everything that becomes of links.
+            told: is told when an upstream is left alone, and when it is used again.
+        """
+        if LOCAL not in routes.upstreams:
+            upstreams = {**routes.upstreams, LOCAL: local_upstream(limits.session_seconds)}
+            routes = msgspec.structs.replace(routes, upstreams=upstreams)
+        self._routes = routes
+        seconds = max(limits.session_seconds, _DAY_SECONDS)
+        self._limits = msgspec.structs.replace(limits, session_seconds=seconds)
+        self._journal = journal
+        self._dial = dial
+        self._open_call = open_call
+        self._costs = costs
+        self._ledger = ledger
+        self._budget_usd = budget_usd
+        self._heard_of = noted
+        self.chooser = Chooser(routes, now=time.monotonic, chance=random.random, told=told)
+        """Which upstream is tried first."""
+        self.resumes = Resumes(time.monotonic, _RESUME_BYTES)
+        """Conversations whose clients may come back."""
+
+    def route_for(self, connection: Connection, model: str, kind: str) -> Route | None:
+        """Return the route of a connection; None where a call of its own answers it."""
+        found = self._routes.route_for(model, kind)
+        if found is None and "resume" in connection.query and kind != "translation":
+            return LOCAL_ROUTE
+        return found
+
+    def accept(self, connection: Connection, leg: Leg, route: Route, settings: Settings, model: str) -> RelayCall:
+        """Return the call of a new leg, not yet at work.
+
+        Args:
+            connection: how it was let in.
+            leg: the client's connection.
+            route: where it leads.
+            settings: what the session begins with.
+            model: the model that the client asked for; empty for none.
+        """
+        ids = Ids(new_seed())
+        session_id = ids("sess")
+        wants_resume = "resume" in connection.query and route.resume_seconds > 0 and settings.kind != "translation"
+        resumed = self.resumes.take(connection.query["resume"], connection.key_id) if wants_resume else Resumed("")
+        terms = Terms(
+            session_id=session_id,
+            kind=settings.kind,  # type: ignore[arg-type]
+            model=model,
+            shape=connection.dialect_hint or None,  # type: ignore[arg-type]
+            settings=given(settings) if connection.grant is not None else {},
+            limits=self._limits,
+            created_unix=time.time(),
+            patience_seconds=max(self._routes.upstreams[name].patience_seconds for name in route.names),
+            tells_relay=connection.query.get("relay_events") in ("1", "true", "yes"),
+            resume_token=resumed.token,
+            resumed=resumed.snapshot,
+        )
+        asked = Asked(model, settings.kind, connection.safety_identifier, connection.key_id)
+        linker = Linker(asked, route, self.chooser, self._dial, self._open_local, time.monotonic)
+        bill = self._costs.bill(functools.partial(self._charge, connection.key_id), self._budget_usd)
+        call: RelayCall
+
+        def used(what: Used) -> None:
+            if what.upstream == LOCAL:
+                return  # the call with the engines of this process keeps its own accounts
+            bill.add(what)
+            if bill.is_used_up:
+                text = f"The budget of this session, ${self._budget_usd:g}, is used up."
+                asyncio.get_running_loop().call_soon(call.exhaust, text)
+
+        head: dict[str, object] = {
+            "model": model,
+            "route": route.name,
+            "kind": settings.kind,
+            "key_id": connection.key_id,
+        }
+        call = RelayCall(
+            leg,
+            RelaySession(terms, ids),
+            linker,
+            now=time.monotonic,
+            log=RelayLog(self._journal, session_id, head),
+            noted=self._noted,
+            used=used,
+        )
+        if resumed.token:
+            self.resumes.begin(resumed.token, connection.key_id, call, route.resume_seconds)
+            call.on_end(functools.partial(self.resumes.end, resumed.token, call))
+        return call
+
+    def _charge(self, key_id: str, usd: float) -> None:
+        if self._ledger is not None:
+            self._ledger.charge(key_id, usd)
+
+    def _noted(self, noted: Noted) -> bool:
+        """Take note of what becomes of links; return whether the upstream had better be left."""
+        self._heard_of(noted)
+        upstream = noted.fields.get("upstream", "")
+        if noted.what == "answered":
+            self.chooser.first_event(upstream, noted.fields["seconds"])
+        elif noted.what == "response_failed":
+            self.chooser.response_failed(upstream, noted.fields.get("code") or noted.fields.get("type") or "")
+        else:
+            return False
+        return self.chooser.state(upstream) is not State.CLOSED
+
+    async def _open_local(self, asked: Asked) -> LocalLink:
+        link = LocalLink()
+        link.call = self._open_call(asked, link.end)
+        return link
+
+
+def given(settings: Settings) -> dict[str, Any]:
+    """Return the fields of a GA session in which settings differ from those that every session begins with."""
+    render = transcription.render_session if settings.kind == "transcription" else ga.render_session
+    ours = render(SessionState("", 0, settings))
+    usual = render(SessionState("", 0, Settings(kind=settings.kind)))
+    return _difference(ours, usual)
+
+
+def _difference(ours: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, value in ours.items():
+        if value == usual.get(key):
+            continue
+        both = key in ("audio", "input", "output") and isinstance(value, dict) and isinstance(usual.get(key), dict)
+        out[key] = _difference(value, usual[key]) if both else value
+    return out
