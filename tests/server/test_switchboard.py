@@ -180,6 +180,18 @@ async def test_sessions_know_which_languages_are_understood() -> None:
     assert leg.sent[-1]["error"]["param"] == "session.audio.input.transcription.language"
 
 
+async def test_sessions_are_counted_by_their_kind() -> None:
+    async with board() as switchboard:
+        switchboard.accept(ASKED, StringLeg())
+        switchboard.accept(msgspec.structs.replace(ASKED, query={"intent": "transcription"}), StringLeg())
+        during = switchboard.metrics.text().decode()
+    after = switchboard.metrics.text().decode()
+    for kind in ("realtime", "transcription"):
+        assert f'vivavoce_sessions_open{{kind="{kind}"}} 1.0' in during
+        assert f'vivavoce_sessions_open{{kind="{kind}"}} 0.0' in after
+        assert f'vivavoce_sessions_total{{kind="{kind}"}} 1.0' in after
+
+
 # -------------------------------------------------------------------------------------------------------- money
 
 COSTLY = Service(rates={"vivavoce": Rate(text_out=1000.0)}, parting_words="Goodbye.")

@@ -1,11 +1,11 @@
-"""The HTTP routes: health, readiness, models, and errors in OpenAI's shape.
+"""The HTTP routes: health, readiness, metrics, models, and errors in OpenAI's shape.
 
 Realtime sockets never come here (`server.hybrid` takes them); what comes to their paths without an upgrade does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from fastapi import Depends, FastAPI
@@ -20,6 +20,7 @@ from .. import __version__
 from ..config import Access
 from .admission import Admission, Refused, Request
 from .hybrid import REALTIME_PATHS
+from .metrics import Metrics
 
 __all__ = ["MODELS", "create_app", "socket_paths"]
 
@@ -40,17 +41,23 @@ _CREATED_UNIX = 1_767_225_600
 _LOCAL_PAGES = r"https?://(localhost|[a-z0-9-]+\.localhost|127\.[0-9.]+|\[::1\])(:[0-9]+)?"
 
 
-def create_app(access: Access, admission: Admission, missing: Callable[[], tuple[str, ...]]) -> FastAPI:
+def create_app(
+    access: Access, admission: Admission, missing: Callable[[], tuple[str, ...]], metrics: Metrics | None = None
+) -> FastAPI:
     """Return the application.
 
     Args:
         access: which web pages may read its answers.
-        admission: checks the keys of requests below `/v1`.
+        admission: checks the keys of requests below `/v1` and for the metrics.
         missing: names what a session still lacks; nothing when the server is ready.
+        metrics: what is told at `/metrics`; None to tell nothing there.
     """
     app = FastAPI(title="vivavoce", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     _add_probes(app, missing)
-    _add_models(app, admission)
+    authenticated = _authentication(admission)
+    _add_models(app, authenticated)
+    if metrics is not None:
+        _add_metrics(app, metrics, authenticated)
     _add_realtime_hints(app)
     _add_errors(app)
     app.add_middleware(
@@ -84,11 +91,24 @@ def _add_probes(app: FastAPI, missing: Callable[[], tuple[str, ...]]) -> None:
         return {"status": "starting" if lacking else "ready", "missing": lacking}
 
 
-def _add_models(app: FastAPI, admission: Admission) -> None:
+def _authentication(admission: Admission) -> Callable[[HttpRequest], Awaitable[None]]:
+    """Return what lets requests with a key pass."""
+
     async def authenticated(request: HttpRequest) -> None:
         peer = f"{request.client.host}:{request.client.port}" if request.client else "unknown"
         admission.authenticate(Request(request.url.path, request.query_params, request.headers, peer))
 
+    return authenticated
+
+
+def _add_metrics(app: FastAPI, metrics: Metrics, authenticated: Callable[[HttpRequest], Awaitable[None]]) -> None:
+    # They tell what upstreams are called and what they cost, which is not for everybody.
+    @app.get("/metrics", dependencies=[Depends(authenticated)])
+    async def tell() -> Response:
+        return Response(metrics.text(), headers={"Content-Type": metrics.content_type})
+
+
+def _add_models(app: FastAPI, authenticated: Callable[[HttpRequest], Awaitable[None]]) -> None:
     @app.get("/v1/models", dependencies=[Depends(authenticated)])
     async def models() -> dict[str, Any]:
         return {"object": "list", "data": [_model(name) for name in MODELS]}

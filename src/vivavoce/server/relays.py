@@ -31,6 +31,7 @@ from .ids import Ids, new_seed
 from .ledger import Ledger
 from .linking import Asked, Dialler, Linker
 from .local_link import LocalLink
+from .metrics import Metrics
 from .relay_log import RelayLog
 from .relaying import RelayCall
 from .resuming import Resumed, Resumes
@@ -65,6 +66,7 @@ class Relays:
         *,
         noted: Callable[[Noted], None] = lambda _noted: None,
         told: Callable[[str, State], object] = lambda _name, _state: None,
+        metrics: Metrics | None = None,
     ) -> None:
         """Relay as routes say.
 
@@ -79,6 +81,7 @@ class Relays:
             budget_usd: what one session may cost; None for no bound.
             noted: is told of everything that becomes of links.
             told: is told when an upstream is left alone, and when it is used again.
+            metrics: where it is counted how upstreams do; None for nowhere.
         """
         if LOCAL not in routes.upstreams:
             upstreams = {**routes.upstreams, LOCAL: local_upstream(limits.session_seconds)}
@@ -93,7 +96,7 @@ class Relays:
         self._ledger = ledger
         self._budget_usd = budget_usd
         self._heard_of = noted
-        self.chooser = Chooser(routes, now=time.monotonic, chance=random.random, told=told)
+        self.chooser = Chooser(routes, now=time.monotonic, chance=random.random, told=told, metrics=metrics)
         """Which upstream is tried first."""
         self.resumes = Resumes(time.monotonic, _RESUME_BYTES)
         """Conversations whose clients may come back."""

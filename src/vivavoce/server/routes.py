@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from ..relay.effects import Place
 from ..routing import Route, Routes, Upstream
 from .breaker import Breaker, Rules, State
+from .metrics import Metrics
 
 __all__ = ["Chooser", "place_of"]
 
@@ -53,6 +54,7 @@ class Chooser:
         now: Callable[[], float],
         chance: Callable[[], float],
         told: Callable[[str, State], object] = lambda _name, _state: None,
+        metrics: Metrics | None = None,
     ) -> None:
         """Begin with all of them taken for good.
 
@@ -61,11 +63,13 @@ class Chooser:
             now: the time in seconds, on a clock that never goes back.
             chance: returns a number from 0 to below 1, by chance.
             told: takes the name and the new state of an upstream's breaker whenever it changes.
+            metrics: where what is reported is counted; None for nowhere.
         """
         self._upstreams = routes.upstreams
         self._now = now
         self._chance = chance
         self._told = told
+        self._metrics = metrics or Metrics(self._upstreams)
         self._breakers = {name: Breaker(_rules(upstream)) for name, upstream in self._upstreams.items()}
         self._sessions = dict.fromkeys(self._upstreams, 0)
 
@@ -101,11 +105,12 @@ class Chooser:
     def hold(self, name: str) -> Callable[[], None]:
         """Count a session, from the moment that an upstream is dialled; call what is returned when it is over."""
         self._sessions[name] += 1
-        held = [name]
+        held = [self._metrics.relay_held(name)]
 
         def release() -> None:
             if held:
-                self._sessions[held.pop()] -= 1
+                held.pop()()
+                self._sessions[name] -= 1
 
         return release
 
@@ -121,6 +126,7 @@ class Chooser:
 
     def opened(self, name: str, seconds: float) -> None:
         """An upstream was connected to and began a session, after so many seconds."""
+        self._metrics.relay_opened(name, seconds)
         self._report(name, lambda breaker: breaker.succeeded("connect", seconds, self._now(), self._chance()))
 
     def failed(self, name: str, error: Exception) -> None:
@@ -129,19 +135,23 @@ class Chooser:
         What it refuses because of the request alone, such as a model that it does not have, is `refused`: or else a
         client could have it taken out of service by asking for nonsense.
         """
+        self._metrics.relay_unavailable(name)
         self._report(name, lambda breaker: breaker.failed("connect", self._now(), self._chance()), str(error))
 
     def refused(self, name: str) -> None:
         """An upstream is there, and would not serve a request for reasons of the request."""
+        self._metrics.relay_unavailable(name)
         if self._breakers[name].state is not State.CLOSED:
-            self.opened(name, 0.0)
+            self._report(name, lambda breaker: breaker.succeeded("connect", 0.0, self._now(), self._chance()))
 
     def first_event(self, name: str, seconds: float) -> None:
         """The first event of a response came so many seconds after it had been asked for."""
+        self._metrics.relay_answered(name, seconds)
         self._report(name, lambda breaker: breaker.succeeded("answer", seconds, self._now(), self._chance()))
 
     def response_failed(self, name: str, code: str) -> None:
         """A response failed, or did not come in time; what the client is to blame for, by its code, does not count."""
+        self._metrics.relay_response_failed(name)
         is_final = code in _FINAL_CODES
         if not is_final and (code in _CLIENTS_CODES or code.startswith(_CLIENTS_PREFIXES)):
             return
@@ -184,6 +194,7 @@ class Chooser:
                 _log.warning("upstream %s is left alone for a while: %s", name, cause or "it is too slow")
             elif breaker.state is State.CLOSED:
                 _log.info("upstream %s is used again", name)
+            self._metrics.breaker_changed(name, breaker.state)
             self._told(name, breaker.state)
 
 

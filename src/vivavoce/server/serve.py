@@ -36,6 +36,7 @@ from .client_secrets import ClientSecrets
 from .hybrid import Gate, HttpProtocol
 from .keyring import Keyring, kept_keyring
 from .ledger import Ledger
+from .metrics import Metrics
 from .rest.client_secrets import client_secrets_router
 from .rest.desk import Desk
 from .rest.routes import rest_router
@@ -63,6 +64,8 @@ class Switchboard(Protocol):
     """What all calls share."""
     ledger: Ledger | None
     """Where charges go; None for nowhere."""
+    metrics: Metrics
+    """What the server counts."""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -212,7 +215,7 @@ async def _run(
     client_secrets = _client_secrets(config)
     admission = Admission(config.access, config.limits.max_sessions, client_secrets.redeem)
     desk = Desk(switchboard.engines, config.limits, lambda: switchboard.missing)
-    app = create_app(config.access, admission, lambda: switchboard.missing)
+    app = create_app(config.access, admission, lambda: switchboard.missing, switchboard.metrics)
     app.include_router(rest_router(desk, admission))
     app.include_router(client_secrets_router(client_secrets, admission, desk, lambda: switchboard.service))
     gate = Gate(

@@ -26,6 +26,7 @@ from .costs import Costs
 from .ids import Ids, new_seed
 from .ledger import Ledger
 from .linking import Asked, dial
+from .metrics import Metrics
 from .prices import load_rates
 from .prompts import PromptFolder
 from .relaying import RelayCall
@@ -47,6 +48,7 @@ class Switchboard:
         ledger: Ledger | None = None,
         prompts: PromptFolder | None = None,
         traces: Path | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         """Connect legs to these engines.
 
@@ -58,6 +60,7 @@ class Switchboard:
             ledger: where charges go; None for nowhere.
             prompts: where stored prompts come from; None for those of the service.
             traces: folder into which sessions that ask for it are traced; None for nowhere.
+            metrics: where sessions are counted; None for figures that nobody reads.
         """
         self.engines = engines
         """What all calls share."""
@@ -68,6 +71,8 @@ class Switchboard:
         self._traces = traces
         self.ledger = ledger
         """Where charges go; None for nowhere."""
+        self.metrics = metrics or Metrics()
+        """What is counted."""
         self.relays: Relays | None = None
         """Who answers what routes lead elsewhere; None where nothing does."""
         self._runs: set[asyncio.Task[None]] = set()
@@ -106,9 +111,11 @@ class Switchboard:
         model = _asked_model(connection)
         route = self.relays.route_for(connection, model, settings.kind) if self.relays is not None else None
         if route is not None and self.relays is not None:
-            return self._work(self.relays.accept(connection, leg, route, settings, model), connection.key_id)
+            return self._work(
+                self.relays.accept(connection, leg, route, settings, model), connection.key_id, settings.kind
+            )
         terms = self._terms(settings, shape, connection.safety_identifier, connection.key_id)
-        return self._work(self._call(leg, dialect, terms), connection.key_id)
+        return self._work(self._call(leg, dialect, terms), connection.key_id, settings.kind)
 
     def open_call(self, asked: Asked, leg: Leg) -> LegOwner:
         """Return a call for a leg in this process whose other end a relay session holds, already at work.
@@ -139,12 +146,18 @@ class Switchboard:
             toolbox=self.engines.open_toolbox() if self.engines.open_toolbox else None,
         )
 
-    def _work(self, call: Call | RelayCall, key_id: str) -> LegOwner:
-        """Set a call to work, and have it told when its key has no money left."""
+    def _work(self, call: Call | RelayCall, key_id: str, kind: str = "") -> LegOwner:
+        """Set a call to work, and have it told when its key has no money left.
+
+        It is counted as a session of a kind, unless that is empty: then it is a part of another.
+        """
         loop = asyncio.get_running_loop()
         run = loop.create_task(call.run())
         self._runs.add(run)
         run.add_done_callback(self._runs.discard)
+        if kind:
+            ended = self.metrics.session_began(kind)
+            run.add_done_callback(lambda _: ended())
         if self.ledger is not None:
             # Soon, not now: the session whose charge it was is in the midst of what it has to do.
             leave = self.ledger.enter(key_id, lambda message: loop.call_soon(call.exhaust, message))
@@ -245,16 +258,19 @@ def build(config: Config) -> Switchboard:
     prompts = PromptFolder(Path(config.prompts)) if config.prompts else None
     journal = _folder_for(config.journal, "--journal (VIVAVOCE_JOURNAL)")
     traces = _folder_for(config.traces, "--traces (VIVAVOCE_TRACES)")
-    switchboard = Switchboard(configured(config), config.session, journal, service, ledger, prompts, traces)
+    metrics = Metrics(config.routes.upstreams)
+    switchboard = Switchboard(configured(config), config.session, journal, service, ledger, prompts, traces, metrics)
     switchboard.relays = Relays(
         config.routes,
         config.session,
         journal,
         dial,
         switchboard.open_call,
-        Costs(service.rates, config.routes.upstreams),
+        Costs(service.rates, config.routes.upstreams, metrics.charged),
         ledger,
         service.budget_usd,
+        noted=metrics.relay_noted,
+        metrics=metrics,
     )
     return switchboard
 
