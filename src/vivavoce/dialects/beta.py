@@ -253,7 +253,6 @@ def _flat_error(event: ev.Error, param: str) -> ev.Error:
 
 
 _WITH_ITEM = (ev.ItemAdded, ev.ItemDone, ev.ItemRetrieved, ev.OutputItemAdded, ev.OutputItemDone)
-_TOLD = object()
 
 
 class Beta:
@@ -289,8 +288,10 @@ class Beta:
                 self._untold[event.item.id] = event.previous_item_id
             return []
         if isinstance(event, ev.ItemDeleted):
-            self._untold = {id_: None if at == event.item_id else at for id_, at in self._untold.items()}
-            if self._untold.pop(event.item_id, _TOLD) is not _TOLD:
+            is_untold = event.item_id in self._untold
+            before = self._untold.pop(event.item_id, None)
+            self._untold = {id_: before if at == event.item_id else at for id_, at in self._untold.items()}
+            if is_untold:
                 return []
         if isinstance(event, ev.Error) and event.param:
             event = _flat_error(event, event.param)

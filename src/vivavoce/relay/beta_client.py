@@ -14,9 +14,9 @@ from . import names
 class BetaClient:
     """A client that speaks the beta shape.
 
-    It is told of each item once, of nothing that remote tools do, and right after each `response.created` of its rate
-    limits: as they were last known, since GA servers tell them at the end.  What ends a response is therefore passed
-    on only while nothing was known at its beginning.
+    It is told of each item once, and of nothing that remote tools do.  Its rate limits it is told where the beta shape
+    has them, right after `response.created`: as they were last known, since GA servers tell them at the end.  So the
+    first response of a connection comes without.
     """
 
     name = "beta"
@@ -39,7 +39,8 @@ class BetaClient:
         """Those of a transcription session, which GA does not have there."""
         self._detection = "server_vad"
         """The type of turn detection in force, for changes of it that do not tell."""
-        self._limits = _Limits(new_id)
+        self._limits: Any = None
+        """The rate limits that were told last."""
 
     # ----------------------------------------------------------------------------------------------- client to server
 
@@ -103,7 +104,8 @@ class BetaClient:
             case "response.created" | "response.done" if isinstance(event.get("response"), dict):
                 return self._response(event)
             case "rate_limits.updated":
-                return self._limits.updated(event)
+                self._limits = event.get("rate_limits")
+                return []
             case "error" if isinstance(event.get("error"), dict):
                 self._temperatures.refused(event["error"])
                 return [event | {"error": shapes.error_to_beta(event["error"])}]
@@ -134,7 +136,10 @@ class BetaClient:
         told = shapes.response_to_beta(response, temperature)
         if told.get("conversation_id") is not None:
             told["conversation_id"] = self._conversation.id
-        return [event | {"response": told}, *(self._limits.early() if is_new else [])]
+        if not is_new or self._limits is None:
+            return [event | {"response": told}]
+        limits = {"type": "rate_limits.updated", "event_id": self._new_id("event"), "rate_limits": self._limits}
+        return [event | {"response": told}, limits]
 
 
 class _Conversation:
@@ -184,12 +189,10 @@ class _Conversation:
     def deleted(self, event: Object) -> list[Object]:
         """Take in that an item was removed; one that the client was not told of is still not told of."""
         item_id = str(event.get("item_id"))
-        if item_id not in self._untold:
-            self._untold = {id_: None if at == item_id else at for id_, at in self._untold.items()}
-            return [event]
-        before = self._untold.pop(item_id)
+        is_untold = item_id in self._untold
+        before = self._untold.pop(item_id, None)
         self._untold = {id_: before if at == item_id else at for id_, at in self._untold.items()}
-        return []
+        return [] if is_untold else [event]
 
 
 class _Temperatures:
@@ -238,28 +241,3 @@ def _inside(value: Any, *steps: str) -> Any:
 
 def _number(value: Any, otherwise: Any) -> Any:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else otherwise
-
-
-class _Limits:
-    """Rate limits at the place where beta clients have them: right after a response began, and nowhere else."""
-
-    def __init__(self, new_id: Callable[[str], str]) -> None:
-        self._new_id = new_id
-        self._known: Any = None
-        self._owed = 0
-        """Responses that began before anything was known."""
-
-    def early(self) -> list[Object]:
-        """Return what a response that begins is followed by."""
-        if self._known is None:
-            self._owed += 1
-            return []
-        return [{"type": "rate_limits.updated", "event_id": self._new_id("event"), "rate_limits": self._known}]
-
-    def updated(self, event: Object) -> list[Object]:
-        """Take in what a server tells, and return it if nothing was told in its stead."""
-        self._known = event.get("rate_limits")
-        if not self._owed:
-            return []
-        self._owed -= 1
-        return [event]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -26,9 +27,17 @@ class _Entering(msgspec.Struct):
     """As it was last shown, in GA spelling."""
     response_id: str
     """Empty where the server did not say."""
-    previous_item_id: str | None = None
     is_added: bool = False
     """Whether the GA side was told that it is in the conversation."""
+
+
+class _Underway(msgspec.Struct):
+    """A response that has begun and not ended."""
+
+    is_apart: bool
+    """Whether its output stays out of the conversation."""
+    limits: Object | None = None
+    """The rate limits that came with its beginning and wait for its end."""
 
 
 class BetaUpstream:
@@ -56,14 +65,11 @@ class BetaUpstream:
         self._kind = kind
         self._new_id = new_id
         self._making: dict[str, _Entering] = {}
-        self._entered: dict[str, None] = {}
-        """Items of the conversation that the GA side was told of, in the order in which it was."""
-        self._responses: dict[str, bool] = {}
-        """Responses that have begun and not ended, and whether their output enters the conversation."""
+        self._entered: list[str] = []
+        """Items of the conversation that the GA side was told of, in their order."""
+        self._responses: dict[str, _Underway] = {}
         self._asked_apart = 0
         """Responses out of band that were asked for and that the server has not begun."""
-        self._limits: Object | None = None
-        """Rate limits that wait for the end of a response."""
 
     # ----------------------------------------------------------------------------------------------- client to server
 
@@ -97,7 +103,7 @@ class BetaUpstream:
             case "conversation.created":
                 return []
             case "conversation.item.deleted":
-                self._forget(str(event.get("item_id")))
+                self._entered = [id_ for id_ in self._entered if id_ != event.get("item_id")]
             case "conversation.item.input_audio_transcription.completed":
                 return [{"content_index": 0, "usage": dict(_UNMEASURED)} | event]
             case "conversation.item.input_audio_transcription.failed" if isinstance(event.get("error"), dict):
@@ -108,7 +114,7 @@ class BetaUpstream:
             case "response.done" if isinstance(event.get("response"), dict):
                 return self._ended(event)
             case "rate_limits.updated" if self._responses:
-                self._limits = event
+                self._responses[next(reversed(self._responses))].limits = event
                 return []
             case "error" if isinstance(event.get("error"), dict):
                 return [event | {"error": shapes.error_to_ga(event["error"])}]
@@ -129,7 +135,7 @@ class BetaUpstream:
             case "conversation.item.created":
                 return self._created(event, id_)
             case "conversation.item.added":
-                self._entered[id_] = None  # of a server that speaks some of both shapes
+                self._enter(id_, event.get("previous_item_id", self._last))  # the server speaks some of both shapes
             case "response.output_item.added":
                 making = self._making.setdefault(id_, _Entering(item, ""))
                 making.item, making.response_id = item, str(event.get("response_id"))
@@ -138,7 +144,7 @@ class BetaUpstream:
                 self._making.pop(id_, None)
                 making.item = item if making.is_added else making.item
                 entered = self._entered_now(id_, making)
-                return [*entered, event, *self._done(item, making)]
+                return [*entered, event, *self._done(id_, item, making)]
         return [event]
 
     def _created(self, event: Object, id_: str) -> list[Object]:
@@ -149,13 +155,19 @@ class BetaUpstream:
         is_output = item.get("role") == "assistant" or item.get("type") == "function_call"
         making = self._making.get(id_) or _Entering(item, "")
         making.item, making.is_added = item, True
-        making.previous_item_id = event.get("previous_item_id", self._last)
-        self._entered[id_] = None
-        added = {"type": "conversation.item.added", "previous_item_id": making.previous_item_id}
+        added = {"type": "conversation.item.added", "previous_item_id": event.get("previous_item_id", self._last)}
+        self._enter(id_, added["previous_item_id"])
         if id_ in self._making or (is_output and item.get("status") == "in_progress"):
             self._making[id_] = making
             return [event | added]
-        return [event | added, *self._done(item, making)]
+        return [event | added, self._about(item, "done", added["previous_item_id"])]
+
+    def _enter(self, id_: str, previous: Any) -> None:
+        """Take in where an item stands."""
+        known = previous in self._entered
+        at = self._entered.index(previous) + 1 if known else 0 if previous is None else len(self._entered)
+        if id_ not in self._entered:
+            self._entered.insert(at, id_)
 
     def _about_output(self, kind: str, event: Object) -> list[Object]:
         """Take in what is inside an item; what the server left out, its item tells."""
@@ -173,34 +185,33 @@ class BetaUpstream:
 
     @property
     def _last(self) -> str | None:
-        """The item that entered the conversation last, as far as the server has told."""
-        return next(reversed(self._entered), None)
+        """The last item of the conversation, as far as the server has told."""
+        return self._entered[-1] if self._entered else None
 
     def _entered_now(self, id_: str, making: _Entering) -> list[Object]:
         """Return the event for an item of the conversation that the server did not announce, at the latest moment."""
-        if id_ in self._entered or not self._responses.get(making.response_id):
+        response = self._responses.get(making.response_id)
+        if making.is_added or id_ in self._entered or response is None or response.is_apart:
             return []
-        making.previous_item_id, making.is_added = self._last, True
-        self._entered[id_] = None
-        return [self._about(making.item, making, "added")]
+        making.is_added = True
+        added = self._about(making.item, "added", self._last)
+        self._enter(id_, self._last)
+        return [added]
 
-    def _done(self, item: Object, making: _Entering) -> list[Object]:
-        return [self._about(item, making, "done")] if making.is_added else []
+    def _done(self, id_: str, item: Object, making: _Entering) -> list[Object]:
+        """Return the event for an item that is final, if it is in the conversation; others may have moved before it."""
+        if not making.is_added:
+            return []
+        at = self._entered.index(id_) if id_ in self._entered else 0
+        return [self._about(item, "done", self._entered[at - 1] if at else None)]
 
-    def _about(self, item: Object, making: _Entering, what: str) -> Object:
+    def _about(self, item: Object, what: str, previous: Any) -> Object:
         return {
             "type": f"conversation.item.{what}",
             "event_id": self._new_id("event"),
-            "previous_item_id": making.previous_item_id,
+            "previous_item_id": previous,
             "item": item,
         }
-
-    def _forget(self, id_: str) -> None:
-        """Take in that an item is gone, even if it is still being made."""
-        self._entered.pop(id_, None)
-        making = self._making.get(id_)
-        if making is not None:
-            making.response_id, making.is_added = "", False
 
     # ----------------------------------------------------------------------------------------------------- responses
 
@@ -208,7 +219,7 @@ class BetaUpstream:
         response = event["response"]
         is_apart = response["conversation_id"] is None if "conversation_id" in response else self._asked_apart > 0
         self._asked_apart = max(0, self._asked_apart - is_apart)
-        self._responses[str(response.get("id"))] = not is_apart
+        self._responses[str(response.get("id"))] = _Underway(is_apart)
         return event | {"response": _told_response(response)}
 
     def _ended(self, event: Object) -> list[Object]:
@@ -223,10 +234,10 @@ class BetaUpstream:
             if making.response_id in (id_, ""):
                 del self._making[item_id]
                 item = final.get(item_id) or making.item | {"status": status}
-                out += [*self._entered_now(item_id, making), *self._done(item, making)]
-        self._responses.pop(id_, None)
-        limits, self._limits = self._limits, None
-        return [*out, event | {"response": told}, *([limits] if limits is not None else [])]
+                out += [*self._entered_now(item_id, making), *self._done(item_id, item, making)]
+        ended = self._responses.pop(id_, None)
+        limits = [] if ended is None or ended.limits is None else [ended.limits]
+        return [*out, event | {"response": told}, *limits]
 
 
 def _told_response(flat: Object) -> Object:
