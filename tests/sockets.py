@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -46,6 +47,8 @@ def run(test: Callable[[ClockLoop], Coroutine[Any, Any, None]]) -> None:
 
 class FakeSocket:
     """A socket that writes nothing, so that everything goes through the transport."""
+
+    family = socket.AF_INET
 
     def __init__(self) -> None:
         self.options: dict[int, int] = {}
@@ -169,9 +172,9 @@ class FakeTransport(asyncio.Transport):
             view = view[taken:]
             self.protocol.buffer_updated(taken)
 
-    def frames(self) -> list[Frame]:
-        """Return the frames that the server sent and forget them; what they say is checked to be well-formed."""
-        found, rest = read_frames(bytes(self.sent))
+    def frames(self, *, masked: bool = False) -> list[Frame]:
+        """Return the frames that were sent and forget them; they must be well-formed, and masked or not."""
+        found, rest = read_frames(bytes(self.sent), masked=masked)
         assert not rest
         self.sent.clear()
         return found
@@ -193,9 +196,13 @@ def frame(
     if not masked:
         return head + payload
     mask = b"\x12\x34\x56\x78"
+    return head + mask + unmasked(payload, mask)
+
+
+def unmasked(payload: bytes, mask: bytes) -> bytes:
+    """Take a mask off, or put it on."""
     whole = mask * (len(payload) // 4 + 1)
-    body = int.from_bytes(payload) ^ int.from_bytes(whole[: len(payload)])
-    return head + mask + body.to_bytes(len(payload))
+    return (int.from_bytes(payload) ^ int.from_bytes(whole[: len(payload)])).to_bytes(len(payload))
 
 
 def closing(code: int, reason: bytes = b"") -> bytes:
@@ -203,20 +210,23 @@ def closing(code: int, reason: bytes = b"") -> bytes:
     return frame(CLOSE, struct.pack(">H", code) + reason)
 
 
-def read_frames(data: bytes) -> tuple[list[Frame], bytes]:
-    """Return a server's whole frames in `data`, and what is left."""
+def read_frames(data: bytes, *, masked: bool = False) -> tuple[list[Frame], bytes]:
+    """Return the whole frames in `data`, a client's if `masked` and else a server's, and what is left."""
     found = []
     while len(data) >= 2:
         assert data[0] & 0x70 == 0
-        assert data[1] & 0x80 == 0
-        length, head = data[1], 2
+        assert data[1] >> 7 == masked
+        length, head = data[1] & 0x7F, 2
         if length == 126:
             length, head = int.from_bytes(data[2:4]), 4
         elif length == 127:
             length, head = int.from_bytes(data[2:10]), 10
+        mask = data[head : head + 4] if masked else b""
+        head += len(mask)
         if len(data) < head + length:
             break
         assert data[0] & 0x80
-        found.append((data[0] & 0x0F, data[head : head + length]))
+        payload = data[head : head + length]
+        found.append((data[0] & 0x0F, unmasked(payload, mask) if masked else payload))
         data = data[head + length :]
     return found, data

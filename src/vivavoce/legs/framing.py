@@ -1,20 +1,24 @@
-"""WebSocket frames on a transport, server side: RFC 6455 from section 5 on, driven by picows.
+"""WebSocket frames on a transport, of a server or a client: RFC 6455 from section 5 on, driven by picows.
 
-picows finds the frames, unmasks them and checks their heads.  What it leaves open is done here: the order of fragments,
-UTF-8, the length of a whole message, reserved bits.  Called by `legs.websocket`, which decides what a fault or a close
-means for the connection.
+picows finds the frames, masks and unmasks them and checks their heads.  What it leaves open is done here: the order of
+fragments, UTF-8, the length of a whole message, reserved bits.  Called by `legs.websocket`, which decides what a fault
+or a close means for the connection.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
+import re
+from base64 import b64encode
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from picows import WSAutoPingStrategy, WSFrame, WSListener, WSMsgType, WSTransport
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
-__all__ = ["Framing", "Receiver"]
+__all__ = ["Framing", "Receiver", "accept_of"]
 
 log = logging.getLogger(__name__)
 
@@ -23,17 +27,23 @@ _PING, _PONG = WSMsgType.PING, WSMsgType.PONG
 
 _DATA = (_TEXT, _CONTINUATION)
 
-# The parser reads frames only after an upgrade of its own; it gets this one, and its answer goes nowhere.
-_UPGRADE = (
+# The parser reads frames only after an upgrade of its own; it gets one of these, and what it says goes nowhere.
+_REQUEST = (
     b"GET / HTTP/1.1\r\nHost: -\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 )
+_ANSWER = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n"
+)
+# RFC 6455 section 1.3.
+_ACCEPT_SUFFIX = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 # Holds several frames of speech; doubles when a larger one comes.
 _READ_BUFFER_BYTES = 16 * 1024
 # The parser never gives memory back, so after a frame beyond this size it is replaced by a new one.
 _LARGE_FRAME_BYTES = 256 * 1024
-# Longer frames than this picows passes to the transport by reference, together with a header in memory that its next
-# frame overwrites: what the transport has to queue would be corrupted.  Those are assembled here instead.
+# Longer frames than this a server's picows passes to the transport by reference, together with a header in memory that
+# its next frame overwrites: what the transport has to queue would be corrupted.  A client's copies all frames, into a
+# buffer that it never gives back.  So longer ones are assembled here instead.
 _COPIED_FRAME_BYTES = 8192
 # What picows needs in front of a payload to put a header there.
 _HEADER_ROOM = 14
@@ -62,16 +72,20 @@ class Receiver(Protocol):
 class Framing:
     """Both directions of one connection."""
 
-    def __init__(self, transport: asyncio.Transport, max_bytes: int, receiver: Receiver) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, max_bytes: int, receiver: Receiver, *, is_client: bool = False
+    ) -> None:
         """Frame what goes through `transport`.
 
         Args:
             transport: an upgraded connection.
             max_bytes: the longest message that is taken; a longer one is refused when its length is known.
             receiver: told of everything that comes.
+            is_client: whether this is the end that masks its frames.
         """
         self._transport = transport
         self._max_bytes = max_bytes
+        self._is_client = is_client
         self._log = _ParserLog()
         self.frames = _Frames(max_bytes, receiver)
         self._parser = self._new_parser()
@@ -126,15 +140,17 @@ class Framing:
 
     def _new_parser(self) -> Any:
         spigot = _Spigot(self._transport)
+        frames = self.frames
         parser = WSProtocol(
-            None, None, False, lambda _request: self.frames, self._log, True, None,
+            "-", None, self._is_client, lambda *_http: frames, self._log, True, None,
             False, 20, 20, WSAutoPingStrategy.PING_PERIODICALLY, False,
             self._max_bytes, None, _READ_BUFFER_BYTES,
         )  # fmt: skip
         parser.connection_made(spigot)
-        spigot.write = _nowhere
-        parser.get_buffer(-1)[: len(_UPGRADE)] = _UPGRADE
-        parser.buffer_updated(len(_UPGRADE))
+        upgrade = _answer_to(bytes(spigot.said)) if self._is_client else _REQUEST
+        parser.get_buffer(-1)[: len(upgrade)] = upgrade
+        parser.buffer_updated(len(upgrade))
+        spigot.said.clear()
         return parser
 
 
@@ -216,16 +232,43 @@ class _Spigot:
     """The transport as the parser sees it: something to write to, never to close."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
-        self.write = transport.write
+        self._write: Callable[[bytes], None] | None = transport.write
+        self.said = bytearray()
+        """What the parser had to say about its upgrade."""
         self.writelines = transport.writelines
         self.get_write_buffer_size = transport.get_write_buffer_size
-        self.get_extra_info = transport.get_extra_info
+        self._info = transport.get_extra_info
+
+    @property
+    def write(self) -> Callable[[bytes], None]:
+        """At first the transport's own, which the parser keeps for its frames; later one for what it says of HTTP."""
+        write, self._write = self._write, None
+        return write or self.said.extend
+
+    def get_extra_info(self, name: str) -> Any:
+        """Return what is known of the transport; its socket, which need not be TCP, is the leg's to tune."""
+        info = self._info(name)
+        return _Untuned(info) if name == "socket" else info
 
     def close(self) -> None:
         """Leave it to the leg, which lets the peer read the close frame first."""
 
     def abort(self) -> None:
         """Leave it to the leg."""
+
+
+class _Untuned:
+    """A socket whose options stay as they are."""
+
+    def __init__(self, connection: Any) -> None:
+        self.fileno = connection.fileno
+
+    def setsockopt(self, level: int, option: int, value: int) -> None:
+        """Change nothing."""
+
+    def getsockopt(self, level: int, option: int) -> int:
+        """Return what only a log would show."""
+        return 0
 
 
 class _ParserLog:
@@ -253,5 +296,13 @@ class _ParserLog:
         log.exception("a message could not be handled")
 
 
-def _nowhere(data: object) -> None:
-    pass
+def accept_of(key: bytes) -> bytes:
+    """Return the `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455 section 4.2.2)."""
+    return b64encode(hashlib.sha1(key + _ACCEPT_SUFFIX, usedforsecurity=False).digest())
+
+
+def _answer_to(request: bytes) -> bytes:
+    """Return the answer that has a client's parser go on to frames."""
+    found = re.search(rb"(?i)sec-websocket-key: (\S+)", request)
+    assert found is not None, "picows asks for no upgrade any more"
+    return _ANSWER % accept_of(found[1])

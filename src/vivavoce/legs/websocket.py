@@ -1,7 +1,8 @@
 """The WebSocket leg: a connection whose HTTP upgrade is already done.
 
 Keeps the connection alive, bounds what the peer may cost, and closes so that the peer learns why.  Nothing here knows
-HTTP (that is `server.hybrid`), frames (`legs.framing`) or what the messages say (`dialects`).
+HTTP (that is `server.hybrid`), frames (`legs.framing`) or what the messages say (`dialects`).  What is said of clients
+here holds for servers too, where `legs.outbound` does not say otherwise.
 
 A leg is `OPEN` until either side closes.  Then it is `CLOSING`, while what was sent still flows out and the peer's own
 close is awaited, or `DISCARDING`, when what the peer sends cannot be read any more; and `CLOSED` once the connection is
@@ -24,9 +25,9 @@ import enum
 import logging
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
-from ..config import Limits
+from ..config import Limits, OutboundLimits
 from . import LegOwner
 from .framing import Framing
 
@@ -55,13 +56,20 @@ class _State(enum.Enum):
 class WebSocketLeg(asyncio.BufferedProtocol):
     """One WebSocket connection, server side."""
 
-    def __init__(self, transport: asyncio.Transport, limits: Limits, lost: Callable[[WebSocketLeg], None]) -> None:
+    is_client: ClassVar[bool] = False
+    """Whether this is the end that dialled."""
+    slow: ClassVar[str] = "slow client"
+    """What is told of a peer that does not read."""
+
+    def __init__(
+        self, transport: asyncio.Transport, limits: Limits | OutboundLimits, lost: Callable[[Any], None]
+    ) -> None:
         """Become the protocol of a transport that has just been upgraded.
 
         Args:
             transport: plain TCP or TLS.
             limits: what the peer may cost.
-            lost: called once, when the connection is gone.
+            lost: called once with this leg, when the connection is gone.
         """
         self._transport = transport
         self._limits = limits
@@ -72,7 +80,7 @@ class WebSocketLeg(asyncio.BufferedProtocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._peer = _address(transport.get_extra_info("peername"))
-        self._framing = Framing(transport, limits.max_frame_bytes, self)
+        self._framing = Framing(transport, limits.max_frame_bytes, self, is_client=self.is_client)
         self._watch = _Watch(limits)
         self._timer = self._loop.call_later(limits.ping_seconds, self._tick)
         _tune(transport, limits.high_water_bytes)
@@ -91,6 +99,10 @@ class WebSocketLeg(asyncio.BufferedProtocol):
     def attach(self, owner: LegOwner, received: bytes = b"") -> None:
         """Deliver messages to `owner` from now on, beginning with what was `received` behind the upgrade request."""
         self._owner = owner
+        self.read(received)
+
+    def read(self, received: bytes) -> None:
+        """Take in what did not come through the transport itself."""
         view = memoryview(received)
         while view:
             space = self.get_buffer(-1)
@@ -194,7 +206,7 @@ class WebSocketLeg(asyncio.BufferedProtocol):
     def _cut_off(self) -> None:
         """Drop a client that does not read: a close frame would stand at the end of the same queue."""
         log.info("%s: cut off, %d bytes were not read", self._peer, self.queued_bytes)
-        self._end(_State.CLOSING, 1013, "slow client")
+        self._end(_State.CLOSING, 1013, self.slow)
         self._transport.abort()
 
     def _discard(self, code: int, reason: str) -> None:
@@ -218,9 +230,13 @@ class WebSocketLeg(asyncio.BufferedProtocol):
             # Later, because the owner may be in the middle of sending.
             self._loop.call_soon(self._owner.leg_closed, code, reason)
 
+    def _is_stalled(self) -> bool:
+        """Return whether the peer seems not to read; it is cut off if it does so for long."""
+        return not self._writable.is_set()
+
     def _tick(self) -> None:
         """Look after the peer, once in every ping interval."""
-        verdict = self._watch.judge(self._framing, is_paused=not self._writable.is_set())
+        verdict = self._watch.judge(self._framing, is_stalled=self._is_stalled())
         if verdict is None:
             self._framing.send_ping()
             self._timer = self._loop.call_later(self._limits.ping_seconds, self._tick)
@@ -244,7 +260,7 @@ _GONE = _Gone()
 class _Watch:
     """Judges, at every ping, whether the peer is still worth its connection."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits | OutboundLimits) -> None:
         self._limits = limits
         self._frame_count = 0
         self._message_count = 0
@@ -254,17 +270,22 @@ class _Watch:
         self.stalled_ticks = 0
         """Looks in a row at which the owner was held back."""
 
-    def judge(self, framing: Framing, *, is_paused: bool) -> tuple[int, str] | None:
+    def excuse(self) -> None:
+        """Begin anew: the peer may have spoken, but was not listened to."""
+        self.heard = True
+        self._stuck_ticks = 0
+
+    def judge(self, framing: Framing, *, is_stalled: bool) -> tuple[int, str] | None:
         """Return the code and reason to close with, or None."""
         frames = framing.frames
-        self.stalled_ticks = self.stalled_ticks + 1 if is_paused else 0
+        self.stalled_ticks = self.stalled_ticks + 1 if is_stalled else 0
         no_message = frames.message_count == self._message_count
         is_stuck = no_message and (frames.is_midway or frames.frame_count == self._frame_count)
         self._stuck_ticks = self._stuck_ticks + 1 if is_stuck else 0
         self._frame_count, self._message_count = frames.frame_count, frames.message_count
         # The first look of either kind may come right after it began: that one does not count.
         if self.stalled_ticks > 2:
-            return 1013, "slow client"
+            return 1013, ""
         if not self.heard:
             return 1011, "no answer to pings"
         if (self._stuck_ticks - 1) * self._limits.ping_seconds >= self._limits.message_seconds:
@@ -276,7 +297,7 @@ class _Watch:
 def _tune(transport: asyncio.Transport, high_water_bytes: int) -> None:
     transport.set_write_buffer_limits(high=high_water_bytes, low=high_water_bytes // 4)
     connection = transport.get_extra_info("socket")
-    if connection is None:
+    if connection is None or connection.family not in (socket.AF_INET, socket.AF_INET6):
         return
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import binascii
-import hashlib
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, cast
@@ -23,6 +22,7 @@ from uvicorn.server import ServerState
 
 from ..config import Limits
 from ..legs import Leg, LegOwner
+from ..legs.framing import accept_of
 from ..legs.websocket import WebSocketLeg
 from .admission import TRANSLATIONS, Admission, Connection, Refused, Request
 from .ledger import Ledger
@@ -36,8 +36,6 @@ each of them, where it is a translation session."""
 
 # Beyond any real head, cookies included.
 _MAX_HEAD_BYTES = 64 * 1024
-# RFC 6455 section 1.3.
-_ACCEPT_SUFFIX = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 Accept = Callable[[Connection, Leg], LegOwner]
 """Makes the owner of a new leg; it may send at once, and is given the first message after it has returned."""
@@ -263,8 +261,7 @@ def _handshake(request: Request, http_version: str) -> bytes:
         is_valid = False
     if not is_valid:
         raise Refused(400, "invalid_handshake", "The Sec-WebSocket-Key header is missing or malformed.")
-    accept = b64encode(hashlib.sha1(key + _ACCEPT_SUFFIX, usedforsecurity=False).digest())
     return (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + accept + b"\r\n"
+        b"Sec-WebSocket-Accept: " + accept_of(key) + b"\r\n"
     )
