@@ -8,7 +8,7 @@ without this mode, with the true beginning of the speech; if not, the answer goe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import msgspec
 
@@ -107,19 +107,19 @@ class Floor:
             return []
         return self._release() + self._listening.take_held(now)
 
-    def expect_echo(self, effects: Iterable[Effect], settings: Settings, now: float) -> list[Effect]:
+    def expect_echo(self, effects: Sequence[Effect], settings: Settings, now: float) -> list[Effect]:
         """Return what the ears have to be told of the answer's audio among the effects."""
         if not self._is_adaptive(settings):
             return []
         out: list[Effect] = []
-        end = self._answering.playing.ends_at
-        for effect in reversed(tuple(effects)):
-            match effect:
-                case Send(ev.AudioDelta(response_id=response_id, delta=audio)) if self._answering.is_main(response_id):
-                    format_ = settings.output_format
-                    end -= len(audio) / format_.bytes_per_ms / 1000
-                    ahead = round((end - now) * TICKS_PER_SECOND)
-                    out.insert(0, ExpectEcho(audio, format_, max(0, self._listening.buffer.end + ahead)))
+        end, format_ = self._answering.playing.ends_at, settings.output_format
+        for effect in reversed(effects):
+            if type(effect) is Send and type(told := effect.event) is ev.AudioDelta:
+                if not self._answering.is_main(told.response_id):
+                    continue
+                end -= len(told.delta) / format_.bytes_per_ms / 1000
+                ahead = round((end - now) * TICKS_PER_SECOND)
+                out.insert(0, ExpectEcho(told.delta, format_, max(0, self._listening.buffer.end + ahead)))
         return out
 
     # ------------------------------------------------------------------------------------------------ internals

@@ -81,7 +81,7 @@ class Playing:
             # the same, or a long one would be forgotten from its beginning.
             last.before_ms, last.begins_at, last.ms = last.before_ms + last.ms, now, 0.0
         last.ms += ms
-        self._ends_at = last.ends_at
+        self._ends_at = last.begins_at + last.ms / 1000
 
     def stop(self, now: float) -> None:
         """Learn that the client plays nothing more of what it was sent."""

@@ -7,7 +7,6 @@ whatever ends the response closes the open item first, so every `added` gets its
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import msgspec
@@ -30,7 +29,7 @@ is cut."""
 class _Speaking:
     """The message that is being spoken or written."""
 
-    __slots__ = ("audio", "audio_bytes", "cut_ms", "id", "index", "text", "tokens", "words")
+    __slots__ = ("audio", "audio_bytes", "cut_ms", "id", "index", "text", "words")
 
     def __init__(self, id: str, index: int) -> None:  # noqa: A002
         self.id = id
@@ -38,7 +37,6 @@ class _Speaking:
         self.text: list[str] = []
         self.audio: list[bytes] = []
         self.audio_bytes = 0
-        self.tokens = 0
         self.words: list[WordMark] = []
         self.cut_ms: int | None = None
 
@@ -97,12 +95,12 @@ class Response:
         self._open: _Speaking | _Calling | _Fetching | None = None
         self._output: list[Item] = []
         self._tokens = 0
+        """Of all but the audio of the message under way."""
         self._done = False
         self._is_audible = False
         self.bytes_per_ms = settings.output_format.bytes_per_ms
         """What a millisecond of its audio takes."""
-        limit = settings.max_output_tokens
-        self._max_tokens = math.inf if limit is None else limit
+        self._max_tokens = settings.max_output_tokens
         self._is_written = settings.output_modalities == ("text",)
 
     @property
@@ -118,7 +116,11 @@ class Response:
     @property
     def is_over_limit(self) -> bool:
         """Whether it has used up its `max_output_tokens`."""
-        return self._tokens >= self._max_tokens
+        limit = self._max_tokens
+        if limit is None:
+            return False
+        spoken = output_audio_tokens(self._audio_ms(self._open)) if isinstance(self._open, _Speaking) else 0
+        return self._tokens + spoken >= limit
 
     @property
     def is_audible(self) -> bool:
@@ -152,8 +154,6 @@ class Response:
             for at in range(0, len(audio), MAX_DELTA_BYTES):
                 piece = audio[at : at + MAX_DELTA_BYTES]
                 out.append(ev.AudioDelta(self._event(), self.id, speaking.id, speaking.index, 0, piece))
-            before, speaking.tokens = speaking.tokens, output_audio_tokens(self._audio_ms(speaking))
-            self._tokens += speaking.tokens - before
         return out
 
     def call(self, called: Called, now: float) -> list[ev.ServerEvent]:
@@ -312,6 +312,7 @@ class Response:
         return out
 
     def _close_message(self, speaking: _Speaking, status: ItemStatus) -> tuple[list[ev.ServerEvent], Item]:
+        self._tokens += output_audio_tokens(self._audio_ms(speaking))
         where = (self.id, speaking.id, speaking.index, 0)
         text = "".join(speaking.text)
         if self._is_written:
