@@ -14,13 +14,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from load.generator import Load
 from load.processes import Server, compiled, cores, load_average, machine
 from load.tables import median, shown, table
 
@@ -89,40 +89,12 @@ class Measured:
         return median([getattr(run, way)[share] for run in self.runs if getattr(run, way)])
 
 
-class Load:
-    """The load generator at work."""
-
-    def __init__(self, program: Path, folder: Path, variant: str, port: int, sessions: int, seconds: float) -> None:
-        setup = folder / "setup.jsonl"
-        setup.write_text("".join(json.dumps(message) + "\n" for message in SETUP) if variant not in STRANGERS else "")
-        command = [
-            *(str(program), "--port", str(port), "--path", "/v1/realtime", "--sessions", str(sessions)),
-            *("--seconds", str(seconds), "--warm", "1", "--setup", str(setup)),
-            *("--audio", str(folder / ("speech.pcm" if variant == "speech" else "silence.pcm"))),
-            *(("--stamp",) if variant in STAMPED else ()),
-        ]
-        cores_of_load = cores()[1]
-        if cores_of_load:
-            command = ["taskset", "-c", ",".join(map(str, cores_of_load)), *command]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def wait_for(self, word: str) -> str:
-        """Return the line that is or follows `word`."""
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline().strip()
-        if line != word and word:
-            sys.exit(f"the load generator gave up: it said {line!r} instead of {word!r}")
-        return line
-
-    def start(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write("start\n")
-        self._process.stdin.flush()
-
-    def stop(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(10)
+def loaded(program: Path, folder: Path, variant: str, port: int, sessions: int, seconds: float) -> Load:
+    """Return the load of a variant, connected."""
+    setup = folder / "setup.jsonl"
+    setup.write_text("".join(json.dumps(message) + "\n" for message in SETUP) if variant not in STRANGERS else "")
+    audio = folder / ("speech.pcm" if variant == "speech" else "silence.pcm")
+    return Load(program, port, sessions, seconds, setup=setup, audio=audio, is_stamped=variant in STAMPED)
 
 
 def run(program: Path, folder: Path, variant: str, sessions: int, seconds: float) -> Run:
@@ -131,15 +103,10 @@ def run(program: Path, folder: Path, variant: str, sessions: int, seconds: float
     # Real engines have threads, which would have to share one core with everything else.
     own_core = cores()[0] if variant in STAMPED else None
     with Server(script, *arguments, cores=own_core) as server:
-        warm_up = Load(program, folder, variant, server.port, 4, 0.5)
-        for word in ("open", "measuring", "measured"):
-            warm_up.wait_for(word)
-            if word == "open":
-                warm_up.start()
-        warm_up.stop()
+        loaded(program, folder, variant, server.port, 4, 0.5).run()
         time.sleep(SETTLE_SECONDS)
         before = server.resident_kb()
-        load = Load(program, folder, variant, server.port, sessions, seconds)
+        load = loaded(program, folder, variant, server.port, sessions, seconds)
         load.wait_for("open")
         time.sleep(SETTLE_SECONDS)
         idle = server.resident_kb()

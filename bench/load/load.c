@@ -1,6 +1,7 @@
 /* A load of Realtime clients on one thread: WebSockets that each send a frame of audio every 20 ms and take what comes.
  *
  *     load --port P --path PATH --sessions N --seconds S --warm S --setup FILE --audio FILE [--stamp]
+ *          [--frame-ms 20] [--header "NAME: VALUE"]
  *
  * Talks to whoever started it in lines.  Out: `open` when all sockets are; after the line `start` came in, every
  * session sends the messages of FILE (--setup, one a line) and then its audio, `measuring` when the warm-up is over,
@@ -28,8 +29,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FRAME_BYTES = 960, FRAME_CHARS = FRAME_BYTES / 3 * 4, STAMP_BYTES = 24, STAMP_CHARS = 32 };
-enum { FRAME_NS = 20000000, OPENING = 64, MAX_SETUP = 16, READ_BYTES = 256 * 1024 };
+enum { BYTES_PER_MS = 48, MAX_FRAME_MS = 1000, STAMP_BYTES = 24, STAMP_CHARS = 32 };
+enum { MAX_CHARS = MAX_FRAME_MS * BYTES_PER_MS / 3 * 4, OPENING = 64, MAX_SETUP = 16, READ_BYTES = 256 * 1024 };
 enum { TIMER = -1, INPUT = -2 };
 static const char HEAD[] = "{\"type\":\"input_audio_buffer.append\",\"audio\":\"", TAIL[] = "\"}";
 
@@ -45,9 +46,10 @@ typedef struct {
     size_t count, room;
 } Samples;
 
-static int port = 8000, n_sessions = 1, with_stamps = 0;
+static int port = 8000, n_sessions = 1, with_stamps = 0, frame_ms = 20;
 static double seconds = 5, warm = 1;
-static const char *path = "/v1/realtime", *setup_file = "", *audio_file = "";
+static const char *path = "/v1/realtime", *setup_file = "", *audio_file = "", *header = "";
+static size_t frame_bytes, frame_chars;
 static int epoll_fd, n_open, n_lost;
 static Session *sessions;
 static char *audio, *setup[MAX_SETUP];
@@ -168,12 +170,16 @@ static void flush(Session *s) {
 }
 
 static void send_frame(Session *s, int opcode, const char *payload, size_t n) {
-    static char frame[FRAME_CHARS + 65536];
+    static char frame[MAX_CHARS + 65536];
     size_t at = 2;
     if (n + 16 > sizeof frame) fail("a message is too long");
     frame[0] = (char)(0x80 | opcode);
     if (n < 126) {
         frame[1] = (char)(0x80 | n);
+    } else if (n > 65535) {
+        frame[1] = (char)(0x80 | 127);
+        for (int i = 0; i < 8; i++) frame[2 + i] = (char)((uint64_t)n >> (56 - 8 * i));
+        at = 10;
     } else {
         frame[1] = (char)(0x80 | 126), frame[2] = (char)(n >> 8), frame[3] = (char)n;
         at = 4;
@@ -193,11 +199,11 @@ static void send_frame(Session *s, int opcode, const char *payload, size_t n) {
 }
 
 static void send_audio(Session *s) {
-    static char message[sizeof HEAD + FRAME_CHARS + sizeof TAIL];
+    static char message[sizeof HEAD + MAX_CHARS + sizeof TAIL];
     const size_t head = sizeof HEAD - 1, tail = sizeof TAIL - 1;
     memcpy(message, HEAD, head);
-    memcpy(message + head, audio + s->audio_at * FRAME_CHARS, FRAME_CHARS);
-    memcpy(message + head + FRAME_CHARS, TAIL, tail);
+    memcpy(message + head, audio + s->audio_at * frame_chars, frame_chars);
+    memcpy(message + head + frame_chars, TAIL, tail);
     s->audio_at = (s->audio_at + 1) % audio_frames;
     if (with_stamps) {
         unsigned char stamp[STAMP_BYTES] = {0};
@@ -205,7 +211,7 @@ static void send_audio(Session *s) {
         memcpy(stamp, &now, 8);
         encode(stamp, STAMP_BYTES, message + head);
     }
-    send_frame(s, 1, message, head + FRAME_CHARS + tail);
+    send_frame(s, 1, message, head + frame_chars + tail);
     n_sent += (uint64_t)is_measuring;
 }
 
@@ -214,7 +220,8 @@ static void receive_message(char *text, size_t n) {
     uint64_t now = now_ns(), made, took;
     n_messages++;
     bytes_received += n;
-    if (!memmem(text, n < 80 ? n : 80, "output_audio.delta", 18)) return;
+    /* Either shape: `response.output_audio.delta` or `response.audio.delta`. */
+    if (!memmem(text, n < 80 ? n : 80, "audio.delta", 11)) return;
     n_received++;
     char *found = memmem(text, n < 600 ? n : 600, "\"delta\":", 8);
     unsigned char stamp[STAMP_BYTES];
@@ -303,8 +310,9 @@ static void connected(Session *s) {
     char request[1024];
     int n = snprintf(request, sizeof request,
                      "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-                     path, port);
+                     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n%s%s\r\n",
+                     path, port, header, *header ? "\r\n" : "");
+    if (n >= (int)sizeof request) fail("--path or --header is too long");
     s->state = UPGRADING;
     put(s, request, (size_t)n);
     watch(s);
@@ -318,11 +326,13 @@ static void load_audio(void) {
     fseek(file, 0, SEEK_END);
     size_t size = (size_t)ftell(file);
     rewind(file);
-    audio_frames = size / FRAME_BYTES;
+    frame_bytes = (size_t)frame_ms * BYTES_PER_MS;
+    frame_chars = frame_bytes / 3 * 4;
+    audio_frames = size / frame_bytes;
     unsigned char *pcm = malloc(size + 1);
     if (!audio_frames || fread(pcm, 1, size, file) != size) fail("the audio is shorter than a frame");
-    audio = malloc(audio_frames * FRAME_CHARS);
-    encode(pcm, audio_frames * FRAME_BYTES, audio);
+    audio = malloc(audio_frames * frame_chars);
+    encode(pcm, audio_frames * frame_bytes, audio);
     free(pcm);
     fclose(file);
 }
@@ -365,6 +375,8 @@ static void options(int argc, char **argv) {
         else if (!strcmp(name, "--path")) path = value;
         else if (!strcmp(name, "--setup")) setup_file = value;
         else if (!strcmp(name, "--audio")) audio_file = value;
+        else if (!strcmp(name, "--header")) header = value;
+        else if (!strcmp(name, "--frame-ms")) frame_ms = atoi(value);
         else {
             fprintf(stderr, "load: unknown option %s\n", name);
             exit(2);
@@ -394,8 +406,9 @@ static void begin(void) {
 
 /* Send what is due, and return when something is due again. */
 static uint64_t stream(void) {
+    const uint64_t frame_ns = (uint64_t)frame_ms * 1000000u;
     uint64_t due, now = now_ns();
-    while ((due = began_at + frame_number * FRAME_NS / (uint64_t)n_sessions) <= now) {
+    while ((due = began_at + frame_number * frame_ns / (uint64_t)n_sessions) <= now) {
         Session *s = &sessions[frame_number++ % (uint64_t)n_sessions];
         if (s->state == OPEN) send_audio(s);
     }
@@ -420,6 +433,7 @@ int main(int argc, char **argv) {
     load_audio();
     if (*setup_file) load_setup();
     sessions = calloc((size_t)n_sessions, sizeof *sessions);
+    if (frame_ms < 1 || frame_ms > MAX_FRAME_MS) fail("--frame-ms");
     up.room = down.room = (size_t)(n_sessions * 60.0 * (seconds + 1)) + 1000;
     up.values = malloc(up.room * sizeof *up.values);
     down.values = malloc(down.room * sizeof *down.values);

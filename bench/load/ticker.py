@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-FRAME_SECONDS = 0.02
-FRAME_BYTES = 960
+FRAME_MS = 20
+BYTES_PER_MS = 48
 SLOTS = 20
 """Sessions are spoken to in so many groups a frame, as they would be had they begun at different times."""
 STAMP = struct.Struct("<QQQ")
@@ -34,11 +34,12 @@ class Sink(Protocol):
 
 
 class Ticker:
-    """One timer for all sessions, which gives each a frame every 20 ms."""
+    """One timer for all sessions, which gives each a frame of 20 ms, or of another length, as often."""
 
-    def __init__(self) -> None:
+    def __init__(self, frame_ms: int = FRAME_MS) -> None:
         self._slots: list[set[Sink]] = [set() for _ in range(SLOTS)]
-        self._rest = bytes(FRAME_BYTES - STAMP.size)
+        self._frame_seconds = frame_ms / 1000
+        self._rest = bytes(frame_ms * BYTES_PER_MS - STAMP.size)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._next = 0
@@ -59,7 +60,7 @@ class Ticker:
         for step in range(1, SLOTS + 1):
             if self._slots[(self._next + step) % SLOTS]:
                 self._next += step
-                self._due += step * FRAME_SECONDS / SLOTS
+                self._due += step * self._frame_seconds / SLOTS
                 self._timer = self._loop.call_at(self._due, self._tick)
                 return
 
