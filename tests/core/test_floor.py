@@ -10,6 +10,7 @@ from playbook import FRAME_TICKS, NOTHING, Playbook, kinds
 from vivavoce.core import effects as ef
 from vivavoce.core import events as ev
 from vivavoce.core import reports as rp
+from vivavoce.core.formats import PCMU
 from vivavoce.core.items import WordMark
 from vivavoce.core.service import Service
 from vivavoce.core.settings import ServerVad, Settings
@@ -334,6 +335,14 @@ def test_the_ears_are_told_what_is_played_and_when() -> None:
     assert second.at == 48 * (1000 + 750), "after what is still to be played"
     play.respond(conversation="none")
     assert "ExpectEcho" not in play.report(rp.Said("resp_2", "Aside", bytes(960))), "nobody is played that"
+
+
+def test_the_echo_is_expected_in_the_format_of_the_answer() -> None:
+    play = Playbook(service=ADAPTIVE)
+    response = play.respond(audio={"output": {"format": {"type": "audio/pcmu"}}})
+    play.report(rp.Said(response, "Hello", bytes(800)))
+    (echo,) = (effect for effect in play.last if isinstance(effect, ef.ExpectEcho))
+    assert (echo.format, echo.at) == (PCMU, 0)
 
 
 def test_silence_after_an_answer_is_counted_from_the_last_sound_that_was_none() -> None:

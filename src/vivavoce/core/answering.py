@@ -17,6 +17,7 @@ from .context import TOO_LONG
 from .conversation import Conversation, Entry
 from .effects import Abandon, Answer, ClearPlayout, Discard, Effect, Send
 from .errors import ProtocolError
+from .formats import AudioFormat
 from .items import McpApprovalResponse, Message, OutputAudio
 from .playing import Playing
 from .prompting import Prompting
@@ -95,9 +96,9 @@ class Answering:
         """Whether any response is under way."""
         return bool(self._replies)
 
-    def is_main(self, response_id: str) -> bool:
-        """Return whether a response under way is that of the conversation."""
-        return response_id == self._main
+    def played_format(self, response_id: str) -> AudioFormat | None:
+        """Return how a response under way is spoken to the user; None for one that is not the conversation's."""
+        return self._replies[response_id].response.settings.output_format if response_id == self._main else None
 
     @property
     def is_audible(self) -> bool:

@@ -112,10 +112,11 @@ class Floor:
         if not self._is_adaptive(settings):
             return []
         out: list[Effect] = []
-        end, format_ = self._answering.playing.ends_at, settings.output_format
+        end = self._answering.playing.ends_at
         for effect in reversed(effects):
             if type(effect) is Send and type(told := effect.event) is ev.AudioDelta:
-                if not self._answering.is_main(told.response_id):
+                format_ = self._answering.played_format(told.response_id)
+                if format_ is None:
                     continue
                 end -= len(told.delta) / format_.bytes_per_ms / 1000
                 ahead = round((end - now) * TICKS_PER_SECOND)
