@@ -36,21 +36,17 @@ class Accounts:
         self.tokens = 0
         """Tokens of all responses together, those that were cached included."""
         self._uncharged_seconds = 0.0
-        self._fault: ProtocolError | None = None
-
-    @property
-    def fault(self) -> ProtocolError | None:
+        self.fault: ProtocolError | None = None
         """Why nothing more may be spent; None while something may."""
-        return self._fault
 
     def check(self) -> None:
         """Raise `ProtocolError` when nothing more may be spent."""
-        if self._fault is not None:
-            raise ProtocolError(CODE, self._fault.message, type=CODE)
+        if self.fault is not None:
+            raise ProtocolError(CODE, self.fault.message, type=CODE)
 
     def exhaust(self, message: str) -> None:
         """Learn that nothing more may be spent, whatever the session's own budget is."""
-        self._fault = self._fault or ProtocolError(CODE, message, type=CODE)
+        self.fault = self.fault or ProtocolError(CODE, message, type=CODE)
 
     def count(self, usage: Usage, settings: Settings, charges: list[Effect]) -> Usage:
         """Return the usage of a response that ended, with its cost for a client that asked; add to the charges."""

@@ -23,6 +23,11 @@ class Idling:
         self._since: float | None = None
         self._from_tick: int | None = None
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether an answer was the last thing that happened."""
+        return self._since is not None
+
     def due_at(self, detection: TurnDetection | None) -> float | None:
         """Return the session time at which the wait is over under these settings; None when there is none."""
         if self._since is None or not isinstance(detection, ServerVad) or detection.idle_timeout_ms is None:

@@ -125,10 +125,10 @@ class Session:
     @property
     def _prompts_at(self) -> float | None:
         """Session time at which the user has been silent for too long after an answer; None where that is no matter."""
-        due_at = self._consequences.idling.due_at(self.settings.turn_detection)
-        if due_at is None or self._listening.is_hearing or self._floor.is_held or self._answering.is_answering:
+        idling = self._consequences.idling
+        if not idling.is_waiting or self._listening.is_hearing or self._floor.is_held or self._answering.is_answering:
             return None
-        return due_at
+        return idling.due_at(self.settings.turn_detection)
 
     @property
     def is_closed(self) -> bool:

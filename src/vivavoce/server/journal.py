@@ -73,17 +73,17 @@ Given = bytes | Report | Moment
 
 def step(session: AnySession, dialect: Dialect, given: Given, now: float) -> list[Effect]:
     """Have a session take one input, however wrong a client's message may be, and return what it asks for."""
+    if isinstance(given, bytes):
+        return receive_frame(session, dialect, given, now)
+    if not isinstance(given, Moment):
+        return session.receive_report(given, now)
     match given:
-        case bytes():
-            return receive_frame(session, dialect, given, now)
         case Moment.START:
             return session.start(now)
         case Moment.DUE:
             return session.receive_time(now)
         case Moment.GONE:
             return session.hang_up(now)
-        case _:
-            return session.receive_report(given, now)
 
 
 def receive_frame(session: AnySession, dialect: Dialect, data: bytes, now: float) -> list[Effect]:
