@@ -16,6 +16,8 @@ from interop import environments, servers
 from upstream.control import Remote
 
 UPSTREAM_KEY = "sk-upstream_0123456789"
+PRESENT = {"gpt-4o-realtime-preview*": "gpt-realtime-2.1"}
+"""The stand-in's name for the model that clients of the beta ask for."""
 Json = dict[str, Any]
 
 
@@ -77,7 +79,7 @@ def relaying(folder: Path, routing: str, *, tls: bool = False, **settings: str) 
 def table(name: str, url: str, **fields: Any) -> str:
     """Return an upstream's table of the file."""
     given = {"url": url, "key_env": "RELAY_TEST_KEY", **fields}
-    models = given.pop("models", {"gpt-4o-realtime-preview*": "gpt-realtime-2.1"})
+    models = given.pop("models", PRESENT)
     lines = [f"[upstream.{name}]", *(f"{field} = {json.dumps(value)}" for field, value in given.items())]
     lines += [
         f"[upstream.{name}.models]",

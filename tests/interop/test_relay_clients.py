@@ -1,7 +1,8 @@
-"""Real clients hold the same conversations through the relay, with a strict stand-in for OpenAI's server behind it."""
+"""Real clients hold the same conversations through the relay, to strict stand-ins of either shape."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 from collections.abc import Callable, Iterator
@@ -26,39 +27,68 @@ ANSWERS: dict[str, Any] = {
 """What the stand-in has to know for the conversations."""
 
 
+Case = tuple[Client, str]
+"""A client, and the shape of the server behind the relay."""
+
+MIRRORED = ("openai-python", "openai-python-beta-tls", "openai-agents-python", "openai-node-ws", "openai-agents-node")
+CASES: list[Case] = [
+    *((client, "ga") for client in CLIENTS),
+    *((client, "beta") for client in CLIENTS if client.name in MIRRORED),
+]
+THOROUGH_CASES = [case for case in CASES if case[0] in THOROUGH]
+
+
+def _name(case: Case) -> str:
+    return f"{case[0].name}-to-{case[1]}"
+
+
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[relays.Upstream]:
+def ga_upstream() -> Iterator[relays.Upstream]:
     with relays.standing_in(ANSWERS, judge=environments.python("openai")) as stand_in:
         yield stand_in
 
 
 @pytest.fixture(scope="module")
-def plain_relay(upstream: relays.Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
-    with relays.relaying(tmp_path_factory.mktemp("relay"), relays.table("openai", upstream.url)) as server:
-        yield server
+def beta_upstream() -> Iterator[relays.Upstream]:
+    models = ["gpt-4o-realtime-preview"]
+    terms = {**ANSWERS, "shape": "beta", "models": models}
+    with relays.standing_in(terms, judge=environments.python("openai")) as stand_in:
+        yield stand_in
 
 
 @pytest.fixture(scope="module")
-def tls_relay(upstream: relays.Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
-    folder = tmp_path_factory.mktemp("tls-relay")
-    with relays.relaying(folder, relays.table("openai", upstream.url), tls=True) as server:
-        yield server
+def relay(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str, bool], servers.Server]]:
+    """A relay to the stand-in of a shape, with TLS or without, begun when first needed."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def begun(shape: str, tls: bool) -> servers.Server:
+            upstream: relays.Upstream = request.getfixturevalue(f"{shape}_upstream")
+            models = {"*": "gpt-4o-realtime-preview"} if shape == "beta" else relays.PRESENT
+            routing = relays.table("openai", upstream.url, shape=shape, models=models)
+            return stack.enter_context(relays.relaying(tmp_path_factory.mktemp("relay"), routing, tls=tls))
+
+        yield begun
 
 
 @pytest.fixture(scope="module")
-def hold(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Client], Run]:
+def hold(
+    relay: Callable[[str, bool], servers.Server], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Case], Run]:
     """Has a client hold its conversations, once for all tests."""
 
     @functools.cache
-    def held(client: Client) -> Run:
-        server: servers.Server = request.getfixturevalue("tls_relay" if client.is_secure else "plain_relay")
-        return clients.hold(client, server, tmp_path_factory.mktemp(client.name))
+    def held(case: Case) -> Run:
+        client, shape = case
+        return clients.hold(client, relay(shape, client.is_secure), tmp_path_factory.mktemp(_name(case)))
 
     return held
 
 
-@pytest.fixture(params=CLIENTS, ids=lambda client: client.name)
-def run(request: pytest.FixtureRequest, hold: Callable[[Client], Run]) -> Run:
+@pytest.fixture(params=CASES, ids=_name)
+def run(request: pytest.FixtureRequest, hold: Callable[[Case], Run]) -> Run:
     """The conversations of each client in turn."""
     return hold(request.param)
 
@@ -100,16 +130,16 @@ def test_every_event_is_in_its_place(run: Run) -> None:
         order.check(events, run.client.shape)
 
 
-@pytest.mark.parametrize("client", THOROUGH, ids=lambda client: client.name)
-def test_mistakes_are_refused_by_name_and_the_session_goes_on(client: Client, hold: Callable[[Client], Run]) -> None:
-    result = hold(client).result("mistakes")
+@pytest.mark.parametrize("case", THOROUGH_CASES, ids=_name)
+def test_mistakes_are_refused_by_name_and_the_session_goes_on(case: Case, hold: Callable[[Case], Run]) -> None:
+    result = hold(case).result("mistakes")
     assert result["refused"] == REFUSALS
     assert FORTY_TWO.search(result["told"])
 
 
-@pytest.mark.parametrize("client", THOROUGH, ids=lambda client: client.name)
-def test_the_rest_of_the_protocol_works_too(client: Client, hold: Callable[[Client], Run]) -> None:
-    result = hold(client).result("rest")
+@pytest.mark.parametrize("case", THOROUGH_CASES, ids=_name)
+def test_the_rest_of_the_protocol_works_too(case: Case, hold: Callable[[Case], Run]) -> None:
+    result = hold(case).result("rest")
     assert result["statuses"] == ["completed", "completed", "cancelled"]
     assert FORTY_TWO.search(result["written"])
     assert FORTY_TWO.search(result["aside"])
@@ -117,16 +147,18 @@ def test_the_rest_of_the_protocol_works_too(client: Client, hold: Callable[[Clie
 
 
 @pytest.mark.parametrize("shape", ["ga", "beta"])
-def test_every_event_is_of_the_sdks_own_types(shape: str, hold: Callable[[Client], Run]) -> None:
-    assert clients.complaints(shape, [hold(client) for client in CLIENTS if client.shape == shape]) == []
+def test_every_event_is_of_the_sdks_own_types(shape: str, hold: Callable[[Case], Run]) -> None:
+    assert clients.complaints(shape, [hold(case) for case in CASES if case[0].shape == shape]) == []
 
 
+@pytest.mark.parametrize("shape", ["ga", "beta"])
 def test_the_upstream_was_sent_nothing_but_what_its_protocol_allows(
-    upstream: relays.Upstream, hold: Callable[[Client], Run]
+    shape: str, request: pytest.FixtureRequest, hold: Callable[[Case], Run]
 ) -> None:
-    for client in CLIENTS:
-        hold(client)
+    for case in CASES:
+        if case[1] == shape:
+            hold(case)
+    tally = request.getfixturevalue(f"{shape}_upstream").remote.tally()
     deliberate = set(REFUSALS)
-    unexpected = [wrong for wrong in upstream.violations() if wrong["event_id"] not in deliberate]
-    assert unexpected == []
-    assert upstream.remote.tally()["crashes"] == []
+    assert [wrong for wrong in tally["violations"] if wrong["event_id"] not in deliberate] == []
+    assert tally["crashes"] == []
