@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import math
 import os
 import time
 from pathlib import Path
@@ -32,6 +31,7 @@ from .prompts import PromptFolder
 from .relaying import RelayCall
 from .relays import Relays
 
+_FOR_EVER_SECONDS = 10 * 365 * 86_400.0
 DEFAULT_MODEL = "vivavoce"
 """The model of a connection that names none."""
 
@@ -124,7 +124,7 @@ class Switchboard:
         """
         kind = asked.kind
         settings = Settings(kind=kind, model=DEFAULT_MODEL) if kind != "transcription" else Settings(kind=kind)
-        unbounded = msgspec.structs.replace(self._limits, session_seconds=math.inf, idle_seconds=0.0)
+        unbounded = msgspec.structs.replace(self._limits, session_seconds=_FOR_EVER_SECONDS, idle_seconds=0.0)
         terms = self._terms(settings, "ga", asked.safety_identifier, asked.key_id)
         terms = msgspec.structs.replace(terms, limits=unbounded)
         return self._work(self._call(leg, choose("ga", kind), terms), asked.key_id)
