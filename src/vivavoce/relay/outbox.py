@@ -93,7 +93,7 @@ class Outbox:
         self._bytes += len(frame)
         if lead_only:
             bound = end_ms - _LEAD_MS
-            while entries[0].kind is APPEND and entries[0].end_ms < bound:
+            while entries[0].kind is APPEND and entries[0].end_ms <= bound:
                 self._bytes -= entries.popleft().bytes_
         if self._bytes > self._max_bytes:
             self._forget_oldest_audio()
