@@ -42,34 +42,34 @@ DETECTION_FIELDS = {
     "semantic_vad": ("eagerness",),
 }
 """The fields that each type of turn detection has to itself."""
-_DETECTION = s.fields(
-    {
-        "type": s.choice(*DETECTION_FIELDS),
-        "threshold": s.nullable(s.number(0.0, 1.0)),
-        "prefix_padding_ms": s.nullable(s.integer(0, 5000)),
-        "silence_duration_ms": s.nullable(s.integer(0, 60_000)),
-        "idle_timeout_ms": s.nullable(s.integer(5000, 30_000)),
-        "eagerness": s.nullable(s.choice("low", "medium", "high", "auto")),
-        "create_response": s.nullable(s.boolean),
-        "interrupt_response": s.nullable(s.boolean),
-        "interruption_mode": s.nullable(s.choice("vad", "adaptive")),
-    }
-)
+_DETECTION: dict[str, s.Check] = {
+    "type": s.choice(*DETECTION_FIELDS),
+    "threshold": s.nullable(s.number(0.0, 1.0)),
+    "prefix_padding_ms": s.nullable(s.integer(0, 5000)),
+    "silence_duration_ms": s.nullable(s.integer(0, 60_000)),
+    "idle_timeout_ms": s.nullable(s.integer(5000, 30_000)),
+    "eagerness": s.nullable(s.choice("low", "medium", "high", "auto")),
+    "create_response": s.nullable(s.boolean),
+    "interrupt_response": s.nullable(s.boolean),
+    "interruption_mode": s.nullable(s.choice("vad", "adaptive")),
+}
+_detection = s.fields(_DETECTION)
 
 
 def own_detection(found: dict[str, Any]) -> dict[str, Any]:
-    """Return what a turn detection says of its type; the beta's one object had the fields of all types."""
+    """Return what a turn detection says of its type; the beta's one object had the fields of all types, or nulls."""
     kind = found.get("type") or "server_vad"
     is_known = kind in tuple(DETECTION_FIELDS)
     foreign = [key for other, keys in DETECTION_FIELDS.items() if is_known and other != kind for key in keys]
-    return {key: element for key, element in found.items() if element is not None and key not in foreign}
+    unset = [key for key, element in found.items() if element is None and key in _DETECTION]
+    return {key: element for key, element in found.items() if key not in foreign and key not in unset}
 
 
 def _turn_detection(value: Any, path: str) -> dict[str, Any]:
     """Accept a turn detection; fields of the other type are let go."""
     if isinstance(value, dict) and value.get("type") == "none":
         return {}
-    return own_detection(_DETECTION(value, path))
+    return own_detection(_detection(value, path))
 
 
 _SHARED: dict[str, s.Check] = {
