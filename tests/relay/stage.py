@@ -150,22 +150,11 @@ def answer_begins(response_id: str = "resp_1", item_id: str = "item_a", previous
     audio = base64.b64encode(bytes(4800)).decode()
     return [
         {"type": "response.created", "event_id": "e", "response": response},
-        {
-            "type": "response.output_item.added",
-            "event_id": "e",
-            "response_id": response_id,
-            "output_index": 0,
-            "item": item,
-        },
+        {"type": "response.output_item.added", **entered},
         {"type": "conversation.item.added", "event_id": "e", "previous_item_id": previous, "item": item},
         {"type": "response.content_part.added", "event_id": "e", **where, "part": {"type": "audio", "transcript": ""}},
         {"type": "response.output_audio_transcript.delta", "event_id": "e", **where, "delta": "It is "},
-        {
-            "type": "response.output_audio.delta",
-            "event_id": "e",
-            **where,
-            "delta": base64.b64encode(bytes(4800)).decode(),
-        },
+        {"type": "response.output_audio.delta", "event_id": "e", **where, "delta": audio},
         {"type": "response.output_audio_transcript.delta", "event_id": "e", **where, "delta": "late."},
     ]
 
@@ -187,13 +176,7 @@ def answer_ends(response_id: str = "resp_1", item_id: str = "item_a", text: str 
         {"type": "response.output_audio.done", "event_id": "e", **where},
         {"type": "response.output_audio_transcript.done", "event_id": "e", **where, "transcript": text},
         {"type": "response.content_part.done", "event_id": "e", **where, "part": part},
-        {
-            "type": "response.output_item.done",
-            "event_id": "e",
-            "response_id": response_id,
-            "output_index": 0,
-            "item": item,
-        },
+        {"type": "response.output_item.done", **left},
         {"type": "conversation.item.done", "event_id": "e", "previous_item_id": None, "item": item},
         {"type": "response.done", "event_id": "e", "response": response},
     ]

@@ -17,21 +17,16 @@ from . import peek
 from .bridges import BetaUpstream
 from .chronicle import Chronicle
 from .clientele import Client
-from .effects import CloseClient, Dial, Effect, HangUp, Noted, Place, ToClient, ToUpstream, What
+from .effects import CloseClient, Dial, Effect, HangUp, Noted, Place, ToUpstream, What
 from .links import Link, State
 from .outbox import APPEND, CREATE_RESPONSE, Entry
+from .reading import AUDIO_DELTAS, Reading, tells
 from .retelling import respond, sent, told, truncated_here
 from .standing import ANSWERED_FOR, TRUNCATE, Standing
 from .succession import Succession
 from .terms import Object, Terms
 from .unfinished import NewId
 
-_AUDIO_DELTAS = frozenset((b"response.output_audio.delta", b"response.audio.delta"))
-_SEEN = (b"response.", b"input_audio_buffer.", b"conversation.item.", b"session.", b"mcp_list_tools.")
-_UNSEEN = frozenset(
-    (b"conversation.item.retrieved", b"conversation.item.input_audio_transcription.delta", b"conversation.created")
-)
-"""What begins like an event that tells something of the conversation's standing, and does not."""
 _STALE_SECONDS = 30.0
 """What is not answered for by then never will be."""
 _SHORT_LIFE_SECONDS = 5.0
@@ -53,14 +48,13 @@ class RelaySession:
         chronicle.update(terms.settings)
         self._standing = Standing(chronicle, terms.outbox_bytes, new_id)
         self._client = Client(terms, new_id)
+        self._reading = Reading(self._standing, self._client)
         self._plans = Succession(terms.return_seconds)
         self._links: dict[int, Link] = {}
         self._next_link = 1
         self._live: Link | None = None
         self._spare: Link | None = None
         """The link that is being made ready to take over, in any state but live."""
-        self._first: Object = {}
-        """What the latest upstream said of its session at first."""
         self._refusals = 0
         self._exhausted = ""
         """Why nothing more may be spent; empty while something may."""
@@ -129,12 +123,9 @@ class RelaySession:
             return self._receive_early(link, kind, frame, now)
         if link.ids:
             frame = link.inward(frame)
-        if kind in _AUDIO_DELTAS:
-            self._standing.speak(frame)
-            return [ToClient(self._spelled_alike(link, kind, frame))]
-        if kind != b"error" and (kind in _UNSEEN or not kind.startswith(_SEEN)):
-            return self._pass_on(link, kind, frame)
-        return self._read(link, frame, now)
+        if kind in AUDIO_DELTAS:
+            return [self._reading.spoken(link, kind, frame)]
+        return self._read(link, frame, now) if tells(kind) else self._reading.passed(link, kind, frame)
 
     def opened(self, number: int, place: Place, now: float) -> list[Effect]:
         """Learn that a link leads to an upstream, which is yet to begin a session."""
@@ -278,68 +269,10 @@ class RelaySession:
     def _read(self, link: Link, frame: bytes, now: float) -> list[Effect]:
         """Take a frame that tells something of where the conversation stands."""
         self.has_moved = True
-        event = peek.parse(frame)
-        if event is None:
-            return self._pass_on(link, b"", frame)
-        effects: list[Effect] = []
-        shown: list[Object] = []
-        is_same = True
-        for each in link.bridge.to_ga(event) if link.bridge is not None else [event]:
-            seen = self._see(link, each, now, effects)
-            is_same = is_same and seen is each
-            if seen is not None:
-                shown.append(seen)
-        if is_same and link.is_beta == self._client.is_beta:
-            effects.append(ToClient(frame))
-        else:
-            for each in shown:
-                effects += self._client.tell(each)
+        effects = self._reading.read(link, frame, now)
         if self._exhausted and not self._standing.responses:
             return effects + self._end_exhausted()
         return effects + self._renew(now) if self._spare is not None else effects
-
-    def _see(self, link: Link, event: Object, now: float, effects: list[Effect]) -> Object | None:
-        kind = event.get("type", "")
-        if kind == "session.updated":
-            return self._see_updated(link, event, effects)
-        if kind == "session.created":
-            return None
-        if kind == "error" and (event.get("error") or {}).get("code") == "session_expired":
-            link.fault = event["error"]
-            return None  # the connection ends next, and the conversation goes on elsewhere
-        seen = self._standing.see(link, event, now, effects)
-        if kind == "error" and seen is None and not self._client.is_told:
-            # It does not take the settings that the session was to begin with; the client learns which it has.
-            effects += self._client.created(self._first, len(self._standing.chronicle))
-        return seen
-
-    def _see_updated(self, link: Link, event: Object, effects: list[Effect]) -> Object | None:
-        session = event.get("session") or {}
-        self._standing.configured(session)
-        was_asked = self._standing.updated(link)
-        if not self._client.is_told and not link.updates:
-            effects += self._client.created(session, len(self._standing.chronicle))
-            return None
-        return event | {"session": self._client.shown(session)} if was_asked else None
-
-    def _pass_on(self, link: Link, kind: bytes, frame: bytes) -> list[Effect]:
-        """Send the client a frame that says nothing of where the conversation stands."""
-        if link.is_beta == self._client.is_beta:
-            return [ToClient(frame)]
-        if kind in link.bridge.same if link.bridge is not None else self._client.knows(kind):
-            return [ToClient(frame)]
-        event = peek.parse(frame)
-        if event is None:
-            return [ToClient(frame)]
-        events = link.bridge.to_ga(event) if link.bridge is not None else [event]
-        return [effect for each in events for effect in self._client.tell(each)]
-
-    def _spelled_alike(self, link: Link, kind: bytes, frame: bytes) -> bytes:
-        """Return an audio delta under the name that the client knows."""
-        if link.is_beta == self._client.is_beta:
-            return frame
-        name = link.bridge.renamed_to_ga.get(kind, kind) if link.bridge is not None else kind
-        return peek.renamed(frame, self._client.delta_name(name))
 
     # --------------------------------------------------------------------------------------------- links come and go
 
@@ -358,7 +291,7 @@ class RelaySession:
         self._plans.plan(link, now)
         standing = self._standing
         if session is not None:
-            self._first = session
+            self._reading.first = session
             standing.configured(session)
         effects: list[Effect] = []
         if not self._client.is_told and session is not None and not standing.chronicle.settings:

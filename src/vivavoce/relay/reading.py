@@ -1,0 +1,100 @@
+"""What a frame of the upstream that holds the conversation means, and what the client is sent for it.
+
+A frame that both sides spell alike is sent on as it came, whether or not it was read.  Called by `relay.session`.
+"""
+
+from __future__ import annotations
+
+from . import peek
+from .clientele import Client
+from .effects import Effect, ToClient
+from .links import Link
+from .standing import Standing
+from .terms import Object
+
+AUDIO_DELTAS = frozenset((b"response.output_audio.delta", b"response.audio.delta"))
+"""What comes fifty times a second, and is never parsed."""
+_TELLING = (b"response.", b"input_audio_buffer.", b"conversation.item.", b"session.", b"mcp_list_tools.", b"error")
+_TELLING_NOTHING = frozenset(
+    (b"conversation.item.retrieved", b"conversation.item.input_audio_transcription.delta", b"conversation.created")
+)
+"""What begins like an event that tells where the conversation stands, and does not."""
+
+
+def tells(kind: bytes) -> bool:
+    """Return whether an event of a type tells something of where the conversation stands."""
+    return kind.startswith(_TELLING) and kind not in _TELLING_NOTHING
+
+
+class Reading:
+    """Between a link and the client."""
+
+    def __init__(self, standing: Standing, client: Client) -> None:
+        """Read for a client, and note where the conversation stands."""
+        self._standing = standing
+        self._client = client
+        self.first: Object = {}
+        """What the latest upstream said of its session at first."""
+
+    def spoken(self, link: Link, kind: bytes, frame: bytes) -> Effect:
+        """Send on an audio delta, under the name that the client knows."""
+        self._standing.speak(frame)
+        if link.is_beta == self._client.is_beta:
+            return ToClient(frame)
+        name = link.bridge.renamed_to_ga.get(kind, kind) if link.bridge is not None else kind
+        return ToClient(peek.renamed(frame, self._client.delta_name(name)))
+
+    def passed(self, link: Link, kind: bytes, frame: bytes) -> list[Effect]:
+        """Send on a frame that says nothing of where the conversation stands."""
+        if kind == b"conversation.created" and self._client.is_beta:
+            return []  # told when the session was, with an id of ours, whichever links come after
+        if link.is_beta == self._client.is_beta:
+            return [ToClient(frame)]
+        if kind in link.bridge.same if link.bridge is not None else self._client.knows(kind):
+            return [ToClient(frame)]
+        event = peek.parse(frame)
+        if event is None:
+            return [ToClient(frame)]
+        events = link.bridge.to_ga(event) if link.bridge is not None else [event]
+        return [effect for each in events for effect in self._client.tell(each)]
+
+    def read(self, link: Link, frame: bytes, now: float) -> list[Effect]:
+        """Take in a frame that tells where the conversation stands, and send on what the client is to see of it."""
+        event = peek.parse(frame)
+        if event is None:
+            return [ToClient(frame)]
+        effects: list[Effect] = []
+        shown: list[Object] = []
+        is_same = True
+        for each in link.bridge.to_ga(event) if link.bridge is not None else [event]:
+            seen = self._see(link, each, now, effects)
+            is_same = is_same and seen is each
+            if seen is not None:
+                shown.append(seen)
+        if is_same and link.is_beta == self._client.is_beta:
+            return [*effects, ToClient(frame)]
+        return effects + [effect for each in shown for effect in self._client.tell(each)]
+
+    def _see(self, link: Link, event: Object, now: float, effects: list[Effect]) -> Object | None:
+        kind = event.get("type", "")
+        if kind == "session.updated":
+            return self._see_updated(link, event, effects)
+        if kind == "session.created":
+            return None
+        if kind == "error" and (event.get("error") or {}).get("code") == "session_expired":
+            link.fault = event["error"]
+            return None  # the connection ends next, and the conversation goes on elsewhere
+        seen = self._standing.see(link, event, now, effects)
+        if kind == "error" and seen is None and not self._client.is_told:
+            # It does not take the settings that the session was to begin with; the client learns which it has.
+            effects += self._client.created(self.first, len(self._standing.chronicle))
+        return seen
+
+    def _see_updated(self, link: Link, event: Object, effects: list[Effect]) -> Object | None:
+        session = event.get("session") or {}
+        self._standing.configured(session)
+        was_asked = self._standing.updated(link)
+        if not self._client.is_told and not link.updates:
+            effects += self._client.created(session, len(self._standing.chronicle))
+            return None
+        return event | {"session": self._client.shown(session)} if was_asked else None
