@@ -13,7 +13,7 @@ from ..config import OutboundLimits
 from ..core.errors import ConfigError, VivavoceError
 from ..legs import LegOwner
 from ..legs.line import LineError
-from ..legs.outbound import open_outbound
+from ..legs.outbound import OutboundLeg, open_outbound
 from ..legs.upstream import Upstream as Address
 from ..legs.upstream import trust
 from ..relay.effects import Dial, Place
@@ -22,6 +22,10 @@ from .local_link import LocalLink
 from .routes import Chooser, place_of
 
 __all__ = ["Asked", "Dialler", "Linker", "Opened", "Unavailable", "Wire", "dial"]
+
+
+_OF_THE_REQUEST = frozenset({400, 403, 404})
+"""Statuses that are told of a model which is not there, or not for this key, as any client can ask for one."""
 
 
 class Wire(Protocol):
@@ -127,7 +131,10 @@ class Linker:
             except LineError as error:
                 release()
                 message, again = f"{upstream.name}: {error}", error.again
-                self._chooser.failed(upstream.name, error)
+                if error.status in _OF_THE_REQUEST:
+                    self._chooser.refused(upstream.name)
+                else:
+                    self._chooser.failed(upstream.name, error)
             except BaseException:
                 release()
                 raise
@@ -171,12 +178,17 @@ def address_of(upstream: Upstream, asked: Asked) -> tuple[str, dict[str, str]]:
     return url, headers
 
 
-async def dial(upstream: Upstream, address: str, headers: dict[str, str]) -> Wire:
-    """Open a connection to an upstream.
+async def dial(
+    upstream: Upstream,
+    address: str,
+    headers: dict[str, str],
+    lost: Callable[[OutboundLeg], None] | None = None,
+) -> OutboundLeg:
+    """Open a connection to an upstream; `lost` is called when it is gone.
 
     Raises:
         LineError: it cannot be reached, or does not let us in.
     """
     tls = trust(insecure=upstream.insecure) if address.startswith("wss:") else None
     limits = OutboundLimits(open_seconds=upstream.connect_seconds)
-    return await open_outbound(address, headers, tls=tls, owner=None, limits=limits)
+    return await open_outbound(address, headers, tls=tls, owner=None, limits=limits, lost=lost)
