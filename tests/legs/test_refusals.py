@@ -30,7 +30,8 @@ def test_the_way_to_trust_a_certificate_is_the_callers() -> None:
 
 @pytest.mark.parametrize(("status", "again"), [(400, False), (408, True), (425, True), (429, True), (500, True)])
 def test_what_may_pass_is_worth_another_attempt(status: int, again: bool) -> None:
-    assert refused("h", status, "Phrase", b"").again is again
+    told = refused("h", status, "Phrase", b"")
+    assert (told.again, told.status) == (again, status)
 
 
 @pytest.mark.parametrize(

@@ -538,3 +538,20 @@ def _turn(stage: Stage, item_id: str = "item_1") -> None:
         {"type": "input_audio_buffer.committed", "previous_item_id": None, "item_id": item_id},
         *added(item, None),
     )
+
+
+def test_a_transcript_is_paid_for_by_the_model_that_wrote_it() -> None:
+    stage = Stage().live()
+    settings = {"type": "realtime", "audio": {"input": {"transcription": {"model": "gpt-4o-transcribe"}}}}
+    stage.client({"type": "session.update", "session": settings})
+    stage.upstream({"type": "session.updated", "session": session_object()})
+    stage.upstream(
+        {
+            "type": "conversation.item.input_audio_transcription.completed",
+            "item_id": "item_1",
+            "content_index": 0,
+            "transcript": "What time is it?",
+            "usage": {"type": "duration", "seconds": 2},
+        }
+    )
+    assert stage.used == [Used("a", "gpt-4o-transcribe", "transcription", {"type": "duration", "seconds": 2})]

@@ -25,10 +25,12 @@ _RECOVERABLE = frozenset({1001, 1005, 1006, 1011, 1012, 1013, 1015})
 class LineError(VivavoceError):
     """A line cannot be opened, broke, or was closed by the server; the message is one line that names the cause."""
 
-    def __init__(self, message: str, *, again: bool) -> None:
+    def __init__(self, message: str, *, again: bool, status: int | None = None) -> None:
         super().__init__(" ".join(message.split()))
         self.again = again
         """Whether a new line to the same place may do better, so that dialling again makes sense."""
+        self.status = status
+        """The HTTP status by which the server would not let us in; None where it did not come to that."""
 
     @classmethod
     def closed(cls, code: int | None, reason: str) -> Self:

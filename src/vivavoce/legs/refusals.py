@@ -59,7 +59,9 @@ def refused(host: str, status: int, phrase: str, body: bytes) -> LineError:
     """Return what a server said that answered the request for a WebSocket by another status than 101."""
     cause = _MEANINGS.get(status, "the session was refused")
     said = _message(body) or phrase
-    return LineError(f"{host}: {cause} (HTTP {status}): {said}", again=status in _PASSING or status >= 500)
+    return LineError(
+        f"{host}: {cause} (HTTP {status}): {said}", again=status in _PASSING or status >= 500, status=status
+    )
 
 
 def _is_refusal_of_several(text: str) -> bool:

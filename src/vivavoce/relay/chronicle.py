@@ -51,6 +51,14 @@ class Chronicle:
         """The items in their order, as they were shown."""
         return [self._items[item_id] for item_id in self._order]
 
+    @property
+    def transcriber(self) -> str:
+        """The model that the client asked to write down what users say; empty for none that it named."""
+        found: object = self.settings
+        for name in ("audio", "input", "transcription", "model"):
+            found = found.get(name) if isinstance(found, dict) else None
+        return found if isinstance(found, str) else ""
+
     # ---------------------------------------------------------------------------------------------- what has happened
 
     def update(self, session: Object) -> None:

@@ -232,7 +232,8 @@ class Standing:
             case "input_audio_transcription.completed":
                 self.chronicle.transcribe(item_id, event.get("content_index", 0), event.get("transcript") or "")
                 if isinstance(usage := event.get("usage"), dict):
-                    effects.append(Used(link.place.upstream, link.place.model, "transcription", usage))
+                    model = self.chronicle.transcriber or link.place.model
+                    effects.append(Used(link.place.upstream, model, "transcription", usage))
             case _:
                 pass
         return event

@@ -69,6 +69,8 @@ class RelayCall:
         self._due_sooner = asyncio.Event()
         self._waits_until = math.inf
         self._is_held = False
+        self._latest = ""
+        """The upstream that was reached last: its voice is the one that the client knows."""
         self._at_end: list[Callable[[], object]] = []
         self._bug: BaseException | None = None
 
@@ -200,7 +202,7 @@ class RelayCall:
 
     async def _dial(self, dial: Dial) -> None:
         try:
-            opened = await self._linker.open(dial)
+            opened = await self._linker.open(dial, self._latest)
         except Unavailable as error:
             message, again = str(error), error.again
             self._take(lambda now: self.session.unavailable(dial.link, message, now, again=again))
@@ -210,6 +212,7 @@ class RelayCall:
             opened.wire.close(1000, "")
             return
         self._links[dial.link] = opened
+        self._latest = opened.place.upstream
         self._take(lambda now: self.session.opened(dial.link, opened.place, now))
         if dial.link in self._links:
             opened.wire.attach(_LinkOwner(self, dial.link))
