@@ -7,6 +7,7 @@ import itertools
 import json
 from typing import Any
 
+from vivavoce.relay.answers import Answers
 from vivavoce.relay.effects import CloseClient, Dial, Effect, HangUp, Noted, Place, ToClient, ToUpstream, Used
 from vivavoce.relay.session import RelaySession
 from vivavoce.relay.terms import Terms
@@ -39,10 +40,10 @@ def append(ms: int) -> dict[str, Any]:
 class Stage:
     """Holds a session and what came of the latest input."""
 
-    def __init__(self, place: Place | None = None, **terms: Any) -> None:
+    def __init__(self, place: Place | None = None, answers: Answers | None = None, **terms: Any) -> None:
         counter = itertools.count(1)
         fields: dict[str, Any] = {"session_id": "sess_ours", "model": "asked", "shape": "ga"} | terms
-        self.session = RelaySession(Terms(**fields), lambda kind: f"{kind}_{next(counter)}")
+        self.session = RelaySession(Terms(**fields), lambda kind: f"{kind}_{next(counter)}", answers)
         self.place = place or Place(upstream="a", model="theirs", session_seconds=60.0)
         self.now = 0.0
         self.effects: list[Effect] = self.session.begin(0.0)

@@ -47,6 +47,11 @@ class Chronicle:
         return item_id in self._items
 
     @property
+    def last_id(self) -> str | None:
+        """The id of the last item; None where there is none."""
+        return self._order[-1] if self._order else None
+
+    @property
     def items(self) -> list[Object]:
         """The items in their order, as they were shown."""
         return [self._items[item_id] for item_id in self._order]

@@ -47,17 +47,22 @@ def told(link: Link, standing: Standing, kind: str, new_id: NewId, *, is_beta_cl
         yield from _ours(link, {"type": "session.update", "session": session}, new_id)
         link.updates += 1
     for item in chronicle.retold():
-        item_id = item["id"]
-        link.echoes.add(item_id)
-        link.told.add(item_id)
-        link.awaited.append(item_id)
-        yield from _ours(link, {"type": "conversation.item.create", "item": item}, new_id)
+        yield from created_there(link, item, new_id)
     standing.begin_again()
     link.offset_ms = standing.outbox.first_audio_ms
     for entry in list(standing.outbox):
         yield from sent(link, entry, is_beta_client=is_beta_client)
         if entry.kind is not APPEND and entry.kind not in ANSWERED_FOR:
             standing.outbox.dropped(entry)
+
+
+def created_there(link: Link, item: Object, new_id: NewId, **where: str) -> Iterator[Effect]:
+    """Return what tells an upstream of an item that the client knows already."""
+    item_id = item["id"]
+    link.echoes.add(item_id)
+    link.told.add(item_id)
+    link.awaited.append(item_id)
+    yield from _ours(link, {"type": "conversation.item.create", "item": item} | where, new_id)
 
 
 def respond(link: Link, standing: Standing, new_id: NewId, now: float) -> Iterator[Effect]:
@@ -93,11 +98,8 @@ def _retold_shorter(link: Link, standing: Standing, item_id: str, new_id: NewId)
     yield from _ours(link, {"type": "conversation.item.delete", "item_id": item_id}, new_id)
     if at is None:
         return  # nothing is left of it
-    link.echoes.add(item_id)
-    link.awaited.append(item_id)
     previous = items[at - 1]["id"] if at else "root"
-    create = {"type": "conversation.item.create", "previous_item_id": previous, "item": items[at]}
-    yield from _ours(link, create, new_id)
+    yield from created_there(link, items[at], new_id, previous_item_id=previous)
 
 
 def _ours(link: Link, event: Object, new_id: NewId) -> Iterator[Effect]:

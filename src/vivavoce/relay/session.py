@@ -14,10 +14,12 @@ from typing import Literal
 
 from ..core.lifetime import Lifetime
 from . import peek
+from .answers import Answers
 from .bridges import BetaUpstream
 from .chronicle import Chronicle
 from .clientele import Client
 from .effects import CloseClient, Dial, Effect, HangUp, Noted, Place, ToUpstream, What
+from .greetings import Greetings
 from .links import Link, State
 from .outbox import APPEND, CREATE_RESPONSE, Entry
 from .reading import AUDIO_DELTAS, Reading, tells
@@ -37,8 +39,14 @@ _MAX_REFUSALS = 8
 class RelaySession:
     """One conversation that is relayed."""
 
-    def __init__(self, terms: Terms, new_id: NewId) -> None:
-        """Make a session that has not begun."""
+    def __init__(self, terms: Terms, new_id: NewId, answers: Answers | None = None) -> None:
+        """Make a session that has not begun.
+
+        Args:
+            terms: what it begins with.
+            new_id: makes ids of a kind, such as `event` or `item`.
+            answers: those that may be given again; None where the route keeps none.
+        """
         self._terms = terms
         self._new_id = new_id
         self._lifetime = Lifetime(terms.limits)
@@ -49,6 +57,9 @@ class RelaySession:
         self._standing = Standing(chronicle, terms.outbox_bytes, new_id)
         self._client = Client(terms, new_id)
         self._reading = Reading(self._standing, self._client)
+        self._greetings = None
+        if answers is not None:
+            self._greetings = Greetings(answers, self._standing, self._client, new_id)
         self._plans = Succession(terms.return_seconds)
         self._links: dict[int, Link] = {}
         self._next_link = 1
@@ -123,6 +134,8 @@ class RelaySession:
             return self._receive_early(link, kind, frame, now)
         if link.ids:
             frame = link.inward(frame)
+        if self._greetings is not None and self._greetings.is_recording:
+            self._greetings.record(kind, frame)
         if kind in AUDIO_DELTAS:
             return [self._reading.spoken(link, kind, frame)]
         return self._read(link, frame, now) if tells(kind) else self._reading.passed(link, kind, frame)
@@ -239,6 +252,10 @@ class RelaySession:
         if kind == TRUNCATE and (self._live is None or event.get("item_id") in self._live.told):
             return truncated_here(event, self._live, self._standing, self._client, self._new_id)
         live = self._live
+        if kind == CREATE_RESPONSE and live is not None and self._greetings is not None:
+            answer = self._greetings.answer(live, event, now)
+            if answer is not None:
+                return answer
         if kind in ANSWERED_FOR or live is None:
             entry = self._standing.expect(kind, frame, event, now)
         else:

@@ -6,6 +6,7 @@ Called by `server.switchboard` for connections that a route leads elsewhere, or 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import random
 import time
@@ -20,6 +21,8 @@ from ..core.settings import Settings
 from ..core.states import SessionState
 from ..dialects import ga, transcription
 from ..legs import Leg, LegOwner
+from ..legs.line import LineError
+from ..relay.answers import Answers
 from ..relay.effects import Noted, Used
 from ..relay.session import RelaySession
 from ..relay.terms import Terms
@@ -29,9 +32,10 @@ from .breaker import State
 from .costs import Costs
 from .ids import Ids, new_seed
 from .ledger import Ledger
-from .linking import Asked, Dialler, Linker
+from .linking import Asked, Linker, address_of
 from .local_link import LocalLink
 from .metrics import Metrics
+from .pool import Opener, Pool
 from .relay_log import RelayLog
 from .relaying import RelayCall
 from .resuming import Resumed, Resumes
@@ -45,6 +49,8 @@ LOCAL_ROUTE = Route(name=LOCAL, models=("*",), upstreams=((LOCAL,),))
 _DAY_SECONDS = 86_400.0
 """A conversation has no wall, but something ends it when its client forgot to."""
 _RESUME_BYTES = 64 * 1024 * 1024
+_ANSWER_BYTES = 64 * 1024 * 1024
+"""About a quarter of an hour of speech."""
 
 OpenCall = Callable[[Asked, Leg], LegOwner]
 """Begins a call with the engines of this process."""
@@ -58,7 +64,7 @@ class Relays:
         routes: Routes,
         limits: Limits,
         journal: Path | None,
-        dial: Dialler,
+        dial: Opener,
         open_call: OpenCall,
         costs: Costs,
         ledger: Ledger | None,
@@ -90,16 +96,32 @@ class Relays:
         seconds = max(limits.session_seconds, _DAY_SECONDS)
         self._limits = msgspec.structs.replace(limits, session_seconds=seconds)
         self._journal = journal
-        self._dial = dial
         self._open_call = open_call
         self._costs = costs
         self._ledger = ledger
         self._budget_usd = budget_usd
         self._heard_of = noted
+        self._answers = Answers(_ANSWER_BYTES)
         self.chooser = Chooser(routes, now=time.monotonic, chance=random.random, told=told, metrics=metrics)
         """Which upstream is tried first."""
+        pooled = metrics.pooled if metrics is not None else _nothing
+        self.pool = Pool(dial, is_available=self.chooser.is_available, told=pooled)
+        """The connections to upstreams that wait for a session."""
         self.resumes = Resumes(time.monotonic, _RESUME_BYTES)
         """Conversations whose clients may come back."""
+
+    def warm(self) -> None:
+        """Open connections for the models that routes name one by one; for others, when the first client has come."""
+        for route in self._routes.routes:
+            names = {model for model in route.models if not model.endswith("*")}
+            for upstream in (self._routes.upstreams[name] for name in route.upstreams[0] if name != LOCAL):
+                for name in names:
+                    with contextlib.suppress(LineError):
+                        self.pool.warm(upstream, *address_of(upstream, Asked(name)))
+
+    async def close(self) -> None:
+        """Close the connections that wait."""
+        await self.pool.close()
 
     def route_for(self, connection: Connection, model: str, kind: str) -> Route | None:
         """Return the route of a connection; None where a call of its own answers it."""
@@ -136,7 +158,7 @@ class Relays:
             resumed=resumed.snapshot,
         )
         asked = Asked(model, settings.kind, connection.safety_identifier, connection.key_id)
-        linker = Linker(asked, route, self.chooser, self._dial, self._open_local, time.monotonic)
+        linker = Linker(asked, route, self.chooser, self.pool.take, self._open_local, time.monotonic)
         bill = self._costs.bill(functools.partial(self._charge, connection.key_id), self._budget_usd)
         call: RelayCall
 
@@ -156,7 +178,7 @@ class Relays:
         }
         call = RelayCall(
             leg,
-            RelaySession(terms, ids),
+            RelaySession(terms, ids, self._answers if route.cache == "first" else None),
             linker,
             now=time.monotonic,
             log=RelayLog(self._journal, session_id, head),
@@ -188,6 +210,10 @@ class Relays:
         link = LocalLink()
         link.call = self._open_call(asked, link.end)
         return link
+
+
+def _nothing(_name: str, _ready: int) -> None:
+    pass
 
 
 def given(settings: Settings) -> dict[str, Any]:
