@@ -31,6 +31,11 @@ _OF_THE_REQUEST = frozenset({400, 403, 404})
 class Wire(Protocol):
     """A connection to an upstream, of whatever kind."""
 
+    @property
+    def opened_at(self) -> float:
+        """When it was opened, by the clock of the event loop."""
+        ...
+
     def attach(self, owner: LegOwner) -> None:
         """Deliver what comes, and has come, to `owner`."""
         ...
@@ -140,13 +145,19 @@ class Linker:
                 raise
             else:
                 self._chooser.opened(upstream.name, self._now() - began)
-                return Opened(wire, self._place(upstream), release)
+                return Opened(wire, self._place(upstream, wire), release)
         raise Unavailable(message, again=again)
 
-    def _place(self, upstream: Upstream) -> Place:
+    def _place(self, upstream: Upstream, wire: Wire) -> Place:
         place = place_of(upstream, self._asked.model)
-        # How long a conversation may last is the relay session's own to say.
-        return msgspec.structs.replace(place, session_seconds=0.0) if upstream.is_local else place
+        if upstream.is_local:
+            # How long a conversation may last is the relay session's own to say.
+            return msgspec.structs.replace(place, session_seconds=0.0)
+        if not place.session_seconds:
+            return place
+        # What was opened ahead of need has lived for a while already.
+        age = max(0.0, self._now() - wire.opened_at)
+        return msgspec.structs.replace(place, session_seconds=max(1.0, place.session_seconds - age))
 
     async def _reach(self, upstream: Upstream) -> Wire:
         if upstream.is_local:

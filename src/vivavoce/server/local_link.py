@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
 
 from ..legs import Leg, LegOwner
 
-__all__ = ["LocalLink", "open_local"]
+__all__ = ["LocalLink"]
 
 
 class LocalLink:
@@ -18,6 +17,8 @@ class LocalLink:
         self._end = _CallEnd()
         self.call: LegOwner | None = None
         """The call; there once it was made."""
+        self.opened_at = asyncio.get_running_loop().time()
+        """When it was made, by the clock of the loop."""
 
     @property
     def end(self) -> Leg:
@@ -102,10 +103,3 @@ class _CallEnd:
         self._is_flushing = False
         while self._messages and self.owner is not None:
             self.owner.receive_frame(self._messages.popleft())
-
-
-async def open_local(make: Callable[[Leg], Awaitable[LegOwner]]) -> LocalLink:
-    """Return a link to a call that `make` makes for the leg it is given."""
-    link = LocalLink()
-    link.call = await make(link.end)
-    return link
