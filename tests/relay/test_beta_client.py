@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oddities
@@ -369,6 +369,7 @@ def test_an_error_names_the_flat_field() -> None:
 # ------------------------------------------------------------------------------------------------------------ anything
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.booleans(), oddities.kinds, oddities.fields), max_size=8))
 def test_nothing_that_either_side_says_breaks_the_bridge(said: list[tuple[bool, str, Event]]) -> None:
     client = bridge()

@@ -12,8 +12,8 @@ from ..dialects import objects as shapes
 from ..dialects.objects import Object
 from . import names
 
-_NEVER_NULL = ("id", "object", "status", "name", "call_id", "role", "arguments", "output")
-"""Keys of items that typed GA clients take for texts or for absent."""
+_NEVER_NULL = ("id", "object", "status", "name", "call_id", "role", "content", "arguments", "output")
+"""Keys of items that typed GA clients want to be right or absent."""
 _TRANSCRIPTION_FIELDS = ("model", "language", "prompt")
 """What the beta's transcription has."""
 _UNMEASURED = {"type": "duration", "seconds": 0.0}
