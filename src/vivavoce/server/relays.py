@@ -202,6 +202,10 @@ class Relays:
             self.chooser.first_event(upstream, noted.fields["seconds"])
         elif noted.what == "response_failed":
             self.chooser.response_failed(upstream, noted.fields.get("code") or noted.fields.get("type") or "")
+        elif noted.what == "lost" and not noted.fields["code"]:
+            # It was left because it did not begin to answer; the session is looking for another already.
+            self.chooser.response_failed(upstream, "no_answer")
+            return False
         else:
             return False
         return self.chooser.state(upstream) is not State.CLOSED

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+
+from callers import StringLeg, settle
+from vivavoce.core.limits import Limits
+from vivavoce.core.settings import Settings
+from vivavoce.legs import Leg, LegOwner
+from vivavoce.relay.effects import Noted
+from vivavoce.routing import Route, Routes, Upstream
+from vivavoce.server.admission import Connection
+from vivavoce.server.breaker import State
+from vivavoce.server.costs import Costs
+from vivavoce.server.ledger import Ledger
+from vivavoce.server.linking import Asked
+from vivavoce.server.metrics import Metrics
+from vivavoce.server.prices import usual_rates
+from vivavoce.server.relaying import RelayCall
+from vivavoce.server.relays import LOCAL_ROUTE, Relays
+
+ROUTE = Route(name="main", models=("*",), upstreams=(("a",),))
+A = Upstream(name="a", url="ws://a.example", models={"*": "gpt-realtime-2.1"})
+UPSTREAMS = {"a": A}
+MILLION = {"input_tokens": 1_000_000, "input_token_details": {"text_tokens": 1_000_000}, "output_tokens": 0}
+
+
+def connection(**query: str) -> Connection:
+    return Connection(
+        path="/v1/realtime", query=query, headers={}, subprotocols=(), key_id="k", peer="192.0.2.1:1", dialect_hint=""
+    )
+
+
+class StringWire:
+    """A connection to an upstream that the test speaks for."""
+
+    def __init__(self) -> None:
+        self.opened_at = time.monotonic()
+        self.owner: LegOwner | None = None
+        self.sent: list[dict[str, Any]] = []
+        self.closed: int | None = None
+
+    def attach(self, owner: LegOwner) -> None:
+        self.owner = owner
+        self.says("session.created", session={"type": "realtime", "id": "sess_x", "model": "gpt-realtime-2.1"})
+
+    def says(self, kind: str, **fields: Any) -> None:
+        assert self.owner is not None
+        self.owner.receive_frame(json.dumps({"type": kind, "event_id": "event_x", **fields}).encode())
+
+    def send(self, data: bytes) -> None:
+        self.sent.append(json.loads(data))
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def close(self, code: int, reason: str) -> None:
+        self.closed = code
+
+
+class World:
+    """Relays to one upstream, and what they tell."""
+
+    def __init__(self, budget_usd: float | None = None, patience_seconds: float = 20.0) -> None:
+        self.wires: list[StringWire] = []
+        self.dialled_again = asyncio.Event()
+        self.ledger = Ledger(0.0, lambda: 0.0)
+        self.metrics = Metrics(UPSTREAMS)
+        self.costs = Costs(usual_rates(), UPSTREAMS, self.metrics.charged)
+        self.noted: list[Noted] = []
+        self.relays = Relays(
+            Routes(upstreams={"a": msgspec.structs.replace(A, patience_seconds=patience_seconds)}, routes=(ROUTE,)),
+            Limits(),
+            None,
+            self.dial,
+            self.open_call,
+            self.costs,
+            self.ledger,
+            budget_usd,
+            noted=self.note,
+            metrics=self.metrics,
+        )
+
+    def note(self, noted: Noted) -> None:
+        self.noted.append(noted)
+        self.metrics.relay_noted(noted)
+
+    async def dial(self, upstream: Upstream, address: str, headers: dict[str, str]) -> Any:
+        self.wires.append(StringWire())
+        if len(self.wires) > 1:
+            self.dialled_again.set()
+        return self.wires[-1]
+
+    def open_call(self, asked: Asked, leg: Leg) -> LegOwner:
+        raise AssertionError("nobody asks for the engines of this process")
+
+    @property
+    def figures(self) -> list[str]:
+        return self.metrics.text().decode().splitlines()
+
+    @asynccontextmanager
+    async def call(self) -> AsyncIterator[tuple[RelayCall, StringLeg]]:
+        leg = StringLeg()
+        call = self.relays.accept(connection(), leg, ROUTE, Settings(), "gpt-realtime")
+        run = asyncio.create_task(call.run())
+        await settle()
+        try:
+            yield call, leg
+        finally:
+            call.leg_closed(1000, "")
+            await run
+
+    async def answers(self, **fields: Any) -> None:
+        response = {"id": "resp_x", "status": "completed", "output": [], "usage": MILLION} | fields
+        self.wires[-1].says("response.created", response={"id": "resp_x", "status": "in_progress", "output": []})
+        self.wires[-1].says("response.done", response=response)
+        await settle()
+
+
+async def test_a_response_is_charged_to_its_session_its_key_and_its_upstream() -> None:
+    world = World()
+    async with world.call():
+        await world.answers()
+    assert world.ledger.spent_usd("k") == pytest.approx(4.0)
+    assert world.costs.totals_usd == {"a": pytest.approx(4.0)}
+    assert 'vivavoce_cost_usd_total{upstream="a"} 4.0' in world.figures
+
+
+async def test_a_session_that_has_cost_all_it_may_ends() -> None:
+    world = World(budget_usd=5.0)
+    async with world.call() as (_, leg):
+        await world.answers()
+        assert leg.closed is None
+        await world.answers()
+        errors = [message["error"] for message in leg.sent if message["type"] == "error"]
+        assert [(error["code"], error["message"]) for error in errors] == [
+            ("insufficient_quota", "The budget of this session, $5, is used up.")
+        ]
+        assert leg.closed is not None
+
+
+async def test_a_link_counts_as_long_as_its_session_lasts() -> None:
+    world = World()
+    async with world.call():
+        assert world.relays.chooser.sessions("a") == 1
+        assert 'vivavoce_relay_links_open{upstream="a"} 1.0' in world.figures
+    assert world.relays.chooser.sessions("a") == 0
+    assert 'vivavoce_relay_links_open{upstream="a"} 0.0' in world.figures
+
+
+async def test_responses_that_fail_take_an_upstream_out_of_service() -> None:
+    world = World()
+    error = {"type": "insufficient_quota", "code": "insufficient_quota"}
+    async with world.call():
+        await world.answers(status="failed", usage=None, status_details={"type": "failed", "error": error})
+        assert world.relays.chooser.state("a") is State.OPEN
+        assert 'vivavoce_relay_responses_failed_total{upstream="a"} 1.0' in world.figures
+
+
+async def test_a_link_that_broke_is_counted_and_another_takes_its_place() -> None:
+    world = World()
+    async with world.call():
+        owner = world.wires[0].owner
+        assert owner is not None
+        owner.leg_closed(1006, "")
+        await settle()
+        assert len(world.wires) == 2
+    assert [noted.what for noted in world.noted if noted.what in ("lost", "recovered")] == ["lost", "recovered"]
+    assert 'vivavoce_relay_lost_total{upstream="a"} 1.0' in world.figures
+    assert "vivavoce_relay_gap_seconds_count 1.0" in world.figures
+    assert world.relays.chooser.state("a") is State.CLOSED
+
+
+async def test_an_upstream_that_does_not_begin_to_answer_has_failed_to() -> None:
+    world = World(patience_seconds=0.01)
+    async with world.call() as (call, _):
+        call.receive_frame(b'{"type":"response.create"}')
+        async with asyncio.timeout(10):
+            await world.dialled_again.wait()
+    assert 'vivavoce_relay_responses_failed_total{upstream="a"} 1.0' in world.figures
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "query", "route"),
+    [
+        ("gpt-realtime", "realtime", {}, ROUTE),
+        ("vivavoce", "realtime", {}, None),
+        ("vivavoce", "realtime", {"resume": ""}, LOCAL_ROUTE),
+        ("vivavoce", "translation", {"resume": ""}, None),
+        ("", "transcription", {}, ROUTE),
+    ],
+)
+def test_a_connection_takes_the_route_of_its_model(
+    model: str, kind: str, query: dict[str, str], route: Route | None
+) -> None:
+    assert World().relays.route_for(connection(**query), model, kind) == route
