@@ -17,7 +17,7 @@ from ..legs.line import LineError
 from ..routing import Upstream
 from .linking import Wire
 
-__all__ = ["Counts", "Pool", "Pooled"]
+__all__ = ["Counts", "Opener", "Pool", "Pooled"]
 
 _log = logging.getLogger("vivavoce.relay")
 
@@ -112,7 +112,6 @@ class Pool:
         self._is_available = is_available
         self._told = told
         self._max_connections = max_connections
-        self._loop = asyncio.get_running_loop()
         self._shelves: dict[object, _Shelf] = {}
         self._openings: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -166,6 +165,10 @@ class Pool:
         await asyncio.gather(*self._openings, return_exceptions=True)
 
     # ------------------------------------------------------------------------------------------------------ inside
+
+    @property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
 
     def _shelf(self, upstream: Upstream, address: str, headers: Mapping[str, str]) -> _Shelf | None:
         """Return where connections of a kind wait; None where none do."""

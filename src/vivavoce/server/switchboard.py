@@ -95,6 +95,8 @@ class Switchboard:
         """
         await self.engines.ready()
         self._is_ready = True
+        if self.relays is not None:
+            self.relays.warm()
 
     def accept(self, connection: Connection, leg: Leg) -> LegOwner:
         """Return the owner of a new leg, already at work."""
@@ -182,6 +184,8 @@ class Switchboard:
         for run in self._runs:
             run.cancel()
         await asyncio.gather(*self._runs, return_exceptions=True)
+        if self.relays is not None:
+            await self.relays.close()
         await self.engines.close()
 
 
