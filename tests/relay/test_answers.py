@@ -105,7 +105,7 @@ def test_an_answer_is_told_again_with_ids_of_its_own(spaces: bool) -> None:
 
 def test_what_is_no_id_stays_byte_for_byte() -> None:
     frames = told(spaces=True)
-    again = replayed(kept(frames), counting())
+    again = replayed(kept(frames), counting(), conversation_id="conv_B")
     old, new = frames[5], again[5]
     for was, now in ((b"event_5", b"event_new8"), (b"resp_A", b"resp_new1"), (b"item_A", b"item_new2")):
         old = old.replace(b'"%b"' % was, b'"%b"' % now)
@@ -118,6 +118,11 @@ def test_out_of_band_there_is_no_conversation() -> None:
     again = [json.loads(frame) for frame in replayed(kept(frames), counting(), conversation_id="conv_B")]
     assert again[0]["response"]["conversation_id"] is None
     assert len(again) == 7
+
+
+def test_a_conversation_that_has_shown_no_id_gets_one() -> None:
+    again = [json.loads(frame) for frame in replayed(kept(told()), counting())]
+    assert again[0]["response"]["conversation_id"] == again[-1]["response"]["conversation_id"] == "conv_new3"
 
 
 def test_the_first_item_of_a_conversation_follows_none() -> None:

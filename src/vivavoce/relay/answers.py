@@ -147,13 +147,13 @@ def replayed(
     Args:
         answer: what was found.
         new_id: makes ids, of events, items and the response.
-        conversation_id: of the conversation that it is told in; None to leave out which.
+        conversation_id: of the conversation that it is told in; None where it has shown none yet, to make one.
         previous_item_id: the last item of that; None where there is none.
         metadata: of the request.
     """
     renamed = {answer.response_id: new_id("resp").encode()}
     renamed |= {item_id: new_id("item").encode() for item_id in answer.item_ids}
-    before, conversation = (previous_item_id or "").encode(), (conversation_id or "").encode()
+    before, conversation = (previous_item_id or "").encode(), (conversation_id or new_id("conv")).encode()
     frames = []
     for cut in answer.frames:
         pieces = [cut.texts[0]]
