@@ -22,18 +22,15 @@ class Lifetime:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._last_event = 0.0
-
-    @property
-    def deadline(self) -> float:
+        self._idle_seconds = limits.idle_seconds
+        self.deadline = limits.session_seconds
         """Session time at which it is over, if nothing happens before."""
-        if self._limits.idle_seconds:
-            return min(self._limits.session_seconds, self._last_event + self._limits.idle_seconds)
-        return self._limits.session_seconds
+        self.note_event(0.0)
 
     def note_event(self, now: float) -> None:
         """Note that the client said something."""
-        self._last_event = now
+        if self._idle_seconds:
+            self.deadline = min(self._limits.session_seconds, now + self._idle_seconds)
 
     def end_at(self, now: float) -> End | None:
         """Return why the session is over by now; None if it is not."""

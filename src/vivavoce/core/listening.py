@@ -15,7 +15,7 @@ from .formats import TICKS_PER_MS
 from .items import InputAudio, Message
 from .reports import Heard, Overheard, Transcribed, TranscriptionFailed
 from .response import NewId
-from .settings import SemanticVad, ServerVad, Settings
+from .settings import SemanticVad, Settings
 from .transcripts import Transcripts
 from .turns import ONSET_FRAMES, Started, Stopped, Turns
 from .vocabulary import vocabulary_of
@@ -183,7 +183,7 @@ class Listening:
                 stopped = ev.SpeechStopped(self._event(), end // TICKS_PER_MS, self._utterance[0])
                 return [Send(stopped), *self._end(end, now)]
         if not turns.is_speaking and not self._is_held:
-            self.buffer.trim(heard.at - self._prefix_ticks - ONSET_TICKS)
+            self.buffer.trim(heard.at - turns.prefix_ticks - ONSET_TICKS)
         return []
 
     def receive_words(self, words: Overheard) -> list[Effect]:
@@ -255,12 +255,6 @@ class Listening:
             Send(ev.ItemAdded(self._event(), previous, shown)),
             Send(ev.ItemDone(self._event(), previous, shown)),
         ]
-
-    @property
-    def _prefix_ticks(self) -> int:
-        detection = self._settings.turn_detection
-        prefix_ms = detection.prefix_padding_ms if isinstance(detection, ServerVad) else 300
-        return prefix_ms * TICKS_PER_MS
 
     def _begin(self, item_id: str, start: int, *, is_speech: bool) -> Transcribe:
         self._utterance = (item_id, start)

@@ -357,6 +357,8 @@ class Session:
 
     def _turned(self, out: list[Effect], now: float) -> list[Effect]:
         """Return the effects with what follows from the beginning and the end of turns in them."""
+        if not out:
+            return out
         detection = self.settings.turn_detection
         if detection is None or self.settings.kind == "transcription":
             return out

@@ -43,7 +43,7 @@ class Turns:
     """The endpointing policy of one session."""
 
     def __init__(self, detection: TurnDetection) -> None:
-        self.detection = detection
+        self.configure(detection)
         self._speaking = False
         self._onset: int | None = None
         self._onset_frames = 0
@@ -59,7 +59,13 @@ class Turns:
 
     def configure(self, detection: TurnDetection) -> None:
         """Go on with other settings; a turn that is under way stays under way."""
-        self.detection = detection
+        self._detection = detection
+        if isinstance(detection, ServerVad):
+            self._threshold, prefix_ms = detection.threshold, detection.prefix_padding_ms
+        else:
+            self._threshold, prefix_ms = SEMANTIC_THRESHOLD, SEMANTIC_PREFIX_MS
+        self.prefix_ticks = prefix_ms * TICKS_PER_MS
+        """How much audio from before a voice belongs to its turn."""
 
     def reset(self, at: int) -> None:
         """Be quiet, and take no notice of audio before `at`."""
@@ -93,7 +99,7 @@ class Turns:
         self._onset_frames += 1
         if self._onset_frames < ONSET_FRAMES:
             return None
-        start = max(self._not_before, self._onset - self._prefix_ms * TICKS_PER_MS, 0)
+        start = max(self._not_before, self._onset - self.prefix_ticks, 0)
         self.reset(start)
         self._speaking = True
         return Started(start)
@@ -112,16 +118,8 @@ class Turns:
         return Stopped(heard.at)
 
     @property
-    def _threshold(self) -> float:
-        return self.detection.threshold if isinstance(self.detection, ServerVad) else SEMANTIC_THRESHOLD
-
-    @property
-    def _prefix_ms(self) -> int:
-        return self.detection.prefix_padding_ms if isinstance(self.detection, ServerVad) else SEMANTIC_PREFIX_MS
-
-    @property
     def _patience_ms(self) -> int:
-        if isinstance(self.detection, SemanticVad):
+        if isinstance(self._detection, SemanticVad):
             over = self._turn_over is not None and self._turn_over >= 0.5
-            return SEMANTIC_ASK_MS if over else EAGERNESS_MS[self.detection.eagerness]
-        return self.detection.silence_duration_ms
+            return SEMANTIC_ASK_MS if over else EAGERNESS_MS[self._detection.eagerness]
+        return self._detection.silence_duration_ms
