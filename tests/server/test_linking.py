@@ -27,11 +27,12 @@ class World:
 
     def __init__(self, route: Route = ROUTE, **outcomes: LineError) -> None:
         self.outcomes = outcomes
+        self.now = 0.0
         self.dialled: list[str] = []
         upstreams = {name: Upstream(name=name, url=f"ws://{name}.example") for name in "ab"}
         routes = Routes(upstreams=upstreams | {"local": local_upstream(60.0)})
         self.chooser = Chooser(routes, now=lambda: 0.0, chance=lambda: 0.5)
-        self.linker = Linker(Asked("gpt-realtime"), route, self.chooser, self.dial, self.open_local, lambda: 0.0)
+        self.linker = Linker(Asked("gpt-realtime"), route, self.chooser, self.dial, self.open_local, lambda: self.now)
 
     async def dial(self, upstream: Upstream, address: str, headers: dict[str, str]) -> Any:
         self.dialled.append(upstream.name)
@@ -89,3 +90,10 @@ async def test_a_new_link_leads_where_the_last_one_did() -> None:
     world = World(route)
     reached = {(await world.linker.open(Dial(2, "renewal"), prefer=name)).place.upstream for name in "bbbb"}
     assert reached == {"b"}
+
+
+async def test_a_link_opened_ahead_of_need_has_less_of_its_life_before_it() -> None:
+    world = World()
+    world.now = 40.0
+    opened = await world.linker.open(START)
+    assert opened.place.session_seconds == 3560.0

@@ -9,6 +9,7 @@ from . import peek
 from .clientele import Client
 from .effects import Effect, ToClient
 from .links import Link
+from .soundness import is_sound
 from .standing import Standing
 from .terms import Object
 
@@ -67,7 +68,7 @@ class Reading:
         shown: list[Object] = []
         is_same = True
         for each in link.bridge.to_ga(event) if link.bridge is not None else [event]:
-            seen = self._see(link, each, now, effects)
+            seen = self._see(link, each, now, effects) if is_sound(each) else each
             is_same = is_same and seen is each
             if seen is not None:
                 shown.append(seen)

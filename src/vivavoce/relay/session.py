@@ -24,6 +24,7 @@ from .links import Link, State
 from .outbox import APPEND, CREATE_RESPONSE, Entry
 from .reading import AUDIO_DELTAS, Reading, tells
 from .retelling import respond, sent, told, truncated_here
+from .soundness import is_sound
 from .standing import ANSWERED_FOR, TRUNCATE, Standing
 from .succession import Succession
 from .terms import Object, Terms
@@ -249,9 +250,12 @@ class RelaySession:
     def _take(self, event: Object, frame: bytes, now: float) -> list[Effect]:
         """Take one event of the client, in GA spelling, with the frame that it came in."""
         kind = str(event.get("type", "")).encode()
-        if kind == TRUNCATE and (self._live is None or event.get("item_id") in self._live.told):
-            return truncated_here(event, self._live, self._standing, self._client, self._new_id)
         live = self._live
+        if not is_sound(event):
+            # The upstream says what is wrong with it.
+            return [ToUpstream(live.number, frame)] if live is not None else []
+        if kind == TRUNCATE and (live is None or event.get("item_id") in live.told):
+            return truncated_here(event, live, self._standing, self._client, self._new_id)
         if kind == CREATE_RESPONSE and live is not None and self._greetings is not None:
             answer = self._greetings.answer(live, event, now)
             if answer is not None:
