@@ -11,8 +11,11 @@ import msgspec
 import pytest
 
 import order
+from playbook import Playbook
 from vivavoce.core import effects as ef
+from vivavoce.core import reports as rp
 from vivavoce.core.errors import ProtocolError
+from vivavoce.core.settings import Settings
 from vivavoce.dialects import paths
 from vivavoce.dialects.choose import Dialect, choose
 from vivavoce.relay import bridges
@@ -47,37 +50,35 @@ def meaning(dialect: Dialect, events: list[Event]) -> list[Any]:
     return out
 
 
-class Overheard(World):
-    """A world whose session is told of in both shapes, and by bridges from one to the other."""
+class Interpreters:
+    """Hear a session in both shapes, and say in each shape what they heard in the other."""
 
-    def __init__(self, seed: int, shape: str) -> None:
+    def __init__(self, kind: str) -> None:
         self.numbers = itertools.count()
-        self.speakers = {"ga": choose("ga"), "beta": choose("beta")}
-        self.client_bridge = BetaClient("realtime", self.ids)
-        self.server_bridge = BetaUpstream("realtime", self.ids)
-        self.second_bridge = BetaClient("realtime", self.ids)
+        self.speakers = {"ga": choose("ga", kind), "beta": choose("beta", kind)}
+        self.client_bridge = BetaClient(kind, self.ids)
+        self.server_bridge = BetaUpstream(kind, self.ids)
+        self.second_bridge = BetaClient(kind, self.ids)
         self.told: dict[str, list[Event]] = {"ga": [], "beta": []}
         self.bridged: dict[str, list[Event]] = {"ga": [], "beta": []}
         self.again: list[Event] = []
         """What the server said in beta, after it was in GA."""
         self.said: list[tuple[Event, list[Event], list[Event]]] = []
         """What the client said, in GA, and in beta after that."""
-        super().__init__(seed, shape)
 
     def ids(self, kind: str) -> str:
         return "conv_ours" if kind == "conv" else f"{kind}_ours_{next(self.numbers)}"
 
-    def take(self, effects: list[ef.Effect]) -> list[Event]:
+    def hear(self, effects: list[ef.Effect], conversation_id: str) -> None:
+        """Hear what the session sends."""
         for effect in effects:
             if isinstance(effect, ef.Send):
                 for shape, speaker in self.speakers.items():
                     for frame in speaker.encode(effect.event):
-                        self.overhear(shape, json.loads(frame))
-        return super().take(effects)
+                        # The bridge gives the conversation an id of its own.
+                        self._hear(shape, json.loads(frame.replace(f'"{conversation_id}"'.encode(), b'"conv_ours"')))
 
-    def overhear(self, shape: str, event: Event) -> None:
-        # The bridge gives the conversation an id of its own.
-        event = json.loads(json.dumps(event).replace(f'"{self.session.conversation.id}"', '"conv_ours"'))
+    def _hear(self, shape: str, event: Event) -> None:
         self.told[shape].append(event)
         if shape == "ga":
             self.bridged["beta"] += self.client_bridge.from_ga(event)
@@ -86,14 +87,28 @@ class Overheard(World):
             self.bridged["ga"].append(nested)
             self.again += self.second_bridge.from_ga(nested)
 
-    def frame(self, data: bytes) -> list[Event]:
-        event = json.loads(data)
-        if self.shape == "beta":
+    def say(self, event: Event, is_beta: bool) -> None:
+        """Hear what the client sends."""
+        nested = [event]
+        if is_beta:
             self.second_bridge.to_ga(event)
             nested = self.client_bridge.to_ga(event)
-        else:
-            nested = [event]
         self.said.append((event, nested, [flat for one in nested for flat in self.server_bridge.from_ga(one)]))
+
+
+class Overheard(World):
+    """A world whose session is heard by interpreters."""
+
+    def __init__(self, seed: int, shape: str) -> None:
+        self.heard = Interpreters("realtime")
+        super().__init__(seed, shape)
+
+    def take(self, effects: list[ef.Effect]) -> list[Event]:
+        self.heard.hear(effects, self.session.conversation.id)
+        return super().take(effects)
+
+    def frame(self, data: bytes) -> list[Event]:
+        self.heard.say(json.loads(data), self.shape == "beta")
         return super().frame(data)
 
     def do_temper(self) -> Any:
@@ -103,18 +118,18 @@ class Overheard(World):
         temperature = self.random.choice([0.6, 0.9, 1.2])
         if self.random.random() < 0.5:
             return self.client(type="session.update", session={"temperature": temperature})
-        event_id = f"asked_{len(self.said)}"
+        event_id = f"asked_{len(self.heard.said)}"
         return self.client(type="response.create", event_id=event_id, response={"temperature": temperature})
 
     do_temper.weight = 2  # type: ignore[attr-defined]
 
 
 @functools.cache
-def walk(seed: int, shape: str) -> Overheard:
+def walk(seed: int, shape: str) -> Interpreters:
     world = Overheard(seed, shape)
     for _ in range(STEPS):
         world.step()
-    return world
+    return world.heard
 
 
 def comparable(events: list[Event]) -> list[Event]:
@@ -166,16 +181,16 @@ class Sayable:
 
 
 def check_beta_client(seed: int, shape: str) -> None:
-    world = walk(seed, shape)
-    assert comparable(world.bridged["beta"]) == comparable(world.told["beta"]), (seed, shape)
-    order.check(world.bridged["beta"], "beta", complete=False)
+    heard = walk(seed, shape)
+    assert comparable(heard.bridged["beta"]) == comparable(heard.told["beta"]), (seed, shape)
+    order.check(heard.bridged["beta"], "beta", complete=False)
 
 
 def check_beta_server(seed: int, shape: str) -> None:
-    world = walk(seed, shape)
+    heard = walk(seed, shape)
     sayable = Sayable()
-    wanted = [told for event in comparable(world.told["ga"]) for told in sayable(event)]
-    found = [without(event, LOST) for event in comparable(world.bridged["ga"])]
+    wanted = [told for event in comparable(heard.told["ga"]) for told in sayable(event)]
+    found = [without(event, LOST) for event in comparable(heard.bridged["ga"])]
     for index, event in enumerate(wanted):
         if event["type"] == "conversation.item.done" and "previous_item_id" not in event:
             found[index].pop("previous_item_id")
@@ -183,20 +198,20 @@ def check_beta_server(seed: int, shape: str) -> None:
             # The session's own error may be in the spelling of its client; the bridge's is in GA's.
             event["error"] = bridges.error_to_ga(bridges.error_to_beta(event["error"]))
     assert found == wanted, (seed, shape)
-    if not any(event.get("item", {}).get("type") == "mcp_call" for event in world.told["ga"]):
+    if not any(event.get("item", {}).get("type") == "mcp_call" for event in heard.told["ga"]):
         # Our own server's output has holes in the beta shape where remote calls were.
-        order.check(world.bridged["ga"], "ga", complete=False)
+        order.check(heard.bridged["ga"], "ga", complete=False)
 
 
 def check_there_and_back(seed: int, shape: str) -> None:
-    world = walk(seed, shape)
-    assert comparable(world.again) == comparable(world.told["beta"]), (seed, shape)
+    heard = walk(seed, shape)
+    assert comparable(heard.again) == comparable(heard.told["beta"]), (seed, shape)
 
 
 def check_what_clients_say(seed: int, shape: str) -> None:
-    world = walk(seed, shape)
-    beta, ga = world.speakers["beta"], world.speakers["ga"]
-    for event, nested, flat in world.said:
+    heard = walk(seed, shape)
+    beta, ga = heard.speakers["beta"], heard.speakers["ga"]
+    for event, nested, flat in heard.said:
         said: list[Any] = meaning(beta if shape == "beta" else ga, [event])
         if shape == "beta":
             if "unknown_parameter" in said[0]:
@@ -243,3 +258,63 @@ def test_the_walks_reach_what_they_are_for() -> None:
     assert temperatures == {0.6, 0.8, 0.9, 1.2}
     remote = {e["item"]["type"] for w in worlds for e in w.told["ga"] if "item" in e} - {"message"}
     assert remote >= {"mcp_list_tools", "mcp_call"}
+
+
+class Spoken(Playbook):
+    """A session that is led by hand, and heard by interpreters."""
+
+    def __init__(self, kind: str) -> None:
+        self.heard = Interpreters(kind)
+        super().__init__(Settings(kind=kind), shape="beta")
+
+    def take(self, effects: list[ef.Effect]) -> list[str]:
+        self.heard.hear(effects, self.session.conversation.id)
+        return super().take(effects)
+
+    def client(self, kind: str, /, **fields: Any) -> list[str]:
+        self.heard.say({"type": kind, **fields}, is_beta=True)
+        return super().client(kind, **fields)
+
+
+def test_a_transcription_session_is_told_as_our_own_dialects_tell_it() -> None:
+    play = Spoken("transcription")
+    detection = {"type": "server_vad", "silence_duration_ms": 100, "eagerness": None}
+    session = {
+        "input_audio_format": "g711_ulaw", "input_audio_transcription": {"model": "whisper-1", "language": "en"},
+        "turn_detection": detection, "include": ["item.input_audio_transcription.logprobs"],
+    }  # fmt: skip
+    assert "session.updated" in play.client("transcription_session.update", session=session)
+    first = play.turn("one two")
+    play.speak()
+    play.stop_speaking()
+    second = play.session.conversation.last_id
+    assert second not in (None, first)
+    play.report(rp.TranscriptionFailed(str(second), "engine_error", "broken"))
+    play.client("conversation.item.retrieve", item_id=first)
+    play.client("conversation.item.delete", item_id=first)
+    for kind, fields in (
+        ("transcription_session.update", {"session": {"turn_detection": None}}),
+        ("transcription_session.update", {"session": {"input_audio_format": "mp3"}}),
+        ("session.update", {"session": {"voice": "ash"}}),
+        ("input_audio_buffer.commit", {}),
+        ("response.create", {}),
+    ):
+        play.client(kind, **fields)
+
+    heard = play.heard
+    assert comparable(heard.bridged["beta"]) == comparable(heard.told["beta"])
+    assert comparable(heard.again) == comparable(heard.told["beta"])
+    assert {event["type"] for event in heard.told["beta"]} > {
+        "transcription_session.created", "transcription_session.updated", "conversation.item.created", "error",
+        "conversation.item.input_audio_transcription.completed",
+        "conversation.item.input_audio_transcription.failed",
+    }  # fmt: skip
+    wanted = [told for event in comparable(heard.told["ga"]) for told in Sayable()(event) if told["type"] != "error"]
+    found = [without(event, LOST) for event in comparable(heard.bridged["ga"]) if event["type"] != "error"]
+    assert found == wanted
+    for event, nested, flat in heard.said:
+        meant = meaning(heard.speakers["beta"], [event])
+        assert [mistake[0] if isinstance(mistake, list) else mistake for mistake in meant] == [
+            mistake[0] if isinstance(mistake, list) else mistake for mistake in meaning(heard.speakers["ga"], nested)
+        ]
+        assert meaning(heard.speakers["beta"], flat) == meant
