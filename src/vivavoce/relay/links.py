@@ -67,6 +67,10 @@ class Link:
         """Whether its upstream speaks the beta shape."""
         return self.bridge is not None
 
+    def was_told(self, item_id: object) -> bool:
+        """Return whether its upstream was told of an item rather than having made or heard it."""
+        return isinstance(item_id, str) and item_id in self.told
+
     def learn_lifetime(self, session: Object, now: float, created_unix: float) -> None:
         """Take the upstream's word for how long its session lives, where that is shorter than what was said of it.
 

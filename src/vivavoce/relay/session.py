@@ -251,11 +251,11 @@ class RelaySession:
         """Take one event of the client, in GA spelling, with the frame that it came in."""
         kind = str(event.get("type", "")).encode()
         live = self._live
+        if kind == TRUNCATE and (live is None or live.was_told(event.get("item_id"))):
+            return truncated_here(event, live, self._standing, self._client, self._new_id)
         if not is_sound(event):
             # The upstream says what is wrong with it.
             return [ToUpstream(live.number, frame)] if live is not None else []
-        if kind == TRUNCATE and (live is None or event.get("item_id") in live.told):
-            return truncated_here(event, live, self._standing, self._client, self._new_id)
         if kind == CREATE_RESPONSE and live is not None and self._greetings is not None:
             answer = self._greetings.answer(live, event, now)
             if answer is not None:
