@@ -100,25 +100,23 @@ _FIELDS_TO_BETA: dict[str, Callable[[Any], Any]] = {
 # ---------------------------------------------------------------------------------------- sessions and responses
 
 
-def _merged(one: Object, other: Object) -> Object:
-    """Return an object with another on top of it."""
-    both = {key: (one[key], value) for key, value in other.items() if key in one}
-    return one | {
-        key: _merged(*both[key]) if key in both and all(isinstance(side, dict) for side in both[key]) else value
-        for key, value in other.items()
-    }
-
-
 def _nested(flat: Object) -> Object:
-    """Return the fields of a flat object where GA has them."""
-    out: Object = {}
-    for name, value in flat.items():
-        steps = _STEPS.get(name, (name,))
-        if name in _FIELDS_TO_GA:
-            value = _FIELDS_TO_GA[name](value)
-        for step in reversed(steps):
-            value = {step: value}
-        out = _merged(out, value)
+    """Return the fields of a flat object where GA has them, among those of an `audio` that it has already."""
+    written = {name: _FIELDS_TO_GA.get(name, _same)(value) for name, value in flat.items()}
+    out = {name: value for name, value in written.items() if name not in _STEPS}
+    audio: Object = {}
+    if isinstance(flat.get("audio"), dict):
+        out["audio"] = audio = {side: dict(of) if isinstance(of, dict) else of for side, of in flat["audio"].items()}
+    for name, (*side, key) in _STEPS.items():
+        if name not in flat:
+            continue
+        if not side:
+            out[key] = written[name]
+        elif isinstance(audio.get(side[1]), dict):
+            audio[side[1]][key] = written[name]
+        else:
+            audio[side[1]] = {key: written[name]}
+            out["audio"] = audio
     return out
 
 
