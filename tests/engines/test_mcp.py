@@ -158,3 +158,24 @@ async def test_why_tools_cannot_be_had_is_logged_without_secrets(
     ]
     assert "a-secret" not in caplog.text
     await box.close()
+
+
+async def test_who_leaves_says_no_goodbye_to_a_server_that_never_answered(
+    monkeypatch: pytest.MonkeyPatch, stuck: Stuck
+) -> None:
+    loop, asked_for = asyncio.get_running_loop(), asyncio.Event()
+
+    def resolve(*_: Any, **__: Any) -> Any:
+        loop.call_soon_threadsafe(asked_for.set)
+        return stuck()
+
+    monkeypatch.setattr("socket.getaddrinfo", resolve)
+    box = RemoteToolbox(bounds=Bounds(list_seconds=20.0))
+    waiting = asyncio.create_task(box.list_tools("item_1", SHOP))
+    await asked_for.wait()
+    began = monotonic()
+    await box.close()
+    assert monotonic() - began < mcp._CLOSE_SECONDS
+    failed = await waiting
+    assert isinstance(failed, ToolsUnavailable)
+    assert failed.fault.message == "The connection to the MCP server was given up."

@@ -221,6 +221,7 @@ class _Line:
 
     async def close(self) -> None:
         """Say goodbye, and hang up in any case."""
+        self.give_up_connecting()
         holder, self._holder, self._client = self._holder, None, None
         if holder is not None:
             self._leave.set()
