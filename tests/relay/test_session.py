@@ -100,6 +100,28 @@ def test_an_upstream_that_refuses_for_good_is_told_at_once() -> None:
     assert stage.closes == [(4000, "server_error.upstream_refused")]
 
 
+def test_an_upstream_that_ends_the_connection_before_its_session_is_left_for_another() -> None:
+    stage = Stage()
+    stage._did(stage.session.opened(1, stage.place, 0.0))
+    error = {"type": "error", "error": {"type": "invalid_request_error", "code": "invalid_api_key", "message": "no"}}
+    assert stage.upstream(error) == []
+    assert stage.loses(1, 3000) == []
+    assert stage.noted == ["lost", "rejected"]
+    assert stage.dials == [Dial(2, "lost", frozenset({"a"}))]
+
+
+def test_a_client_that_every_upstream_refuses_is_told_what_they_say() -> None:
+    stage = Stage(upstreams=2)
+    error = {"type": "error", "error": {"type": "invalid_request_error", "code": "invalid_model", "message": "no"}}
+    for link, upstream in ((1, "a"), (2, "b")):
+        assert stage.closes == []
+        stage._did(stage.session.opened(link, Place(upstream=upstream), stage.now))
+        stage.upstream(error, link=link)
+        stage.loses(link, 4000)
+    assert stage.to_client[-1]["error"]["code"] == "invalid_model"
+    assert stage.closes == [(4000, "invalid_request_error.invalid_model")]
+
+
 # ------------------------------------------------------------------------------------------------- links that are lost
 
 
@@ -332,6 +354,19 @@ def test_an_answer_told_again_is_truncated_here() -> None:
     assert bare(stage.to_client) == [truncate | {"type": "conversation.item.truncated"}]
     assert stage.upstream({"type": "conversation.item.deleted", "item_id": "item_a"}, link=2) == []
     assert stage.upstream(*added(spoken("item_a", "It is"), None), link=2) == []
+
+
+def test_an_answer_that_is_truncated_before_it_was_told_again_is_echoed_twice_and_shown_never() -> None:
+    stage = Stage().live()
+    stage.upstream(*answer_begins(), *answer_ends())
+    stage.loses()
+    stage.opens(2)
+    truncate = {"type": "conversation.item.truncate", "item_id": "item_a", "content_index": 0, "audio_end_ms": 60}
+    stage.client(truncate, truncate | {"audio_end_ms": 40})
+    removed = {"type": "conversation.item.deleted", "item_id": "item_a"}
+    assert stage.upstream(*added(spoken("item_a", "It is late."), None), link=2) == []
+    for _ in range(2):
+        assert stage.upstream(removed, *added(spoken("item_a", "It is"), None), link=2) == []
 
 
 @pytest.mark.parametrize("fields", [{"item_id": "item_z"}, {"audio_end_ms": "6"}, {"audio_end_ms": True}])

@@ -41,6 +41,8 @@ def connection(**query: str) -> Connection:
 class StringWire:
     """A connection to an upstream that the test speaks for."""
 
+    opened_at = 0.0
+
     def __init__(self) -> None:
         self.opened_at = time.monotonic()
         self.owner: LegOwner | None = None
@@ -202,3 +204,13 @@ def test_a_connection_takes_the_route_of_its_model(
     model: str, kind: str, query: dict[str, str], route: Route | None
 ) -> None:
     assert World().relays.route_for(connection(**query), model, kind) == route
+
+
+@pytest.mark.parametrize(("code", "state"), [("invalid_api_key", State.OPEN), ("invalid_model", State.CLOSED)])
+async def test_an_upstream_that_ends_connections_at_once_is_left_alone_unless_the_request_is_to_blame(
+    code: str, state: State
+) -> None:
+    world = World()
+    for _ in range(5):
+        world.relays._noted(Noted("rejected", {"upstream": "a", "code": code}))
+    assert world.relays.chooser.state("a") is state

@@ -14,6 +14,7 @@ What = Literal[
     "opened",
     "unavailable",
     "lost",
+    "rejected",
     "renewed",
     "recovered",
     "response_failed",

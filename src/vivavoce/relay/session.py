@@ -34,7 +34,6 @@ _STALE_SECONDS = 30.0
 """What is not answered for by then never will be."""
 _SHORT_LIFE_SECONDS = 5.0
 """An upstream that loses a link sooner is tried last."""
-_MAX_REFUSALS = 8
 
 
 class RelaySession:
@@ -68,6 +67,8 @@ class RelaySession:
         self._spare: Link | None = None
         """The link that is being made ready to take over, in any state but live."""
         self._refusals = 0
+        self._refused_by: set[str] = set()
+        """Upstreams that ended a link with an error before its session began."""
         self._exhausted = ""
         """Why nothing more may be spent; empty while something may."""
         self._lost_at: float | None = None
@@ -184,6 +185,9 @@ class RelaySession:
         was_live, was_open = link is self._live, link.state is State.OPEN
         link.state = State.GONE
         effects = self._note("lost", now, upstream=link.place.upstream, code=code, reason=reason)
+        if was_open:
+            fields = {"upstream": link.place.upstream, "code": (link.fault or {}).get("code") or str(code)}
+            effects += self._note("rejected", now, **fields)
         if not was_live:
             self._spare = None if link is self._spare else self._spare
             return effects + self._refused(link, was_open, now)
@@ -309,6 +313,7 @@ class RelaySession:
         before, self._live, self._spare = self._live, link, None
         link.state = State.LIVE
         self._refusals = 0
+        self._refused_by.clear()
         self._plans.plan(link, now)
         standing = self._standing
         if session is not None:
@@ -354,15 +359,17 @@ class RelaySession:
         if self._live is not None:
             self._plans.renew_later(now)
             return []
+        fault = link.fault
+        if was_open and fault is not None:
+            self._refused_by.add(link.place.upstream)
+            if len(self._refused_by) >= self._terms.upstreams and not self._client.is_told:
+                code, kind = str(fault.get("code")), str(fault.get("type") or "server_error")
+                return self._end(code, str(fault.get("message")), 4000, f"{kind}.{code}", kind=kind)
         self._refusals += was_open
-        if self._refusals >= _MAX_REFUSALS and link.fault is not None and not self._client.is_told:
-            fault = link.fault
-            code, kind = str(fault.get("code")), str(fault.get("type") or "server_error")
-            return self._end(code, str(fault.get("message")), 4000, f"{kind}.{code}", kind=kind)
-        if self._refusals > 1:
+        if self._refusals > self._terms.upstreams:
             self._plans.redial_later(now)
             return []
-        return [self._dial("lost", frozenset((link.place.upstream,)))]
+        return [self._dial("lost", frozenset(self._refused_by) or frozenset((link.place.upstream,)))]
 
     def _drop(self, link: Link) -> list[Effect]:
         self._links.pop(link.number, None)

@@ -52,6 +52,9 @@ _RESUME_BYTES = 64 * 1024 * 1024
 _ANSWER_BYTES = 64 * 1024 * 1024
 """About a quarter of an hour of speech."""
 
+_CLIENTS_FAULTS = frozenset(("invalid_model", "model_not_found"))
+"""Why a session does not begin though its upstream is well: or else a client could have it left alone."""
+
 OpenCall = Callable[[Asked, Leg], LegOwner]
 """Begins a call with the engines of this process."""
 
@@ -152,6 +155,7 @@ class Relays:
             settings=given(settings) if connection.grant is not None else {},
             limits=self._limits,
             created_unix=time.time(),
+            upstreams=len(set(route.names)),
             patience_seconds=max(self._routes.upstreams[name].patience_seconds for name in route.names),
             tells_relay=connection.query.get("relay_events") in ("1", "true", "yes"),
             resume_token=resumed.token,
@@ -206,9 +210,19 @@ class Relays:
             # It was left because it did not begin to answer; the session is looking for another already.
             self.chooser.response_failed(upstream, "no_answer")
             return False
+        elif noted.what == "rejected":
+            self._rejected(upstream, noted.fields["code"])
+            return False
         else:
             return False
         return self.chooser.state(upstream) is not State.CLOSED
+
+    def _rejected(self, upstream: str, code: str) -> None:
+        """Take note of an upstream that took a connection and ended it before its session began."""
+        if code in _CLIENTS_FAULTS:
+            self.chooser.refused(upstream)
+        else:
+            self.chooser.failed(upstream, LineError(f"no session began ({code})", again=True))
 
     async def _open_local(self, asked: Asked) -> LocalLink:
         link = LocalLink()
