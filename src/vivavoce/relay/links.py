@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections import deque
+from collections import Counter, deque
 
 from .bridges import BetaUpstream
 from .effects import Place
@@ -49,14 +49,15 @@ class Link:
         """The error that it announced before it was lost."""
         self.told: set[str] = set()
         """Items that it was told of rather than having made or heard them."""
-        self.echoes: set[str] = set()
-        """Items of which it will say things that the client knows already."""
+        self.echoes: Counter[str] = Counter()
+        """How often it will say of items what the client knows already; one that is told anew in another form is
+        echoed once for each."""
         self.awaited: deque[str] = deque()
         """The same as far as they were not echoed yet, in order: some servers give ids of their own."""
         self.updates = 0
         """How many of our own settings it has not confirmed yet."""
-        self.removals: set[str] = set()
-        """Items whose removal was our own idea."""
+        self.removals: Counter[str] = Counter()
+        """How often it will tell that items were removed, which was our own idea."""
         self.offset_ms = 0.0
         """Where its clock of audio began, on the client's."""
         self.ids: dict[str, str] = {}
@@ -84,6 +85,14 @@ class Link:
             seconds = expires_at - created_unix - self.opened_at
             self.session_seconds = min(self.session_seconds or math.inf, seconds)
 
+    def echoed(self, item_id: str) -> bool:
+        """Take note that an item is done; return whether the client knew that already."""
+        return _taken(self.echoes, item_id)
+
+    def removed(self, item_id: str) -> bool:
+        """Take note that an item was removed; return whether that was our own idea."""
+        return _taken(self.removals, item_id)
+
     def inward(self, frame: bytes) -> bytes:
         """Return a frame of the upstream with the client's ids."""
         for theirs, ours in self.ids.items():
@@ -95,3 +104,12 @@ class Link:
         for theirs, ours in self.ids.items():
             frame = frame.replace(ours.encode(), theirs.encode())
         return frame
+
+
+def _taken(expected: Counter[str], item_id: str) -> bool:
+    if item_id not in expected:
+        return False
+    expected[item_id] -= 1
+    if not expected[item_id]:
+        del expected[item_id]
+    return True

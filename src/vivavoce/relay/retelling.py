@@ -59,7 +59,7 @@ def told(link: Link, standing: Standing, kind: str, new_id: NewId, *, is_beta_cl
 def created_there(link: Link, item: Object, new_id: NewId, **where: str) -> Iterator[Effect]:
     """Return what tells an upstream of an item that the client knows already."""
     item_id = item["id"]
-    link.echoes.add(item_id)
+    link.echoes[item_id] += 1
     link.told.add(item_id)
     link.awaited.append(item_id)
     yield from _ours(link, {"type": "conversation.item.create", "item": item} | where, new_id)
@@ -94,7 +94,7 @@ def _retold_shorter(link: Link, standing: Standing, item_id: str, new_id: NewId)
     """Return what gives an upstream the shorter form of an item that it was told of."""
     items = list(standing.chronicle.retold())
     at = next((index for index, item in enumerate(items) if item["id"] == item_id), None)
-    link.removals.add(item_id)
+    link.removals[item_id] += 1
     yield from _ours(link, {"type": "conversation.item.delete", "item_id": item_id}, new_id)
     if at is None:
         return  # nothing is left of it

@@ -214,13 +214,11 @@ class Standing:
             case "added" | "created":
                 return self._add(link, item, event)
             case "done":
-                if item_id in link.echoes:
-                    link.echoes.discard(item_id)
+                if link.echoed(item_id):
                     return None
                 self.chronicle.settle(item)
             case "deleted":
-                if item_id in link.removals:
-                    link.removals.discard(item_id)
+                if link.removed(item_id):
                     return None
                 if (entry := self.outbox.pending(DELETE)) is not None:
                     self.outbox.settle(entry)
@@ -249,7 +247,7 @@ class Standing:
                 link.awaited.remove(item_id)
             return None
         if link.updates and item.get("type") == "mcp_list_tools":
-            link.echoes.add(item_id)  # lists of the tools that our own settings name: the client has its own
+            link.echoes[item_id] += 1  # lists of the tools that our own settings name: the client has its own
             return None
         entry = self._creation(item_id)
         if entry is None and link.awaited and not self._is_answer(item_id):
