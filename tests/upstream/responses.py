@@ -155,7 +155,7 @@ class Response:
             return
         self._said += word
         self._send("response.output_text.delta", content_index=0, delta=word)
-        await self._delta(self._wire.terms.word_ms / 1000)
+        await self._delta(0.0)  # words that are only written keep no pace
 
     async def _call(self, call: Call) -> None:
         call_id = self._wire.new_id("call")

@@ -70,8 +70,10 @@ class Script:
 
     def answer(self, prompt: Prompt) -> list[Output]:
         """Return what is answered."""
-        if prompt.items and prompt.items[-1].shown["type"] == "function_call_output" and not prompt.asked:
-            return [Message(f"The result is {prompt.items[-1].shown['output']}.")]
+        # What was left of an answer that was broken off does not count.
+        told = [item for item in prompt.items if item.shown.get("role") != "assistant"]
+        if told and told[-1].shown["type"] == "function_call_output" and not prompt.asked:
+            return [Message(f"The result is {told[-1].shown['output']}.")]
         for question in (prompt.asked, self._last_words(prompt.items)):
             if question and (outputs := self._known(question, prompt)):
                 return outputs

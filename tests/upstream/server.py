@@ -134,6 +134,8 @@ class StandIn:
             await self._serve(reader, writer)
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
             cut(writer)  # what it sent was no request, or it has gone
+        except asyncio.CancelledError:
+            cut(writer)  # the stand-in stops; nobody waits for this task but `stop`
         except Exception:  # noqa: BLE001 - told by the tally
             self.tally.crashes.append(traceback.format_exc())
             cut(writer)

@@ -11,7 +11,7 @@ import struct
 import urllib.parse
 from typing import Any
 
-from websockets.exceptions import ConnectionClosed, ProtocolError
+from websockets.exceptions import WebSocketException
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
@@ -151,8 +151,8 @@ class Socket:
         """Begin the closing handshake."""
         try:
             self._protocol.send_close(code, reason)
-        except (ConnectionClosed, ProtocolError):
-            return
+        except WebSocketException:
+            return  # it is closing already
         self._flush()
 
     def drop(self) -> None:
