@@ -101,7 +101,7 @@ def test_an_upstream_that_refuses_for_good_is_told_at_once() -> None:
 
 
 def test_an_upstream_that_ends_the_connection_before_its_session_is_left_for_another() -> None:
-    stage = Stage()
+    stage = Stage(upstreams=2)
     stage._did(stage.session.opened(1, stage.place, 0.0))
     error = {"type": "error", "error": {"type": "invalid_request_error", "code": "invalid_api_key", "message": "no"}}
     assert stage.upstream(error) == []
