@@ -47,6 +47,15 @@ async def unreachable(desk: Desk) -> None:
     need(came == expected, f"in order came {', '.join(came)}")
 
 
+@case("mcp.fails-quietly", GA, inferred=True)
+async def fails_quietly(desk: Desk) -> None:
+    """Tools that cannot be had are no error event: some clients have none to spare, and did nothing wrong."""
+    talk = await _with_tools(desk, _NOWHERE)
+    await talk.until("mcp_list_tools.failed")
+    await talk.until("conversation.item.done")
+    need("error" not in await talk.settle(), "an error event came")
+
+
 @case("mcp.goes-on", GA)
 async def goes_on(desk: Desk) -> None:
     """A conversation whose remote tools cannot be had is answered without them."""
