@@ -193,6 +193,12 @@ def test_a_response_as_it_is_shown_has_its_place_in_both_shapes() -> None:
     assert objects.response_to_beta(nested) == flat
 
 
+def test_odd_lists_of_items_are_for_the_server_to_refuse() -> None:
+    for odd in ({"input": "x"}, {"input": None}, {"input": [5, None]}):
+        assert objects.response_to_ga(odd) == odd
+        assert objects.request_to_beta(odd) == odd
+
+
 def test_remote_calls_are_left_out_of_what_a_beta_client_is_shown() -> None:
     remote = {"type": "mcp_call", "id": "m", "name": "look"}
     assert objects.response_to_beta({"output": [remote, SPOKEN]})["output"] == [SPOKEN | {"object": "realtime.item"}]

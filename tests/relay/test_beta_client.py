@@ -236,6 +236,16 @@ def test_the_temperature_of_a_session_is_remembered_if_it_is_one(odd: Any) -> No
     assert shown_temperature(client, response("created")) == 0.6
 
 
+@pytest.mark.parametrize(("refused", "left"), [("c1", 0.8), ("c9", 0.6), (None, 0.6)])
+def test_an_update_that_was_refused_changes_no_temperature(refused: str | None, left: float) -> None:
+    client = bridge()
+    session = {"temperature": 0.6, "voice": "nobody"}
+    client.to_ga({"type": "session.update", "event_id": None if refused is None else "c1", "session": session})
+    client.from_ga({"type": "error", "event_id": "e", "error": {"code": "invalid_value", "event_id": refused}})
+    assert client.temperature == left
+    assert shown_temperature(client, created()) == left
+
+
 def test_a_response_shows_the_temperature_it_was_asked_with_to_its_end() -> None:
     client = bridge()
     ask(client, 1.1)

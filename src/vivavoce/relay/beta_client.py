@@ -42,6 +42,11 @@ class BetaClient:
         self._limits: Any = None
         """The rate limits that were told last."""
 
+    @property
+    def temperature(self) -> float:
+        """What the client set for its session: GA servers do not know it, and another beta server has to be told."""
+        return self._temperatures.session
+
     # ----------------------------------------------------------------------------------------------- client to server
 
     def to_ga(self, event: Object) -> list[Object]:
@@ -71,7 +76,7 @@ class BetaClient:
         detection = flat.get("turn_detection")
         if isinstance(detection, dict) and detection.get("type") is None:
             flat["turn_detection"] = detection | {"type": self._detection}
-        self._temperatures.note(flat)
+        self._temperatures.note(event.get("event_id"), flat)
         if kind == "transcription":
             self._modalities = flat.get("modalities", self._modalities)
         return event | {"type": "session.update", "session": shapes.session_to_ga(flat, kind)}
@@ -201,13 +206,16 @@ class _Temperatures:
     def __init__(self) -> None:
         self.session: float = shapes.DEFAULT_TEMPERATURE
         """That of the session."""
+        self._before: tuple[Any, float] = (None, self.session)
+        """What it was before the client's latest change, with the id of that."""
         self._asked: list[tuple[Any, float]] = []
         """Those of responses that were asked for and have not begun, with the ids of the client's events."""
         self._responses: dict[str, float] = {}
         """Those of responses that have begun and not ended."""
 
-    def note(self, flat: Object) -> None:
-        """Take in a change of the session."""
+    def note(self, event_id: Any, flat: Object) -> None:
+        """Take in a change of the session, which its server may yet refuse for another reason."""
+        self._before = (event_id, self.session)
         self.session = _number(flat.get("temperature"), self.session)
 
     def ask(self, event_id: Any, response: Object) -> None:
@@ -217,7 +225,9 @@ class _Temperatures:
             self._asked = [*self._asked[-7:], (event_id, temperature)]
 
     def refused(self, error: Object) -> None:
-        """Take in an error: the response that was asked for may not come."""
+        """Take in an error: what was asked for may be refused."""
+        if error.get("event_id") is not None and error.get("event_id") == self._before[0]:
+            self.session = self._before[1]
         by_id = [asked for asked in self._asked if asked[0] is not None and asked[0] == error.get("event_id")]
         if not by_id and error.get("code") == "conversation_already_has_active_response":
             by_id = self._asked[:1]
