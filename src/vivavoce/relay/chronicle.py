@@ -46,6 +46,10 @@ class Chronicle:
     def __contains__(self, item_id: str) -> bool:
         return item_id in self._items
 
+    def item(self, item_id: str) -> Object:
+        """Return an item that is there, as it was shown."""
+        return self._items[item_id]
+
     @property
     def last_id(self) -> str | None:
         """The id of the last item; None where there is none."""

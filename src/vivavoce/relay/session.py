@@ -13,7 +13,7 @@ import math
 from typing import Literal
 
 from ..core.lifetime import Lifetime
-from . import peek
+from . import peek, sound
 from .answers import Answers
 from .bridges import BetaUpstream
 from .chronicle import Chronicle
@@ -23,7 +23,7 @@ from .greetings import Greetings
 from .links import Link, State
 from .outbox import APPEND, CREATE_RESPONSE, Entry
 from .reading import AUDIO_DELTAS, Reading, tells
-from .retelling import respond, sent, told, truncated_here
+from .retelling import given_up, respond, sent, told, truncated_here
 from .soundness import is_sound
 from .standing import ANSWERED_FOR, TRUNCATE, Standing
 from .succession import Succession
@@ -123,7 +123,9 @@ class RelaySession:
             self._standing.append(frame, now)
             if self._live is None:
                 return self._checked_outbox()
-            return [ToUpstream(self._live.number, frame)]
+            if self._live.sound is not None:
+                frame = self._live.sound.append(frame)
+            return [ToUpstream(self._live.number, frame)] if frame else []
         return self._receive_event(kind, frame, now)
 
     def receive_upstream(self, number: int, frame: bytes, now: float) -> list[Effect]:
@@ -136,6 +138,13 @@ class RelaySession:
             return self._receive_early(link, kind, frame, now)
         if link.ids:
             frame = link.inward(frame)
+        if link.sound is None:
+            return self._receive_live(link, kind, frame, now)
+        said = link.sound.inward(kind, frame, self._new_id)
+        return [effect for kind, each in said for effect in self._receive_live(link, kind, each, now)]
+
+    def _receive_live(self, link: Link, kind: bytes, frame: bytes, now: float) -> list[Effect]:
+        """Take a frame of the link that holds the conversation, its audio in the client's format."""
         if self._greetings is not None and self._greetings.is_recording:
             self._greetings.record(kind, frame)
         if kind in AUDIO_DELTAS:
@@ -317,12 +326,16 @@ class RelaySession:
         self._plans.plan(link, now)
         standing = self._standing
         if session is not None:
-            self._reading.first = session
+            session = self._reading.first = sound.shown(link.place, session, standing.format_asked)
             standing.configured(session)
         effects: list[Effect] = []
         if not self._client.is_told and session is not None and not standing.chronicle.settings:
             effects += self._client.created(session, len(standing.chronicle))
+        if before is not None:
+            for event in standing.finished():
+                effects += self._client.tell(event)
         was_due = standing.is_due
+        effects += given_up(standing, self._client, self._new_id)
         effects += told(link, standing, self._terms.kind, self._new_id, is_beta_client=self._client.is_beta)
         if was_due:
             effects += respond(link, standing, self._new_id, now)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import outbox, peek
+from . import outbox, peek, sound
 from .chronicle import Chronicle
 from .effects import Effect, Noted, Used
 from .links import Link
@@ -26,6 +26,8 @@ OURS = "vivavoce_"
 """What the event ids of our own events begin with, to an upstream."""
 
 _BYTES_PER_MS = {"audio/pcmu": 8, "audio/pcma": 8}
+_LEAST_RATE_HZ = 8_000
+"""What a client writes in place of a rate may be anything until an upstream has seen it."""
 _ERRORS = {
     "item_create_duplicate_item_id": CREATE,
     "item_create_invalid_previous_item_id": CREATE,
@@ -62,15 +64,23 @@ class Standing:
         """Whether the server owes an answer to a turn that it has made."""
         self.restarted: str | None = None
         """The item whose beginning the client knows, where a new upstream hears it from its beginning."""
+        self.unheard: list[str] = []
+        """Items of the user whose words the server is to write down."""
+        self._transcribes = False
         self.detection: Object | None = None
         """The turn detection in force."""
         self.output_bytes_per_ms = 48
+        self._shown: Object = {}
+        """The `audio` of the session as it was shown last."""
+        self._entered: dict[str, str | None] = {}
+        """Items that the client knows and has not been told to be final, with what stood before each."""
         self._new_id = new_id
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is under way, so that another server can take over unnoticed."""
-        return not self.responses and self.speaking is None and not self.is_due and self.outbox.is_quiet
+        is_silent = self.speaking is None and not self.is_due and not self.unheard
+        return is_silent and not self.responses and self.outbox.is_quiet
 
     # -------------------------------------------------------------------------------------------- what the client says
 
@@ -80,7 +90,27 @@ class Standing:
 
     def expect(self, kind: bytes, frame: bytes, event: Object, now: float, *, is_ours: bool = False) -> Entry:
         """Take an event that will be answered for."""
-        return self.outbox.add(kind, frame, event, now, is_ours=is_ours)
+        entry = self.outbox.add(kind, frame, event, now, is_ours=is_ours)
+        if kind == UPDATE:
+            self._measure()
+        return entry
+
+    def format_asked(self, side: str) -> Any:
+        """Return the format that the client asked for on a side of its session, and got; None where it asked for none.
+
+        Args:
+            side: `input` or `output`.
+        """
+        return sound.at(self.chronicle.settings, ("audio", side, "format"))
+
+    @property
+    def format_heard(self) -> Any:
+        """The format of the audio that the client sends: it counts from when it is asked for, since audio follows."""
+        found = self.format_asked("input")
+        for entry in self.outbox:
+            if entry.kind == UPDATE:
+                found = sound.at(entry.event, ("session", "audio", "input", "format")) or found
+        return found
 
     # ------------------------------------------------------------------------------------------ what the upstream says
 
@@ -98,19 +128,20 @@ class Standing:
         if kind.startswith("conversation.item."):
             return self._see_item(link, kind, event, effects)
         if kind == "error":
-            return self._see_error(event, effects)
+            return self._see_error(link, event, effects)
         if event.get("item_id") in link.echoes:
             return None  # what becomes of remote tools that are listed anew
         return event
 
     def configured(self, session: Object) -> None:
-        """Take note of the settings in force."""
-        audio = session.get("audio") or {}
-        found = audio.get("input") or {}
+        """Take note of the settings in force, in the client's formats."""
+        self._shown = session.get("audio") or {}
+        found = self._shown.get("input") or {}
+        if "transcription" in found:
+            self._transcribes = found["transcription"] is not None
         if "turn_detection" in found:
             self.detection = found["turn_detection"]
-        self.outbox.bytes_per_ms = bytes_per_ms(found.get("format"))
-        self.output_bytes_per_ms = bytes_per_ms((audio.get("output") or {}).get("format"))
+        self._measure()
 
     def updated(self, link: Link) -> bool:
         """Take note that settings were accepted; return whether they were the client's own idea."""
@@ -124,14 +155,29 @@ class Standing:
 
     def break_off(self, code: str, message: str) -> list[Object]:
         """End all responses as failed and return the events that say so; their items stay as far as they were said."""
-        out: list[Object] = []
-        for response in self.responses.values():
-            for event in response.broken(self._new_id, code, message):
-                if event["type"] == "conversation.item.done":
-                    self.chronicle.settle(event["item"])
-                out.append(event)
+        broken = [
+            event for response in self.responses.values() for event in response.broken(self._new_id, code, message)
+        ]
+        for event in broken:
+            if event["type"] == "conversation.item.done":
+                self._entered.pop(event["item"]["id"], None)
+                self.chronicle.settle(event["item"])
         self.responses = {}
-        return out
+        return self.finished() + broken
+
+    def finished(self) -> list[Object]:
+        """Return what ends the items whose own end will not come any more, because their server is gone."""
+        entered, self._entered = self._entered, {}
+        return [
+            {
+                "type": "conversation.item.done",
+                "event_id": self._new_id("event"),
+                "previous_item_id": previous,
+                "item": self.chronicle.item(item_id),
+            }
+            for item_id, previous in entered.items()
+            if item_id in self.chronicle
+        ]
 
     def begin_again(self) -> None:
         """Prepare for an upstream that hears the unfinished turn from its beginning."""
@@ -139,17 +185,31 @@ class Standing:
 
     # -------------------------------------------------------------------------------------------------------- internals
 
+    def _measure(self) -> None:
+        """Take note of how much room audio takes: by what the client asked for, or else by what it was shown."""
+        heard = self.format_heard or sound.at(self._shown, ("input", "format"))
+        spoken = self.format_asked("output") or sound.at(self._shown, ("output", "format"))
+        self.outbox.bytes_per_ms, self.output_bytes_per_ms = bytes_per_ms(heard), bytes_per_ms(spoken)
+
+    def _format_of_answer(self, asking: Entry | None) -> Any:
+        wish = sound.at(asking.event, ("response", "audio", "output", "format")) if asking is not None else None
+        return wish or self.format_asked("output")
+
     def _see_response(self, link: Link, kind: str, event: Object, now: float, effects: list[Effect]) -> Object | None:
         if kind == "response.created":
+            pending = None if self.is_due else self.outbox.pending(CREATE_RESPONSE)
+            if link.sound is not None:
+                event = link.sound.begun(event, self._format_of_answer(pending))
             response = Unfinished(event.get("response") or {})
             self.responses[response.id] = response
-            pending = self.outbox.pending(CREATE_RESPONSE)
-            if pending is not None and not self.is_due:
+            if pending is not None:
                 self.outbox.settle(pending)
                 seconds = round(now - pending.sent_at, 3)
                 effects.append(Noted("answered", {"upstream": link.place.upstream, "seconds": seconds}))
             self.is_due = False
         elif kind == "response.done":
+            if link.sound is not None:
+                event = link.sound.ended(event)
             self._end_response(link, event.get("response") or {}, effects)
         elif (known := self.responses.get(event.get("response_id", ""))) is not None:
             known.see(kind, event)
@@ -204,6 +264,8 @@ class Standing:
             self.is_due = self.is_due and not self.responses
         frames = self.outbox.committed(by_client, self.stopped_ms)
         self.chronicle.hear(event.get("item_id", ""), frames)
+        if self._transcribes:
+            self.unheard.append(event.get("item_id", ""))
         self.speaking = self.restarted = None
         self.is_stopped = False
 
@@ -216,6 +278,7 @@ class Standing:
             case "done":
                 if link.echoed(item_id):
                     return None
+                self._entered.pop(item_id, None)
                 self.chronicle.settle(item)
             case "deleted":
                 if link.removed(item_id):
@@ -223,11 +286,15 @@ class Standing:
                 if (entry := self.outbox.pending(DELETE)) is not None:
                     self.outbox.settle(entry)
                 self.chronicle.delete(item_id)
+                self._heard(item_id)
             case "truncated":
                 if (entry := self.outbox.pending(TRUNCATE)) is not None:
                     self.outbox.settle(entry)
                 self.truncate(item_id, event.get("content_index", 0), event.get("audio_end_ms", 0))
+            case "input_audio_transcription.failed":
+                self._heard(item_id)
             case "input_audio_transcription.completed":
+                self._heard(item_id)
                 self.chronicle.transcribe(item_id, event.get("content_index", 0), event.get("transcript") or "")
                 if isinstance(usage := event.get("usage"), dict):
                     model = self.chronicle.transcriber or link.place.model
@@ -235,6 +302,10 @@ class Standing:
             case _:
                 pass
         return event
+
+    def _heard(self, item_id: str) -> None:
+        if item_id in self.unheard:
+            self.unheard.remove(item_id)
 
     def truncate(self, item_id: str, content_index: int, audio_end_ms: int) -> None:
         """Keep of an answer what had been played."""
@@ -262,6 +333,7 @@ class Standing:
         at_front = (entry.event or {}).get("previous_item_id") == "root" if entry is not None else False
         shown = {**item, "content": created["content"]} if item.get("role") == "user" and "content" in created else item
         self.chronicle.add(shown, previous, at_front=at_front)
+        self._entered[item_id] = previous
         self._keep_created_audio(item_id, created)
         for response in self.responses.values():
             response.enter(item_id, previous)
@@ -288,7 +360,7 @@ class Standing:
         if spoken:
             self.chronicle.hear(item_id, [peek.written({"audio": audio}) for audio in spoken])
 
-    def _see_error(self, event: Object, effects: list[Effect]) -> Object | None:
+    def _see_error(self, link: Link, event: Object, effects: list[Effect]) -> Object | None:
         error = event.get("error") or {}
         event_id = error.get("event_id") or ""
         if event_id.startswith(OURS):
@@ -300,6 +372,10 @@ class Standing:
         entry = self.outbox.identified(event_id) if event_id else self._blamed(error)
         if entry is not None:
             self.outbox.dropped(entry)
+            if entry.kind == UPDATE:
+                self._measure()
+                if link.sound is not None:
+                    link.sound.hear(self.format_heard)
         return event
 
     def _blamed(self, error: Object) -> Entry | None:
@@ -317,8 +393,9 @@ def bytes_per_ms(format: Any) -> int:  # noqa: A002 - the wire name
     """Return how much a millisecond of audio takes in a format as sessions show it."""
     if not isinstance(format, dict):
         return 48
-    rate = format.get("rate") or 24_000
-    return _BYTES_PER_MS.get(format.get("type", ""), int(rate) // 500)
+    rate = format.get("rate")
+    of_pcm = rate // 500 if type(rate) is int and rate >= _LEAST_RATE_HZ else 48
+    return _BYTES_PER_MS.get(str(format.get("type")), of_pcm)
 
 
 def _shifted(event: Object, offset_ms: float) -> Object:
