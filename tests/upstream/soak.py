@@ -256,12 +256,13 @@ class Talker:
         content = [{"type": "input_text", "text": "What do you know?"}]
         item = {"id": f"{self._name}_last", "type": "message", "role": "user", "content": content}
         await self._ask_for("conversation.item.done", "conversation.item.create", item=item)
-        expected = [(one["id"], _text(one)) for one in self._items]
+        expected: list[tuple[str, str]] = []
         known: list[list[str]] = []
         for _ in range(5):
             self._allowed += 1
             self.outcome.asked += 1
             done = self._await(self._is_end)
+            expected = [(one["id"], _text(one)) for one in self._items]
             await self._send("response.create", response={"output_modalities": ["text"]})
             response = (await done)["response"]
             if response["status"] == "completed":
