@@ -12,6 +12,7 @@ from collections import Counter, deque
 
 from .bridges import BetaUpstream
 from .effects import Place
+from .sound import Sound
 from .terms import Object
 
 
@@ -42,6 +43,8 @@ class Link:
         """What it leads to; known when it is open."""
         self.bridge: BetaUpstream | None = None
         """How its upstream spells events; None for GA."""
+        self.sound: Sound | None = None
+        """What audio has to be converted for it; None for none."""
         self.opened_at = 0.0
         self.session_seconds = 0.0
         """How long its session lives; 0 for as long as it likes."""

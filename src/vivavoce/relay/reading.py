@@ -5,7 +5,7 @@ A frame that both sides spell alike is sent on as it came, whether or not it was
 
 from __future__ import annotations
 
-from . import peek
+from . import peek, sound
 from .clientele import Client
 from .effects import Effect, ToClient
 from .links import Link
@@ -92,9 +92,9 @@ class Reading:
         return seen
 
     def _see_updated(self, link: Link, event: Object, effects: list[Effect]) -> Object | None:
-        session = event.get("session") or {}
-        self._standing.configured(session)
         was_asked = self._standing.updated(link)
+        session = sound.shown(link.place, event.get("session") or {}, self._standing.format_asked)
+        self._standing.configured(session)
         if not self._client.is_told and not link.updates:
             effects += self._client.created(session, len(self._standing.chronicle))
             return None

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import peek
+from . import peek, sound
 from .clientele import Client
 from .effects import Effect, ToUpstream
 from .links import Link
 from .outbox import APPEND, Entry
-from .standing import ANSWERED_FOR, OURS, Standing
+from .standing import ANSWERED_FOR, OURS, TRUNCATE, Standing
 from .terms import Object
 from .unfinished import NewId
 
@@ -23,18 +23,23 @@ def spelled(link: Link, event: Object) -> Iterator[bytes]:
         # The client names models as the route does; the upstream has one already, and another name for it.
         session = {key: value for key, value in event["session"].items() if key != "model"}
         event = event | {"session": session}
-    spelled_events = link.bridge.from_ga(event) if link.bridge is not None else [event]
-    for each in spelled_events:
-        yield link.outward(peek.written(each))
+    if link.sound is None and sound.asks(link.place, event):
+        link.sound = sound.Sound(link.place)
+    for fitting in link.sound.outward(event) if link.sound is not None else [event]:
+        for each in link.bridge.from_ga(fitting) if link.bridge is not None else [fitting]:
+            yield link.outward(peek.written(each))
 
 
 def sent(link: Link, entry: Entry, *, is_beta_client: bool) -> Iterator[Effect]:
     """Return what sends an event of the client over a link: as it was written, where the upstream spells it so too."""
     event = entry.event
-    alike = event is None or (is_beta_client == link.is_beta and not entry.is_ours and not _renames_model(link, event))
-    if alike:
+    if event is None:
+        frame = entry.frame if link.sound is None else link.sound.append(entry.frame)
+        if frame:
+            yield ToUpstream(link.number, frame)
+    elif is_beta_client == link.is_beta and not entry.is_ours and not _is_rewritten(link, event):
         yield ToUpstream(link.number, link.outward(entry.frame) if link.ids else entry.frame)
-    elif event is not None:
+    else:
         for frame in spelled(link, event):
             yield ToUpstream(link.number, frame)
 
@@ -42,8 +47,8 @@ def sent(link: Link, entry: Entry, *, is_beta_client: bool) -> Iterator[Effect]:
 def told(link: Link, standing: Standing, kind: str, new_id: NewId, *, is_beta_client: bool) -> Iterator[Effect]:
     """Return what tells a new link everything: settings, items, and what was not answered for."""
     chronicle = standing.chronicle
-    if chronicle.settings:
-        session = {"type": kind} | chronicle.settings
+    if settings := sound.completed(link.place, chronicle.settings, kind):
+        session = {"type": kind} | settings
         yield from _ours(link, {"type": "session.update", "session": session}, new_id)
         link.updates += 1
     for item in chronicle.retold():
@@ -90,6 +95,24 @@ def truncated_here(event: Object, link: Link | None, standing: Standing, client:
     return effects if link is None else [*effects, *_retold_shorter(link, standing, item_id, new_id)]
 
 
+def given_up(standing: Standing, client: Client, new_id: NewId) -> list[Effect]:
+    """Return what tells the client of what nobody but the server before could have done.
+
+    It had audio to cut, where its successor is told of words; and it was writing down what it had heard.
+    """
+    effects: list[Effect] = []
+    for entry in [entry for entry in standing.outbox if entry.kind == TRUNCATE and entry.event is not None]:
+        standing.outbox.dropped(entry)
+        effects += truncated_here(entry.event or {}, None, standing, client, new_id)
+    text = "The connection to the upstream server ended before it had written this down."
+    error = {"type": "server_error", "code": "upstream_disconnected", "message": text}
+    while standing.unheard:
+        where = {"item_id": standing.unheard.pop(0), "content_index": 0}
+        event = {"type": "conversation.item.input_audio_transcription.failed", "event_id": new_id("event")}
+        effects += client.tell(event | where | {"error": error})
+    return effects
+
+
 def _retold_shorter(link: Link, standing: Standing, item_id: str, new_id: NewId) -> Iterator[Effect]:
     """Return what gives an upstream the shorter form of an item that it was told of."""
     items = list(standing.chronicle.retold())
@@ -106,6 +129,10 @@ def _ours(link: Link, event: Object, new_id: NewId) -> Iterator[Effect]:
     """Return what sends an event of our own over a link."""
     for frame in spelled(link, event | {"event_id": OURS + new_id("event")}):
         yield ToUpstream(link.number, frame)
+
+
+def _is_rewritten(link: Link, event: Object) -> bool:
+    return link.sound is not None or _renames_model(link, event) or sound.asks(link.place, event)
 
 
 def _renames_model(link: Link, event: Object) -> bool:
