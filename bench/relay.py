@@ -3,7 +3,7 @@
     python bench/relay.py [--quick] [--sessions 50,200] [--frames 20,100] [--variants direct,relay] [--repeats 3]
 
 Each session sends audio in real time, a frame of 20 or 100 ms in each event, and is sent as much, through the relay and
-a quick server behind it (`upstream.py`) that shares its core with the load.  `relay` is ours between two ends of the GA
+a quick server behind it (`upstream.c`) that shares its core with the load.  `relay` is ours between two ends of the GA
 shape, `beta` with clients of the beta shape; `forwarder` is both legs of ours with nothing between, the least that ours
 can cost.  They stand against `direct`, no relay; `haproxy`, which knows bytes alone; and `plain`, a relay of FastAPI,
 the websockets library and `json`.  Relay and load run on cores of their own where there are two.
@@ -22,6 +22,7 @@ from pathlib import Path
 
 from load.generator import Load
 from load.processes import Server, compiled, cores, load_average, machine
+from load.said import write_said
 from load.tables import median, shown, table
 
 VARIANTS = {
@@ -95,6 +96,8 @@ class Bench:
 
     def __init__(self, folder: Path, seconds: float) -> None:
         self._program = compiled(folder)
+        self._upstream = compiled(folder, "upstream")
+        self._said = write_said(folder / "said.jsonl")
         self._seconds = seconds
         self._audio = folder / "silence.pcm"
         self._audio.write_bytes(bytes(BYTES_PER_SECOND))
@@ -106,7 +109,8 @@ class Bench:
     def run(self, setting: Setting) -> Run:
         """Measure once, in fresh processes."""
         cores_of_relay, cores_of_load = cores()
-        with Server("upstream.py", "--frame-ms", str(setting.frame_ms), cores=cores_of_load) as upstream:
+        said = ("--said", str(self._said), "--frame-ms", str(setting.frame_ms))
+        with Server(self._upstream, *said, cores=cores_of_load) as upstream:
             script = VARIANTS[setting.variant]
             if not script:
                 return self._measure(setting, upstream)

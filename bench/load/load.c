@@ -29,7 +29,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BYTES_PER_MS = 48, MAX_FRAME_MS = 1000, STAMP_BYTES = 24, STAMP_CHARS = 32 };
+#define PROGRAM "load"
+#include "stamps.h"
+
 enum { MAX_CHARS = MAX_FRAME_MS * BYTES_PER_MS / 3 * 4, OPENING = 64, MAX_SETUP = 16, READ_BYTES = 256 * 1024 };
 enum { TIMER = -1, INPUT = -2 };
 static const char HEAD[] = "{\"type\":\"input_audio_buffer.append\",\"audio\":\"", TAIL[] = "\"}";
@@ -58,45 +60,10 @@ static int is_measuring;
 static uint64_t n_sent, n_received, n_messages, bytes_received;
 static Samples up, down;
 
-static uint64_t now_ns(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static void fail(const char *what) {
-    fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
 static uint32_t random_word(void) {
     static uint32_t x = 2463534242u;
     x ^= x << 13, x ^= x >> 17, x ^= x << 5;
     return x;
-}
-
-/* ---- base64 ---- */
-
-static const char ALPHABET[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-static void encode(const unsigned char *in, size_t n, char *out) {
-    for (size_t i = 0; i < n; i += 3, out += 4) {
-        uint32_t w = (uint32_t)in[i] << 16 | (uint32_t)in[i + 1] << 8 | in[i + 2];
-        for (int j = 0; j < 4; j++) out[j] = ALPHABET[w >> (18 - 6 * j) & 63];
-    }
-}
-
-static int decode(const char *in, size_t n, unsigned char *out) {
-    for (size_t i = 0; i < n; i += 4, out += 3) {
-        uint32_t w = 0;
-        for (int j = 0; j < 4; j++) {
-            const char *found = in[i + j] ? strchr(ALPHABET, in[i + j]) : NULL;
-            if (!found) return 0;
-            w = w << 6 | (uint32_t)(found - ALPHABET);
-        }
-        out[0] = w >> 16, out[1] = w >> 8 & 255, out[2] = w & 255;
-    }
-    return 1;
 }
 
 /* ---- samples ---- */

@@ -22,9 +22,10 @@ _PR_SET_PDEATHSIG = 1
 class Server:
     """A program that prints its `ws://` address when it is ready, running until the block ends."""
 
-    def __init__(self, script: str, *arguments: str, cores: set[int] | None = None) -> None:
-        """Prepare to run a script of this folder, on `cores` alone where given."""
-        self._command = [sys.executable, str(FOLDER / script), *arguments]
+    def __init__(self, program: str | Path, *arguments: str, cores: set[int] | None = None) -> None:
+        """Prepare to run a script of this folder, or a program of another, on `cores` alone where given."""
+        script = [sys.executable, str(FOLDER / program)] if isinstance(program, str) else [str(program)]
+        self._command = [*script, *arguments]
         self._cores = cores
         self.port = 0
 
@@ -106,13 +107,13 @@ def cores() -> tuple[set[int] | None, set[int] | None]:
     return (None, None) if len(usable) < 2 else (set(usable[:1]), set(usable[1:2]))
 
 
-def compiled(folder: Path) -> Path:
-    """Return the load generator, compiled into `folder`."""
+def compiled(folder: Path, name: str = "load") -> Path:
+    """Return the load generator, or another program of this folder, compiled into `folder`."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         sys.exit("the load generator is written in C, and there is no compiler (cc, gcc or clang)")
-    program = folder / "load"
-    subprocess.run([compiler, "-O2", "-o", str(program), str(FOLDER / "load.c")], check=True)
+    program = folder / name
+    subprocess.run([compiler, "-O2", "-o", str(program), str(FOLDER / f"{name}.c")], check=True)
     return program
 
 
