@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 from collections import Counter, deque
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from relay.stage import append, message, session_object
 from vivavoce.relay.effects import CloseClient, Dial, Effect, HangUp, Place, ToClient, ToUpstream
@@ -230,9 +229,11 @@ class World:
         )
         asked.pop(None, None)
         assert all(count == 1 for count in asked.values()), "no answer was given twice"
-        started, stopped = self._of("input_audio_buffer.speech_started"), self._of("input_audio_buffer.speech_stopped")
-        assert 0 <= len(started) - len(stopped) <= 1
-        (server,) = [self.servers[link] for link in self.servers if link == max(self.servers)]
+        turns = [kind for kind in kinds if "buffer.speech_" in kind]
+        assert not any(kind.endswith("stopped") for kind in turns[::2]), "a turn begins before it ends"
+        assert not any(kind.endswith("started") for kind in turns[1::2]), "and ends before the next begins"
+        assert self.session._live is not None
+        server = self.servers[self.session._live.number]
         known = [item_id for item_id in entered if item_id not in self.deleted]
         texts = self._texts()
         expected = [item_id for item_id in known if texts.get(item_id, "") or item_id in self.made or "mine" in item_id]
@@ -266,25 +267,25 @@ KINDS = [
     *("create", "delete", "respond", "audio", "audio", "deliver", "deliver", "deliver"),
     *("finish", "speak", "stop", "lose", "open", "open", "wait"),
 ]
-ACTIONS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 12)), max_size=60)
 
 
-def _walk(steps: list[tuple[str, int]]) -> None:
+def _walk(seed: int) -> None:
+    chance = random.Random(seed)
     world = World()
-    for action, number in steps:
-        world.step(action, number)
+    for _ in range(60):
+        world.step(chance.choice(KINDS), chance.randint(0, 12))
     world.settle()
     world.check()
 
 
-@settings(max_examples=150, deadline=None)
-@given(steps=ACTIONS)
-def test_nothing_is_lost_and_nothing_happens_twice(steps: list[tuple[str, int]]) -> None:
-    _walk(steps)
+@pytest.mark.parametrize("first", range(0, 500, 100))
+def test_nothing_is_lost_and_nothing_happens_twice(first: int) -> None:
+    for seed in range(first, first + 100):
+        _walk(seed)
 
 
 @pytest.mark.slow
-@settings(max_examples=4000, deadline=None, suppress_health_check=list(HealthCheck))
-@given(steps=ACTIONS)
-def test_nothing_is_lost_in_thousands_of_conversations(steps: list[tuple[str, int]]) -> None:
-    _walk(steps)
+@pytest.mark.parametrize("first", range(1000, 21_000, 1000))
+def test_nothing_is_lost_in_thousands_of_conversations(first: int) -> None:
+    for seed in range(first, first + 1000):
+        _walk(seed)

@@ -31,7 +31,7 @@ from .terms import Object, Terms
 from .unfinished import NewId
 
 _STALE_SECONDS = 30.0
-"""What is not answered for by then never will be."""
+"""What is not answered for by an upstream that speaks so much later never will be."""
 _SHORT_LIFE_SECONDS = 5.0
 """An upstream that loses a link sooner is tried last."""
 
@@ -69,6 +69,8 @@ class RelaySession:
         self._refusals = 0
         self._refused_by: set[str] = set()
         """Upstreams that ended a link with an error before its session began."""
+        self._heard_at = 0.0
+        """When the live upstream last said something."""
         self._exhausted = ""
         """Why nothing more may be spent; empty while something may."""
         self._lost_at: float | None = None
@@ -233,7 +235,7 @@ class RelaySession:
             return []
         if now >= self._patience_ends:
             return self._lose_patience(now)
-        self._standing.outbox.expire(now - _STALE_SECONDS)
+        self._standing.outbox.expire(self._heard_at - _STALE_SECONDS)
         return self._renew(now)
 
     def exhaust(self, message: str) -> list[Effect]:
@@ -303,6 +305,7 @@ class RelaySession:
     def _read(self, link: Link, frame: bytes, now: float) -> list[Effect]:
         """Take a frame that tells something of where the conversation stands."""
         self.has_moved = True
+        self._heard_at = now
         effects = self._reading.read(link, frame, now)
         if self._exhausted and not self._standing.responses:
             return effects + self._end_exhausted()
