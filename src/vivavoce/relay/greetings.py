@@ -49,6 +49,8 @@ class Greetings:
         request = event.get("response") or {}
         if not standing.is_idle or link.is_beta or not isinstance(request, dict):
             return None
+        if link.sound is not None and "audio" in request:
+            return None  # a format of its own, of which nothing would be known when the answer is given again
         key = key_of(link.place, standing.chronicle.settings, request, standing.chronicle.items)
         if key is None:
             return None
@@ -84,6 +86,7 @@ class Greetings:
             return [ToClient(peek.renamed(frame, self._client.delta_name(kind)))]
         event = peek.parse(frame)
         seen: list[Effect] = []
-        if event is None or self._standing.see(link, event, now, seen) is None:
+        shown = self._standing.see(link, event, now, seen) if event is not None else None
+        if shown is None:
             return []
-        return [effect for effect in seen if not isinstance(effect, Used)] + self._client.tell(event)
+        return [effect for effect in seen if not isinstance(effect, Used)] + self._client.tell(shown)
