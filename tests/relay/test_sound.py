@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 from typing import Any
 
@@ -157,7 +158,7 @@ def test_audio_comes_out_the_same_however_it_is_cut(
     expected = whole.push(audio) + whole.flush()
     stream = Stream(source, target)
     bounds = np.cumsum([0, *sizes]).tolist()
-    out = b"".join(stream.push(audio[a:b]) for a, b in zip(bounds, bounds[1:], strict=False))
+    out = b"".join(stream.push(audio[a:b]) for a, b in itertools.pairwise(bounds))
     assert out + stream.flush() == expected
 
 
