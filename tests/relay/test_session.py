@@ -356,6 +356,59 @@ def test_an_answer_told_again_is_truncated_here() -> None:
     assert stage.upstream(*added(spoken("item_a", "It is"), None), link=2) == []
 
 
+def test_a_turn_that_is_made_while_items_are_told_again_is_none_of_them() -> None:
+    stage = Stage().live()
+    stage.says("item_1")
+    stage.loses()
+    stage.opens(2)
+    stage.client(append(500), {"type": "conversation.item.create", "item": {**message("x"), "id": ""}})
+    shown = stage.upstream(
+        {"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "item_id": "turn"},
+        {"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 500, "item_id": "turn"},
+        {"type": "input_audio_buffer.committed", "previous_item_id": None, "item_id": "turn"},
+        *added(message("turn"), None),
+        link=2,
+    )
+    assert [event["item"]["id"] for event in shown if "item" in event] == ["turn", "turn"]
+
+
+def test_speech_that_one_upstream_after_another_does_not_live_to_hear_is_told_from_its_beginning() -> None:
+    stage = Stage().live()
+    started = {"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "item_id": "turn"}
+    stage.client(append(500))
+    stage.upstream(started)
+    for link in (2, 3):
+        stage.loses(link - 1)
+        stage.opens(link)
+        stage.client(*(append(100) for _ in range(30)))
+    stage.loses(3)
+    stage.opens(4)
+    assert len([event for event in stage.to_link(4) if event["type"] == "input_audio_buffer.append"]) == 61
+
+
+def test_a_truncation_that_no_upstream_answered_for_is_done_here() -> None:
+    stage = Stage().live()
+    stage.upstream(*answer_begins(), *answer_ends())
+    truncate = {"type": "conversation.item.truncate", "item_id": "item_a", "content_index": 0, "audio_end_ms": 60}
+    assert stage.client(truncate) == [truncate]
+    stage.loses()
+    assert bare(stage.opens(2)) == [truncate | {"type": "conversation.item.truncated"}]
+    (create,) = stage.to_link(2)
+    assert create["item"]["content"] == [{"type": "output_text", "text": "It is"}]
+
+
+def test_words_that_the_upstream_did_not_live_to_write_down_are_told_to_be_lost() -> None:
+    heard = {"format": {"type": "audio/pcm", "rate": 24000}, "turn_detection": None}
+    stage = Stage().live(audio={"input": heard | {"transcription": {"model": "whisper-1"}}, "output": {}})
+    _turn(stage, "item_1")
+    stage.loses()
+    (failed,) = stage.opens(2)
+    assert failed["type"] == "conversation.item.input_audio_transcription.failed"
+    assert (failed["item_id"], failed["error"]["code"]) == ("item_1", "upstream_disconnected")
+    stage.loses(2)
+    assert stage.opens(3) == []
+
+
 def test_an_answer_that_is_truncated_before_it_was_told_again_is_echoed_twice_and_shown_never() -> None:
     stage = Stage().live()
     stage.upstream(*answer_begins(), *answer_ends())

@@ -64,6 +64,8 @@ class Standing:
         """Whether the server owes an answer to a turn that it has made."""
         self.restarted: str | None = None
         """The item whose beginning the client knows, where a new upstream hears it from its beginning."""
+        self._turn = ""
+        """The latest item that the server made of what the user said."""
         self.unheard: list[str] = []
         """Items of the user whose words the server is to write down."""
         self._transcribes = False
@@ -86,7 +88,8 @@ class Standing:
 
     def append(self, frame: bytes, now: float) -> None:
         """Take audio of the client."""
-        self.outbox.append(frame, now, lead_only=self.detection is not None and self.speaking is None)
+        is_quiet = self.speaking is None and self.restarted is None
+        self.outbox.append(frame, now, lead_only=self.detection is not None and is_quiet)
 
     def expect(self, kind: bytes, frame: bytes, event: Object, now: float, *, is_ours: bool = False) -> Entry:
         """Take an event that will be answered for."""
@@ -263,9 +266,10 @@ class Standing:
             self.is_due = bool((self.detection or {}).get("create_response", True)) and self.detection is not None
             self.is_due = self.is_due and not self.responses
         frames = self.outbox.committed(by_client, self.stopped_ms)
-        self.chronicle.hear(event.get("item_id", ""), frames)
+        self._turn = event.get("item_id", "")
+        self.chronicle.hear(self._turn, frames)
         if self._transcribes:
-            self.unheard.append(event.get("item_id", ""))
+            self.unheard.append(self._turn)
         self.speaking = self.restarted = None
         self.is_stopped = False
 
@@ -321,7 +325,7 @@ class Standing:
             link.echoes[item_id] += 1  # lists of the tools that our own settings name: the client has its own
             return None
         entry = self._creation(item_id)
-        if entry is None and link.awaited and not self._is_answer(item_id):
+        if entry is None and link.awaited and not self._is_made_there(item_id):
             # A server that gives ids of its own: it echoes in order.
             link.ids[item_id] = ours = link.awaited.popleft()
             return None if ours in link.echoes else event
@@ -349,10 +353,11 @@ class Standing:
                     return entry
                 if not asked and nameless is None:
                     nameless = entry
-        return None if self._is_answer(item_id) or item_id == self.speaking else nameless
+        return None if self._is_made_there(item_id) else nameless
 
-    def _is_answer(self, item_id: str) -> bool:
-        return any(response.has_item(item_id) for response in self.responses.values())
+    def _is_made_there(self, item_id: str) -> bool:
+        """Return whether the server itself made an item: of what the user said, or as an answer."""
+        return item_id == self._turn or any(response.has_item(item_id) for response in self.responses.values())
 
     def _keep_created_audio(self, item_id: str, created: Object) -> None:
         parts = [part for part in created.get("content") or () if part.get("type") == "input_audio"]
