@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -27,7 +27,7 @@ from vivavoce.server.relaying import RelayCall
 from vivavoce.server.relays import LOCAL_ROUTE, Relays
 
 ROUTE = Route(name="main", models=("*",), upstreams=(("a",),))
-A = Upstream(name="a", url="ws://a.example", models={"*": "gpt-realtime-2.1"})
+A = Upstream(name="a", url="ws://a.example", models={"*": "gpt-realtime-2.1"}, pool=0)
 UPSTREAMS = {"a": A}
 MILLION = {"input_tokens": 1_000_000, "input_token_details": {"text_tokens": 1_000_000}, "output_tokens": 0}
 
@@ -214,3 +214,51 @@ async def test_an_upstream_that_ends_connections_at_once_is_left_alone_unless_th
     for _ in range(5):
         world.relays._noted(Noted("rejected", {"upstream": "a", "code": code}))
     assert world.relays.chooser.state("a") is state
+
+
+class WaitingWire(StringWire):
+    """A connection that can wait for its session."""
+
+    is_open = True
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self.address = address
+        self.opened_at = asyncio.get_running_loop().time()
+
+
+async def test_models_that_routes_name_have_connections_ready_before_anybody_comes() -> None:
+    wires: list[WaitingWire] = []
+
+    async def dial(
+        upstream: Upstream, address: str, headers: dict[str, str], lost: Callable[[Any], None] | None = None
+    ) -> Any:
+        wires.append(WaitingWire(address))
+        return wires[-1]
+
+    def open_call(asked: Asked, leg: Leg) -> LegOwner:
+        raise AssertionError("nobody asks for the engines of this process")
+
+    upstreams = {name: Upstream(name=name, url=f"ws://{name}.example", pool=1) for name in "ab"}
+    named = Route(name="named", models=("one", "two", "any*", ""), upstreams=(("a", "local"), ("b",)))
+    metrics = Metrics(upstreams)
+    relays = Relays(
+        Routes(upstreams=upstreams, routes=(named,)), Limits(), None, dial, open_call, Costs({}, upstreams), None, None,
+        metrics=metrics,
+    )  # fmt: skip
+    relays.warm()
+    await settle()
+    assert sorted(wire.address for wire in wires) == [
+        f"ws://a.example/v1/realtime{query}" for query in ("", "?model=one", "?model=two")
+    ]
+    assert 'vivavoce_relay_pooled{upstream="a"} 3.0' in metrics.text().decode()
+    ready = {wire.address: wire for wire in wires}
+    leg = StringLeg()
+    run = asyncio.create_task((call := relays.accept(connection(), leg, named, Settings(), "two")).run())
+    await settle()
+    assert ready["ws://a.example/v1/realtime?model=two"].owner is not None
+    assert len(wires) == 4
+    call.leg_closed(1000, "")
+    await run
+    await relays.close()
+    assert {wire.closed for wire in wires} == {1000}
