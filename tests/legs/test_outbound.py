@@ -546,7 +546,6 @@ async def test_a_refusal_that_does_not_hang_up_is_told_all_the_same() -> None:
     ("answer", "text"),
     [
         (b"220 mail ready\r\n", "what it says is not HTTP/1.1"),
-        (b"", "it closed the connection without an answer"),
         (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: web", "its answer ended too early"),
         (b"HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", "its Sec-WebSocket-Accept is wrong"),
         (b"HTTP/1.1 101 Yes\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n", "it upgrades to something else"),
@@ -566,6 +565,16 @@ async def test_a_server_of_something_else_does_not_pass_for_one(answer: bytes, t
     assert told.startswith(f"cannot reach h:8000: it does not answer as a WebSocket server ({text}")
     assert told.endswith("is it wss:// rather than ws://?")
     assert not caught.value.again
+
+
+async def test_a_server_that_is_about_to_stop_is_worth_another_attempt() -> None:
+    async def play(peer: Peer) -> None:
+        await peer.read_request()
+        peer.connection.shutdown(socket.SHUT_WR)
+
+    with pytest.raises(LineError, match=r"^cannot reach h:8000: it closed the connection at once$") as caught:
+        await dialled(play)
+    assert caught.value.again
 
 
 async def test_an_extension_that_was_not_asked_for_is_no_agreement() -> None:

@@ -20,6 +20,12 @@ def test_a_refusal_by_each_of_several_addresses_is_one_refusal(text: str) -> Non
     assert told.again
 
 
+def test_a_connection_that_broke_is_told_in_words_whatever_the_loop_says() -> None:
+    told = unreachable("wss://h/", ConnectionResetError(), seconds=1, trust="")
+    assert str(told) == "cannot reach h: it closed the connection at once"
+    assert told.again
+
+
 def test_the_way_to_trust_a_certificate_is_the_callers() -> None:
     error = ssl.SSLCertVerificationError(1, "certificate verify failed")
     error.verify_message = "self-signed certificate"

@@ -47,6 +47,8 @@ def unreachable(address: str, exc: Exception, *, seconds: float, trust: str) -> 
             cause = "connection refused; is the server running?"
         case OSError() if exc.errno is None and _is_refusal_of_several(str(exc)):
             cause = "connection refused; is the server running?"
+        case ConnectionResetError() if not exc.strerror:
+            cause = "it closed the connection at once"
         case OSError():
             cause = exc.strerror or cause
         case _:

@@ -7,6 +7,7 @@ by `legs.outbound`, which decides what a refusal means.
 from __future__ import annotations
 
 import asyncio
+import errno
 import http.client
 import io
 import re
@@ -132,6 +133,10 @@ class Upgrade(asyncio.Protocol):
     def _read(self, *, is_all: bool) -> None:
         if self.answered.done():
             return
+        if is_all and not self._received:
+            # As servers do that are about to stop: nothing is wrong with the address.
+            self.answered.set_exception(ConnectionResetError(errno.ECONNRESET, "it closed the connection at once"))
+            return
         try:
             rest = read_answer(bytes(self._received), self._key, is_all=is_all)
         except (NotUpgraded, TurnedAway) as exc:
@@ -158,7 +163,7 @@ def read_answer(data: bytes, key: bytes, *, is_all: bool) -> bytes | None:
         raise NotUpgraded("what it says is not HTTP/1.1")
     if b"\r\n\r\n" not in data:
         if is_all:
-            raise NotUpgraded("its answer ended too early" if data else "it closed the connection without an answer")
+            raise NotUpgraded("its answer ended too early")
         return None
     stream = io.BytesIO(data)
     response = http.client.HTTPResponse(_Recorded(stream), method="GET")  # type: ignore[arg-type]
