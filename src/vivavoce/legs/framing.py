@@ -37,8 +37,8 @@ _ANSWER = (
 )
 # RFC 6455 section 1.3.
 _ACCEPT_SUFFIX = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-# Holds several frames of speech; doubles when a larger one comes.
-_READ_BUFFER_BYTES = 16 * 1024
+# Holds a frame of 100 ms of speech or five of 20 ms; doubles when a larger one comes.  There are two of it in a relay.
+_READ_BUFFER_BYTES = 8 * 1024
 # The parser never gives memory back, so after a frame beyond this size it is replaced by a new one.
 _LARGE_FRAME_BYTES = 256 * 1024
 # Longer frames than this a server's picows passes to the transport by reference, together with a header in memory that
