@@ -643,3 +643,40 @@ def test_a_transcript_is_paid_for_by_the_model_that_wrote_it() -> None:
         }
     )
     assert stage.used == [Used("a", "gpt-4o-transcribe", "transcription", {"type": "duration", "seconds": 2})]
+
+
+# ------------------------------------------------------------------------------------------------------ the beta shape
+
+
+def test_a_beta_client_at_a_beta_upstream_is_passed_on_byte_for_byte() -> None:
+    stage = Stage(Place(upstream="old", shape="beta"), shape="beta")
+    stage.opens()
+    for frame in (
+        b'{"type": "response.audio.delta","item_id":"i","delta":"AAAA"}',
+        b'{"type":"conversation.item.created" ,"item":{"id":"i","type":"message","role":"user","content":[]}}',
+    ):
+        assert stage.session.receive_upstream(1, frame, 1.0) == [ToClient(frame)]
+    frame = b'{"type" : "session.update","session":{"temperature":0.6}}'
+    assert stage.session.receive_client(frame, 1.0) == [ToUpstream(1, frame)]
+
+
+def test_the_temperature_of_a_beta_client_is_told_to_beta_upstreams_alone() -> None:
+    stage = Stage(Place(upstream="old", shape="beta"), shape="beta")
+    stage.opens()
+    stage.client({"type": "session.update", "session": {"temperature": 0.6, "instructions": "Be brief."}})
+    stage.upstream({"type": "session.updated", "session": {"id": "x", "temperature": 0.6}})
+    stage.loses()
+    stage.opens(2)
+    (update,) = stage.to_link(2)
+    assert update["session"] == {"temperature": 0.6, "instructions": "Be brief."}
+    stage.loses(2)
+    stage.opens(3, Place(upstream="new"))
+    (update,) = stage.to_link(3)
+    assert update["session"] == {"type": "realtime", "instructions": "Be brief."}
+
+
+def test_a_client_that_gave_no_sign_is_of_the_shape_of_its_first_update() -> None:
+    stage = Stage(shape=None).live()
+    (update,) = stage.client({"type": "session.update", "session": {"modalities": ["text"]}})
+    assert update["session"] == {"type": "realtime", "output_modalities": ["text"]}
+    assert kinds(stage.upstream(*answer_begins()))[1:3] == ["response.output_item.added", "conversation.item.created"]

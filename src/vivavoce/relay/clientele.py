@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..dialects.choose import shape_of_update
+from ..dialects.objects import DEFAULT_TEMPERATURE
 from . import peek
 from .bridges import BetaClient
 from .effects import Effect, ToClient
@@ -29,6 +30,17 @@ class Client:
     def is_beta(self) -> bool:
         """Whether it speaks the beta shape."""
         return self._bridge is not None
+
+    @property
+    def temperature(self) -> float | None:
+        """The temperature that it has set, which GA does not have; None for the usual one, or where it has none."""
+        found = self._bridge.temperature if self._bridge is not None else DEFAULT_TEMPERATURE
+        return None if found == DEFAULT_TEMPERATURE else found
+
+    def follow(self, event: Object) -> None:
+        """Take note of an event that it is told of in its own upstream's words."""
+        if self._bridge is not None:
+            self._bridge.from_ga(event)
 
     def read(self, kind: bytes, event: Object) -> list[Object]:
         """Return what it says, in GA spelling."""

@@ -73,6 +73,8 @@ class Reading:
             if seen is not None:
                 shown.append(seen)
         if is_same and link.is_beta == self._client.is_beta:
+            for each in shown:
+                self._client.follow(each)
             return [*effects, ToClient(frame)]
         return effects + [effect for each in shown for effect in self._client.tell(each)]
 

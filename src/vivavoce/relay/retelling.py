@@ -44,10 +44,13 @@ def sent(link: Link, entry: Entry, *, is_beta_client: bool) -> Iterator[Effect]:
             yield ToUpstream(link.number, frame)
 
 
-def told(link: Link, standing: Standing, kind: str, new_id: NewId, *, is_beta_client: bool) -> Iterator[Effect]:
+def told(link: Link, standing: Standing, client: Client, kind: str, new_id: NewId) -> Iterator[Effect]:
     """Return what tells a new link everything: settings, items, and what was not answered for."""
     chronicle = standing.chronicle
-    if settings := sound.completed(link.place, chronicle.settings, kind):
+    settings = sound.completed(link.place, chronicle.settings, kind)
+    if link.is_beta and client.temperature is not None:
+        settings = settings | {"temperature": client.temperature}
+    if settings:
         session = {"type": kind} | settings
         yield from _ours(link, {"type": "session.update", "session": session}, new_id)
         link.updates += 1
@@ -56,7 +59,7 @@ def told(link: Link, standing: Standing, kind: str, new_id: NewId, *, is_beta_cl
     standing.begin_again()
     link.offset_ms = standing.outbox.first_audio_ms
     for entry in list(standing.outbox):
-        yield from sent(link, entry, is_beta_client=is_beta_client)
+        yield from sent(link, entry, is_beta_client=client.is_beta)
         if entry.kind is not APPEND and entry.kind not in ANSWERED_FOR:
             standing.outbox.dropped(entry)
 

@@ -339,7 +339,7 @@ class RelaySession:
                 effects += self._client.tell(event)
         was_due = standing.is_due
         effects += given_up(standing, self._client, self._new_id)
-        effects += told(link, standing, self._terms.kind, self._new_id, is_beta_client=self._client.is_beta)
+        effects += told(link, standing, self._client, self._terms.kind, self._new_id)
         if was_due:
             effects += respond(link, standing, self._new_id, now)
         for entry in standing.outbox:
