@@ -36,6 +36,8 @@ _ASKING = {
 _DELTAS = frozenset((b"response.output_audio.delta", b"response.audio.delta"))
 _ENDS = frozenset((b"response.output_audio.done", b"response.audio.done"))
 _ITEM_EVENTS = b"conversation.item."
+_PIECE_BYTES = 65_536
+"""The filter takes so much at a time: its sums need many times the room of the audio."""
 
 
 # ------------------------------------------------------------------------------------------------------------- formats
@@ -134,7 +136,10 @@ class Stream:
             pcm = self._odd + audio if self._odd else audio
             whole = len(pcm) & ~1
             pcm, self._odd = (pcm[:whole], pcm[whole:]) if whole < len(pcm) else (pcm, b"")
-        return self._encoded(self._resampler.push(pcm) if self._resampler is not None else pcm)
+        if self._resampler is not None:
+            push = self._resampler.push
+            pcm = b"".join(push(pcm[at : at + _PIECE_BYTES]) for at in range(0, len(pcm), _PIECE_BYTES))
+        return self._encoded(pcm)
 
     def flush(self) -> bytes:
         """Return what the filter still holds; what comes next begins a new stream."""
