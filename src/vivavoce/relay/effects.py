@@ -80,11 +80,11 @@ class CloseClient(msgspec.Struct, frozen=True):
 
 
 class Used(msgspec.Struct, frozen=True):
-    """A response or a transcription was paid for."""
+    """A response, a transcription or the time of a translation was paid for."""
 
     upstream: str
     model: str
-    kind: Literal["response", "transcription"]
+    kind: Literal["response", "transcription", "translation"]
     usage: dict[str, Any]
     """As the upstream told it; by tokens or by duration."""
 

@@ -13,7 +13,7 @@ import math
 from typing import Literal
 
 from ..core.lifetime import Lifetime
-from . import peek, sound
+from . import meter, peek, sound
 from .answers import Answers
 from .bridges import BetaUpstream
 from .chronicle import Chronicle
@@ -60,6 +60,7 @@ class RelaySession:
         self._greetings = None
         if answers is not None:
             self._greetings = Greetings(answers, self._standing, self._client, new_id)
+        self._meter = meter.Meter()
         self._plans = Succession(terms.return_seconds)
         self._links: dict[int, Link] = {}
         self._next_link = 1
@@ -128,6 +129,8 @@ class RelaySession:
             if self._live.sound is not None:
                 frame = self._live.sound.append(frame)
             return [ToUpstream(self._live.number, frame)] if frame else []
+        if kind == meter.APPEND and self._live is not None:
+            return [ToUpstream(self._live.number, frame), *self._meter.count(frame, self._live)]
         return self._receive_event(kind, frame, now)
 
     def receive_upstream(self, number: int, frame: bytes, now: float) -> list[Effect]:
@@ -196,6 +199,7 @@ class RelaySession:
         was_live, was_open = link is self._live, link.state is State.OPEN
         link.state = State.GONE
         effects = self._note("lost", now, upstream=link.place.upstream, code=code, reason=reason)
+        effects += self._meter.read(link) if was_live else []
         if was_open:
             fields = {"upstream": link.place.upstream, "code": (link.fault or {}).get("code") or str(code)}
             effects += self._note("rejected", now, **fields)
@@ -245,7 +249,8 @@ class RelaySession:
 
     def client_gone(self) -> list[Effect]:
         """Learn that the client has gone."""
-        return self._close_links()
+        used = self._meter.read(self._live) if self._live is not None else []
+        return used + self._close_links()
 
     # ---------------------------------------------------------------------------------------------- the client's side
 
