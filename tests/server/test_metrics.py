@@ -72,6 +72,7 @@ def test_what_upstreams_do_is_counted_by_upstream() -> None:
     metrics.breaker_changed("b", State.OPEN)
     metrics.breaker_changed("b", State.HALF_OPEN)
     metrics.pooled("a", 2)
+    metrics.pool_counted("a", "used")
     figures = {
         name: value for name, value in told(metrics).items() if "upstream=" in name and value and "le=" not in name
     }
@@ -87,6 +88,7 @@ def test_what_upstreams_do_is_counted_by_upstream() -> None:
         'vivavoce_relay_breaker{state="closed",upstream="a"}': 1.0,
         'vivavoce_relay_breaker{state="half_open",upstream="b"}': 1.0,
         'vivavoce_relay_pooled{upstream="a"}': 2.0,
+        'vivavoce_relay_pool_total{fate="used",upstream="a"}': 1.0,
     }
 
 

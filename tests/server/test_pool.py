@@ -100,7 +100,7 @@ def pooled(test: Callable[[ClockLoop, Pool, Upstreams], Coroutine[Any, Any, None
 
 def counted(pool: Pool, name: str = "one") -> dict[str, int]:
     """Return what has been counted, but for what has not happened."""
-    return {key: value for key, value in vars(pool.counts[name]).items() if value}
+    return dict(pool.counts[name])
 
 
 def test_the_first_use_dials_and_the_next_ones_find_connections_ready() -> None:
@@ -352,6 +352,19 @@ def test_how_many_are_ready_is_told() -> None:
 
     pooled(test, told=lambda name, ready: told.append((name, ready)))
     assert told == [("one", 0)]
+
+
+def test_what_becomes_of_connections_is_told() -> None:
+    told: list[tuple[str, str]] = []
+
+    async def test(loop: ClockLoop, pool: Pool, upstreams: Upstreams) -> None:
+        await pool.take(Upstream(name="one", url="ws://h", pool=1), ADDRESS, HEADERS)
+        await settle()
+        await pool.take(Upstream(name="one", url="ws://h", pool=1), ADDRESS, HEADERS)
+        assert told == [("one", "missed"), ("one", "opened"), ("one", "used")]
+        assert dict(pool.counts["one"]) == {"missed": 1, "opened": 1, "used": 1}
+
+    pooled(test, counted=lambda name, fate: told.append((name, fate)))
 
 
 def test_a_pool_that_is_closed_dials_and_keeps_nothing() -> None:

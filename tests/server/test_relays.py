@@ -240,10 +240,11 @@ async def test_models_that_routes_name_have_connections_ready_before_anybody_com
         raise AssertionError("nobody asks for the engines of this process")
 
     upstreams = {name: Upstream(name=name, url=f"ws://{name}.example", pool=1) for name in "ab"}
-    named = Route(name="named", models=("one", "two", "any*", ""), upstreams=(("a", "local"), ("b",)))
+    named = Route(name="named", models=("one", "two", "any*", ""), upstreams=(("a",), ("b",)))
+    ours = Route(name="ours", models=("three",), upstreams=(("local",),))
     metrics = Metrics(upstreams)
     relays = Relays(
-        Routes(upstreams=upstreams, routes=(named,)), Limits(), None, dial, open_call, Costs({}, upstreams), None, None,
+        Routes(upstreams=upstreams, routes=(named, ours)), Limits(), None, dial, open_call, Costs({}, upstreams), None, None,
         metrics=metrics,
     )  # fmt: skip
     relays.warm()

@@ -75,6 +75,12 @@ class Metrics:
         self._lost = self._counter("vivavoce_relay_lost", "Links that broke.")
         self._renewed = self._counter("vivavoce_relay_renewed", "Links that took the place of one near its limit.")
         self._pooled = self._gauge("vivavoce_relay_pooled", "Connections opened ahead of need.")
+        self._pool = Counter(
+            "vivavoce_relay_pool",
+            "What became of connections ahead of need; `missed` counts sessions that found none.",
+            ("upstream", "fate"),
+            registry=self._registry,
+        )
         self._breakers = Gauge(
             "vivavoce_relay_breaker",
             "1 for the state that the breaker of an upstream is in, 0 for others.",
@@ -188,6 +194,10 @@ class Metrics:
     def pooled(self, upstream: str, connections: int) -> None:
         """So many connections to an upstream are open ahead of need."""
         self._pooled.labels(upstream).set(connections)
+
+    def pool_counted(self, upstream: str, fate: str) -> None:
+        """Something became of a connection ahead of need, as `pool.Fate` names it."""
+        self._pool.labels(upstream, fate).inc()
 
     # ------------------------------------------------------------------------------------------------------ making
 

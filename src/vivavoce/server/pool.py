@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from ..legs.line import LineError
 from ..routing import Upstream
 from .linking import Wire
 
-__all__ = ["Counts", "Opener", "Pool", "Pooled"]
+__all__ = ["Fate", "Opener", "Pool", "Pooled"]
 
 _log = logging.getLogger("vivavoce.relay")
 
@@ -37,6 +38,11 @@ _PATIENCE_SECONDS = 5.0
 """How long is waited where an upstream is not well, or too many connections wait already."""
 _PERSONAL_HEADERS = frozenset({"openai-safety-identifier"})
 """Headers that name one user, whose next session is unlikely to come before its connection would be too old."""
+
+
+Fate = Literal["opened", "failed", "used", "missed", "expired", "lost"]
+"""What becomes of a connection: opened ahead of need, or not to be had; taken, or not in time, or lost while it waited.
+`missed` is a session that none was ready for, so that it dialled."""
 
 
 class Pooled(Wire, Protocol):
@@ -71,24 +77,6 @@ class Opener(Protocol):
         ...
 
 
-class Counts:
-    """What has become of the connections to one upstream so far."""
-
-    def __init__(self) -> None:
-        self.opened = 0
-        """Those opened ahead of need."""
-        self.failed = 0
-        """Attempts to open one that came to nothing."""
-        self.used = 0
-        """Those that somebody took."""
-        self.expired = 0
-        """Those that nobody took in time."""
-        self.lost = 0
-        """Those that ended while they waited."""
-        self.missed = 0
-        """Sessions for which none was ready, so that they dialled."""
-
-
 class Pool:
     """The connections of a process that wait."""
 
@@ -98,6 +86,7 @@ class Pool:
         *,
         is_available: Callable[[str], bool] = lambda _name: True,
         told: Callable[[str, int], object] = lambda _name, _ready: None,
+        counted: Callable[[str, Fate], object] = lambda _name, _fate: None,
         max_connections: int = 1024,
     ) -> None:
         """Begin with none.
@@ -106,18 +95,20 @@ class Pool:
             dial: opens a connection.
             is_available: whether an upstream is well, by its name; for one that is not, none are opened.
             told: takes the name of an upstream and how many connections to it are ready, whenever that changes.
+            counted: takes the name of an upstream and what became of one of its connections.
             max_connections: how many may wait or be opened at a time, to all upstreams together.
         """
         self._dial = dial
         self._is_available = is_available
         self._told = told
+        self._counted = counted
         self._max_connections = max_connections
         self._shelves: dict[object, _Shelf] = {}
         self._openings: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._is_closed = False
-        self.counts: dict[str, Counts] = {}
-        """By the name of the upstream."""
+        self.counts: dict[str, Counter[Fate]] = {}
+        """What has become of connections so far, by the name of the upstream."""
 
     def ready(self, name: str) -> int:
         """Return how many connections to an upstream wait."""
@@ -132,13 +123,11 @@ class Pool:
         shelf = self._shelf(upstream, address, headers)
         if shelf is None:
             return await self._dial(upstream, address, headers)
-        counts = self._counts(upstream.name)
         connection = shelf.take(self._loop.time())
+        self._count(shelf, "missed" if connection is None else "used")
         if connection is not None:
-            counts.used += 1
             self._tell(shelf)
         else:
-            counts.missed += 1
             connection = await self._dial(upstream, address, headers)
             shelf.retry_at = self._loop.time()
         shelf.used_at = self._loop.time()
@@ -202,9 +191,9 @@ class Pool:
         now = self._loop.time()
         expired = shelf.drop_expired(now)
         for connection in expired:
+            self._count(shelf, "expired")
             connection.close(1000, "")
         if expired:
-            self._counts(shelf.upstream.name).expired += len(expired)
             shelf.failures = 0
             self._tell(shelf)
         if not shelf.is_warm and now >= shelf.used_at + _IDLE_SECONDS:
@@ -226,19 +215,18 @@ class Pool:
             opening.add_done_callback(self._openings.discard)
 
     async def _open(self, shelf: _Shelf) -> None:
-        counts = self._counts(shelf.upstream.name)
         try:
             connection = await self._dial(
                 shelf.upstream, shelf.address, shelf.headers, lost=lambda connection: self._lost(shelf, connection)
             )
         except LineError as error:
-            counts.failed += 1
+            self._count(shelf, "failed")
             shelf.put_off(self._loop.time())
             _log.info("upstream %s: no connection could be opened ahead of need: %s", shelf.upstream.name, error)
         else:
-            counts.opened += 1
+            self._count(shelf, "opened")
             if not connection.is_open:
-                counts.lost += 1
+                self._count(shelf, "lost")
                 shelf.put_off(self._loop.time())
             elif self._shelves.get(shelf.key) is shelf:
                 shelf.waiting.append(connection)
@@ -253,7 +241,7 @@ class Pool:
         if connection not in shelf.waiting:
             return
         shelf.waiting.remove(connection)
-        self._counts(shelf.upstream.name).lost += 1
+        self._count(shelf, "lost")
         # One that is let in and then closed, again and again, is not to be asked again and again.
         shelf.put_off(self._loop.time())
         self._tell(shelf)
@@ -285,8 +273,9 @@ class Pool:
         if due is not None and not self._is_closed:
             self._timer = self._loop.call_at(due, self._look)
 
-    def _counts(self, name: str) -> Counts:
-        return self.counts.setdefault(name, Counts())
+    def _count(self, shelf: _Shelf, fate: Fate) -> None:
+        self.counts.setdefault(shelf.upstream.name, Counter())[fate] += 1
+        self._counted(shelf.upstream.name, fate)
 
     def _tell(self, shelf: _Shelf) -> None:
         self._told(shelf.upstream.name, self.ready(shelf.upstream.name))

@@ -107,8 +107,10 @@ class Relays:
         self._answers = Answers(_ANSWER_BYTES)
         self.chooser = Chooser(routes, now=time.monotonic, chance=random.random, told=told, metrics=metrics)
         """Which upstream is tried first."""
-        pooled = metrics.pooled if metrics is not None else _nothing
-        self.pool = Pool(dial, is_available=self.chooser.is_available, told=pooled)
+        metrics = metrics or Metrics()
+        self.pool = Pool(
+            dial, is_available=self.chooser.is_available, told=metrics.pooled, counted=metrics.pool_counted
+        )
         """The connections to upstreams that wait for a session."""
         self.resumes = Resumes(time.monotonic, _RESUME_BYTES)
         """Conversations whose clients may come back."""
@@ -228,10 +230,6 @@ class Relays:
         link = LocalLink()
         link.call = self._open_call(asked, link.end)
         return link
-
-
-def _nothing(_name: str, _ready: int) -> None:
-    pass
 
 
 def given(settings: Settings) -> dict[str, Any]:
