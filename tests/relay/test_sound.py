@@ -457,6 +457,36 @@ def test_a_new_link_is_told_all_in_formats_of_its_own() -> None:
     assert heard(rest) == resample(audio, 8_000, 24_000)
 
 
+@pytest.mark.parametrize("here", [PCM_8K, PCM_24K])
+@pytest.mark.parametrize("size", [1, 481, 1601])
+def test_a_new_link_hears_whole_samples_however_the_client_cuts_its_audio(here: AudioFormat, size: int) -> None:
+    """It is told the last three seconds, which may well begin between the two bytes of a sample."""
+    stage = asked(here)
+    audio = tone(here, 600, 4000)
+    at = len(audio) // 8 * 7 + 1
+    early, late = audio[:at], audio[at:]
+    stage.client(*map(append, pieces(early, max(size, 481))))
+    stage.loses()
+    stage.client(*map(append, pieces(late[:40], size)))
+    stage.opens(2)
+    got = heard(stage.to_link(2))
+    got += heard(stage.client(*map(append, pieces(late[40:], max(size, 3))), {"type": "input_audio_buffer.commit"}))
+    expected = resample(audio, here.rate, 24_000)
+    assert len(got) % 2 == 0
+    assert len(got) > 3 * 48_000
+    # The beginning is not the filter's: it comes out of silence.
+    assert got[4800:] == expected[-len(got) + 4800 :]
+
+
+def test_half_a_sample_waits_behind_a_commit_and_not_behind_a_clear() -> None:
+    upstream = Place(upstream="a", model="theirs", rates_hz=frozenset({48_000}))
+    for end, whole in (("commit", b"\x01\x02\x03\x02"), ("clear", b"\x02\x03\x02\x03")):
+        stage = asked(PCM_24K, upstream)
+        sent = stage.client(append(b"\0\0\x01"), {"type": f"input_audio_buffer.{end}"})
+        sent += stage.client(append(b"\x02\x03\x02\x03"), {"type": "input_audio_buffer.commit"})
+        assert heard(sent) == resample(b"\0\0", 24_000, 48_000) + resample(whole, 24_000, 48_000)
+
+
 def test_the_clock_of_audio_is_the_clients() -> None:
     stage = Stage(PCM_ONLY).live()
     # The audio follows the update at once, long before the upstream has agreed to it.

@@ -20,6 +20,8 @@ COMMIT = b"input_audio_buffer.commit"
 CLEAR = b"input_audio_buffer.clear"
 CREATE_RESPONSE = b"response.create"
 
+_BYTES_PER_MS_OF_G711 = 8
+"""All other audio has samples of two bytes."""
 _LEAD_MS = 3000.0
 """While nobody speaks, so much audio is kept: a server that hears speech tells of it later than it began."""
 
@@ -65,6 +67,8 @@ class Outbox:
         """Milliseconds of audio that the client has appended in all."""
         self.bytes_per_ms = 48
         """Of the client's audio."""
+        self.odd = b""
+        """The first half of a sample whose other half the client has not appended yet."""
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries)
@@ -87,7 +91,13 @@ class Outbox:
             now: when it came.
             lead_only: whether nobody speaks, so that only the latest is worth keeping.
         """
-        self.clock_ms = end_ms = self.clock_ms + peek.base64_bytes(frame, peek.AUDIO) / self.bytes_per_ms
+        size = peek.base64_bytes(frame, peek.AUDIO)
+        self.clock_ms = end_ms = self.clock_ms + size / self.bytes_per_ms
+        if self.odd or size & 1:
+            # What was before may be here no longer: a server that began between two halves would hear noise.
+            frame = self._whole(frame)
+            if not frame:
+                return
         entries = self._entries
         entries.append(Entry(APPEND, frame, None, end_ms, now))
         self._bytes += len(frame)
@@ -104,9 +114,16 @@ class Outbox:
         self._entries.append(entry)
         self._bytes += entry.bytes_
         self._events += 1
+        if kind == CLEAR:
+            self.odd = b""
         if self._bytes > self._max_bytes:
             self._forget_oldest_audio()
         return entry
+
+    def measure(self, bytes_per_ms: int) -> None:
+        """Take the client's audio in another format from now on."""
+        if bytes_per_ms != self.bytes_per_ms:
+            self.bytes_per_ms, self.odd = bytes_per_ms, b""
 
     def pending(self, kind: bytes) -> Entry | None:
         """Return the oldest event of a type that is not answered for."""
@@ -173,6 +190,16 @@ class Outbox:
             return self.clock_ms
         first = kept[0]
         return first.end_ms - peek.base64_bytes(first.frame, peek.AUDIO) / self.bytes_per_ms
+
+    def _whole(self, frame: bytes) -> bytes:
+        """Return an append with whole samples alone; empty where it completes none."""
+        audio = peek.audio(frame)
+        if self.bytes_per_ms == _BYTES_PER_MS_OF_G711 or not audio:
+            return frame
+        audio = self.odd + audio
+        whole = len(audio) & ~1
+        self.odd = audio[whole:]
+        return peek.with_audio(frame, audio[:whole]) if whole else b""
 
     def _forget_oldest_audio(self) -> None:
         """Forget audio until what is left is small enough: half, so that this is seldom needed."""

@@ -7,6 +7,7 @@ Frames of audio come a hundred times a second and are only passed on, so nothing
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
 import pybase64
@@ -91,13 +92,31 @@ def written(event: object) -> bytes:
     return _encode(event)
 
 
+def audio(frame: bytes, key: bytes = AUDIO) -> bytes:
+    """Return the audio behind a key; empty where there is none that can be read."""
+    start, end = base64_span(frame, key)
+    return decoded(frame[start:end].replace(b"\\/", b"/"))
+
+
+def with_audio(frame: bytes, pcm: bytes, key: bytes = AUDIO) -> bytes:
+    """Return the frame with other audio behind a key, which is there."""
+    start, end = base64_span(frame, key)
+    return b"%b%b%b" % (frame[:start], pybase64.b64encode(pcm), frame[end:])
+
+
+def decoded(text: Any) -> bytes:
+    """Return what base64 stands for; nothing where it is none."""
+    try:
+        return pybase64.b64decode(text, validate=True)
+    except (TypeError, ValueError):
+        return b""
+
+
+def encoded(pcm: bytes) -> str:
+    """Return audio as it stands in events."""
+    return pybase64.b64encode(pcm).decode()
+
+
 def joined(frames: list[bytes]) -> str:
     """Return the audio of several appends as one base64 text; what cannot be read is left out."""
-    audio = bytearray()
-    for frame in frames:
-        start, end = base64_span(frame, AUDIO)
-        try:
-            audio += pybase64.b64decode(frame[start:end], validate=True)
-        except ValueError:
-            continue
-    return pybase64.b64encode(audio).decode()
+    return encoded(b"".join(map(audio, frames)))

@@ -62,6 +62,9 @@ def told(link: Link, standing: Standing, client: Client, kind: str, new_id: NewI
         yield from sent(link, entry, is_beta_client=client.is_beta)
         if entry.kind is not APPEND and entry.kind not in ANSWERED_FOR:
             standing.outbox.dropped(entry)
+    if standing.outbox.odd:
+        begun = peek.written({"type": "input_audio_buffer.append", "audio": peek.encoded(standing.outbox.odd)})
+        yield from sent(link, Entry(APPEND, begun, None, 0.0, 0.0), is_beta_client=client.is_beta)
 
 
 def created_there(link: Link, item: Object, new_id: NewId, **where: str) -> Iterator[Effect]:

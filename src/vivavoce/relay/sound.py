@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import pybase64
-
 from ..audio.g711 import alaw_to_pcm, pcm_to_alaw, pcm_to_ulaw, ulaw_to_pcm
 from ..audio.resample import Resampler
 from ..core.formats import PCM_24K, PCMA, PCMU, AudioFormat
@@ -142,8 +140,7 @@ class Stream:
         return self._encoded(pcm)
 
     def flush(self) -> bytes:
-        """Return what the filter still holds; what comes next begins a new stream."""
-        self._odd = b""
+        """Return what the filter still holds; what comes next begins a new stream, but for half a sample that waits."""
         return self._encoded(self._resampler.flush()) if self._resampler is not None else b""
 
     def _encoded(self, pcm: bytes) -> bytes:
@@ -198,8 +195,11 @@ class Sound:
         if kind == "session.update":
             wire = at(event, ("session", "audio", "input", "format"))
             before = self.hear(wire) if wire is not None else []
-        elif kind in ("input_audio_buffer.commit", "input_audio_buffer.clear"):
+        elif kind == "input_audio_buffer.commit":
             before = self._rest()
+        elif kind == "input_audio_buffer.clear":
+            before = self._rest()
+            self._heard = Stream(*self._hearing) if self._hearing is not None else None
         elif kind == "conversation.item.create":
             event = self._with_items(event, ("item",))
         elif kind == "response.create":
@@ -228,7 +228,7 @@ class Sound:
     def _rest(self) -> list[Object]:
         """Return what tells the upstream the end of the audio that it has heard."""
         audio = self._heard.flush() if self._heard is not None else b""
-        return [{"type": "input_audio_buffer.append", "audio": _text(audio)}] if audio else []
+        return [{"type": "input_audio_buffer.append", "audio": peek.encoded(audio)}] if audio else []
 
     def _with_items(self, event: Object, path: tuple[str, ...]) -> Object:
         """Return an event with the audio in its item or items for the upstream."""
@@ -309,8 +309,8 @@ class Sound:
         voice = self._voices.pop(item_id, None)
         audio = voice.stream.flush() if voice is not None else b""
         if voice is not None and audio:
-            last = peek.parse(voice.frame) or {}
-            yield peek.kind(voice.frame), peek.written(last | {"event_id": new_id("event"), "delta": _text(audio)})
+            more = {"event_id": new_id("event"), "delta": peek.encoded(audio)}
+            yield peek.kind(voice.frame), peek.written((peek.parse(voice.frame) or {}) | more)
 
     def _shown_item(self, frame: bytes) -> bytes:
         """Return an event about an item with the audio that it shows for the client."""
@@ -330,12 +330,11 @@ _OUTPUT = ("audio", "output", "format")
 
 def _converted(frame: bytes, key: bytes, stream: Stream) -> bytes:
     """Return a frame with its audio behind a stream; empty where that holds all; what is no base64 stays."""
-    start, end = peek.base64_span(frame, key)
-    audio = _audio(frame[start:end].replace(b"\\/", b"/"))
+    audio = peek.audio(frame, key)
     if not audio:
         return frame
     out = stream.push(audio)
-    return b"%b%b%b" % (frame[:start], pybase64.b64encode(out), frame[end:]) if out else b""
+    return peek.with_audio(frame, out, key) if out else b""
 
 
 def _item(item: Any, pairs: dict[str, _Pair]) -> Any:
@@ -350,23 +349,11 @@ def _item(item: Any, pairs: dict[str, _Pair]) -> Any:
 
 def _part(part: Any, pairs: dict[str, _Pair]) -> Any:
     pair = pairs.get(str(part.get("type"))) if isinstance(part, dict) else None
-    audio = _audio(part.get("audio")) if pair is not None else b""
+    audio = peek.decoded(part.get("audio")) if pair is not None else b""
     if pair is None or not audio:
         return part
     stream = Stream(*pair)
-    return part | {"audio": _text(stream.push(audio) + stream.flush())}
-
-
-def _audio(text: Any) -> bytes:
-    """Return what base64 stands for; nothing where it is none."""
-    try:
-        return pybase64.b64decode(text, validate=True)
-    except (TypeError, ValueError):
-        return b""
-
-
-def _text(audio: bytes) -> str:
-    return pybase64.b64encode(audio).decode()
+    return part | {"audio": peek.encoded(stream.push(audio) + stream.flush())}
 
 
 def _with(value: Any, path: tuple[str, ...], leaf: Any) -> Object:

@@ -192,7 +192,8 @@ class Standing:
         """Take note of how much room audio takes: by what the client asked for, or else by what it was shown."""
         heard = self.format_heard or sound.at(self._shown, ("input", "format"))
         spoken = self.format_asked("output") or sound.at(self._shown, ("output", "format"))
-        self.outbox.bytes_per_ms, self.output_bytes_per_ms = bytes_per_ms(heard), bytes_per_ms(spoken)
+        self.outbox.measure(bytes_per_ms(heard))
+        self.output_bytes_per_ms = bytes_per_ms(spoken)
 
     def _format_of_answer(self, asking: Entry | None) -> Any:
         wish = sound.at(asking.event, ("response", "audio", "output", "format")) if asking is not None else None
