@@ -139,16 +139,38 @@ _OPEN = ((700, 90, 1.0), (1200, 120, 0.5), (2600, 200, 0.15))
 
 
 def cough(random: np.random.Generator) -> Sound:
-    """A burst of breath, twice as often as not, with a hoarse tail."""
+    """One to three bursts of breath with a hoarse tail, from all but voiceless to barked.
+
+    The voice model takes no notice of breath alone, so only coughs with much voice in them are ever judged.
+    """
     pieces = []
-    for _ in range(random.integers(1, 3)):
-        count = int(random.uniform(0.18, 0.32) * RATE_HZ)
-        burst = _resonant(random.standard_normal(count), ((500, 250, 1.0), (1500, 500, 0.9), (3200, 900, 0.6)))
-        burst = burst * _swell(count, 0.008, random.uniform(0.05, 0.09))
-        hoarse = _resonant(_voiced(random, count / RATE_HZ, random.uniform(110, 180), 90), _OPEN)[:count]
-        hoarse = hoarse / np.abs(hoarse).max() * _swell(count, 0.05, 0.05) * random.uniform(0, 0.35)
-        pieces += [burst / np.abs(burst).max() + hoarse, np.zeros(int(random.uniform(0.06, 0.16) * RATE_HZ))]
+    hoarseness = random.uniform(0, 3.5)
+    for _ in range(random.integers(1, 4)):
+        count = int(random.uniform(0.2, 0.4) * RATE_HZ)
+        throat_hz, mouth_hz, teeth_hz = random.uniform(450, 700), random.uniform(1100, 1600), random.uniform(2400, 3300)
+        breath = _resonant(
+            random.standard_normal(count), ((throat_hz, 250, 1.0), (mouth_hz, 400, 0.7), (teeth_hz, 700, 0.4))
+        )
+        breath = breath / np.abs(breath).max() * _swell(count, 0.008, random.uniform(0.05, 0.1))
+        pitch = random.uniform(100, 280)
+        voice = _resonant(_voiced(random, count / RATE_HZ, pitch, pitch * random.uniform(0.6, 0.9)), _OPEN)
+        voice = voice / np.abs(voice).max() * _swell(count, random.uniform(0.02, 0.06), random.uniform(0.06, 0.15))
+        pieces += [breath + hoarseness * voice, np.zeros(int(random.uniform(0.05, 0.16) * RATE_HZ))]
     return np.concatenate(pieces)
+
+
+def throat(random: np.random.Generator) -> Sound:
+    """A throat that is cleared: a creaking voice in breath."""
+    pitch, seconds = random.uniform(85, 220), random.uniform(0.25, 0.5)
+    count = round(seconds * RATE_HZ)
+    creak = 1 + 0.7 * np.sign(np.sin(2 * np.pi * random.uniform(22, 40) * np.arange(count) / RATE_HZ))
+    voice = _resonant(
+        _voiced(random, seconds, pitch, pitch * random.uniform(0.8, 1.1)) * creak,
+        ((random.uniform(400, 600), 120, 1.0), (random.uniform(1000, 1500), 200, 0.4), (2500, 300, 0.15)),
+    )
+    breath = _resonant(random.standard_normal(count), ((600, 300, 1.0), (1800, 600, 0.5)))
+    both = voice / np.abs(voice).max() + random.uniform(0.1, 0.5) * breath / np.abs(breath).max()
+    return both * np.minimum(1, 4 * np.hanning(count))
 
 
 def sneeze(random: np.random.Generator) -> Sound:
@@ -229,8 +251,8 @@ def hum(random: np.random.Generator) -> Sound:
 
 
 NOISES = {
-    "cough": cough, "sneeze": sneeze, "click": click, "typing": typing, "knock": knock, "door": door,
-    "laughter": laughter, "hum": hum,
+    "cough": cough, "throat": throat, "laughter": laughter, "hum": hum, "knock": knock, "door": door, "sneeze": sneeze,
+    "click": click, "typing": typing,
 }  # fmt: skip
 """Sounds that are no words, by what they are called."""
 

@@ -40,7 +40,7 @@ class Listener:
         return self.hold.receive_words(text, has_answer=True)
 
 
-@pytest.mark.parametrize(("claim", "after_ms"), [(1.0, 192), (0.8, 256), (0.6, 320)])
+@pytest.mark.parametrize(("claim", "after_ms"), [(0.9, 160), (0.7, 192), (0.5, 256)])
 def test_the_surer_a_claim_is_the_sooner_it_is_believed(claim: float, after_ms: int) -> None:
     frames = Listener().hear(20, claim)
     assert frames is not None
@@ -58,6 +58,38 @@ def test_one_frame_that_sounds_like_a_claim_is_none() -> None:
     listener.hear(6, 0.1)
     assert listener.hear(1, 1.0) is None
     assert listener.hear(3, 0.1) is None
+
+
+def test_a_claim_that_ends_at_once_is_believed_in_the_pause_after_it() -> None:
+    listener = Listener()
+    listener.hear(3, 0.2)
+    listener.at += FRAME_TICKS
+    verdicts = [
+        listener.hold.receive_frame(Heard(listener.at + n * FRAME_TICKS, 0.01, 0.0, 0.9), has_answer=True)
+        for n in range(3)
+    ]
+    assert verdicts[:2] == [None, Verdict.TAKEN]
+
+
+def test_words_of_assent_are_believed_rather_than_their_sound() -> None:
+    listener = Listener()
+    listener.hear(8, 0.3)
+    assert listener.read("right") is None
+    assert listener.hear(4, 0.8) is None
+    assert listener.read("right but") is Verdict.TAKEN
+
+
+def test_what_sounds_like_no_voice_has_no_words() -> None:
+    listener = Listener()
+    listener.hear(8, 0.01)
+    assert listener.read("no no") is None
+    assert listener.pause(30) is Verdict.DISMISSED
+
+
+def test_words_count_where_nothing_judges_the_sound() -> None:
+    listener = Listener()
+    listener.hear(8)
+    assert listener.read("stop") is Verdict.TAKEN
 
 
 @pytest.mark.parametrize("text", ["stop", "wait", "no no", "yeah but i wanted", "hold on"])
@@ -111,11 +143,12 @@ def test_a_voice_over_an_echo_is_heard() -> None:
 
 
 def test_a_sound_that_cannot_be_heard_on_is_judged_by_what_is_known() -> None:
-    spoke, assented, sounded = Listener(), Listener(), Listener()
-    for listener in (spoke, assented, sounded):
-        listener.hear(3, 0.5)
+    made, assented, spoke = Listener(), Listener(), Listener()
+    for listener, claim in ((made, 0.3), (assented, 0.3), (spoke, 0.5)):
+        listener.hear(3, claim)
     assented.read("yeah")
-    assert spoke.hold.give_up() is Verdict.DISMISSED
+    assert made.hold.give_up() is Verdict.DISMISSED
+    assert spoke.hold.give_up() is Verdict.TAKEN
     assert assented.hold.give_up() is Verdict.DISMISSED
     awaited = Listener(is_awaited=True)
     awaited.hear(3, 0.1)

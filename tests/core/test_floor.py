@@ -75,7 +75,7 @@ def test_a_sound_ducks_the_answer_at_once_and_tells_the_client_nothing() -> None
 def test_who_claims_the_turn_has_it_with_the_true_beginning() -> None:
     play = answering(prefix_padding_ms=100)
     silence(play, 960)
-    sound(play, 5, claim=0.9)
+    sound(play, 4, claim=0.9)
     lines = sound(play, 1, claim=0.9)
     assert lines[:3] == ["input_audio_buffer.speech_started 860 item_2", "Abandon resp_1", "ClearPlayout"]
     assert lines[3:] == INTERRUPTED
@@ -85,7 +85,7 @@ def test_who_claims_the_turn_has_it_with_the_true_beginning() -> None:
         "conversation.item.done", "Conclude", "response.created", "rate_limits.updated",
     ]  # fmt: skip
     audio = play.item("item_2").content[0].audio
-    assert len(audio) == 48 * (100 + 16 * 32 + 512), "what was held back is in the item"
+    assert len(audio) == 48 * (100 + 15 * 32 + 512), "what was held back is in the item"
 
 
 def test_an_assent_is_forgotten_and_the_answer_goes_on() -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from syllables import pcm, talk
-from vivavoce.audio import bands
 from vivavoce.core.formats import PCM_16K
 from vivavoce.engines.attention import Attention
-from vivavoce.engines.claims import INPUTS, claims, inputs
+from vivavoce.engines.claims import LAST_FRAME
 
 FRAME = 1024
 FRAME_TICKS = 1536
@@ -44,16 +42,20 @@ def test_an_echo_is_told_from_another_voice() -> None:
         assert (min(likenesses) > 0.8) if is_echo else (max(likenesses) < 0.75)
 
 
-def test_a_claim_is_a_probability_and_does_not_depend_on_loudness() -> None:
-    loud, soft = (bands.levels(pcm(a * talk(3, 0.48, 16_000)), 16_000) for a in (1.0, 0.2))
-    found = claims().judge(loud, 300)
-    assert 0.0 <= found <= 1.0
-    assert claims().judge(soft, 300) == pytest.approx(found, abs=0.02)
+def test_a_sound_is_judged_from_its_third_frame_on_and_into_the_pause_after_it() -> None:
+    attention = Attention()
+    attention.expect_echo(bytes(3 * 32_000), PCM_16K, 0)
+    audio = pcm(talk(2, 2.0, 16_000))
+    claims = []
+    for number, probability in enumerate([0.1] * 3 + [0.9] * 6 + [0.1] * 6):
+        at = number * FRAME
+        claims.append(attention.judge(audio[at : at + FRAME], (number + 1) * FRAME_TICKS, probability)[1])
+    assert [claim is not None for claim in claims] == [False] * 5 + [True] * 8 + [False] * 2
 
 
-def test_what_came_before_the_audio_counts_as_silence() -> None:
-    rows = bands.levels(pcm(talk(3, 0.1, 16_000)), 16_000)
-    seen = inputs(rows, 2000)
-    assert seen.shape == (INPUTS,)
-    assert seen[:16].max() == 0.0
-    assert seen[-1] == 1.0
+def test_what_has_been_judged_for_long_is_not_judged_any_further() -> None:
+    attention = Attention()
+    attention.expect_echo(bytes(4 * 32_000), PCM_16K, 0)
+    claims = [claim for _, claim in judged(attention, pcm(talk(2, 2.0, 16_000)))]
+    assert len(set(claims[2:LAST_FRAME])) > 5
+    assert len(set(claims[LAST_FRAME - 1 :])) == 1

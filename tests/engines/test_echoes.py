@@ -76,6 +76,17 @@ def test_output_is_known_where_it_plays_and_silent_elsewhere() -> None:
     assert output.levels(300 * MS, 500 * MS).max() == bands.FLOOR_DB, "of what is forgotten nothing is worked out anew"
 
 
+def test_an_answer_that_was_given_up_is_not_waited_for() -> None:
+    output = Output()
+    tone = pcm(0.5 * np.sin(2 * np.pi * 1000 * np.arange(12_000) / 24_000))
+    for at in (500, 1000, 1500):
+        output.add(tone, PCM_24K, at * MS)
+    output.add(tone, PCM_24K, 700 * MS)
+    rows = output.levels(400 * MS, 2000 * MS)
+    assert np.flatnonzero(rows.max(axis=1) > -20)[-1] == 78
+    assert output.end == (1200 + 600 + 400) * MS
+
+
 def test_telephone_output_is_compared_too() -> None:
     output = Output()
     output.add(b"\xff" * 800, PCMU, 0)

@@ -23,9 +23,9 @@ ECHO = 0.78
 """Likeness to the output from which a frame is its echo."""
 ECHO_FRAMES = 4
 """Frames that are more like the output than not, from which a sound is its echo (128 ms)."""
-CLAIMS = ((190, 0.85), (250, 0.7), (310, 0.55))
+CLAIMS = ((130, 0.8), (190, 0.6), (250, 0.45))
 """Milliseconds of sound from which the mean of the last claims takes the turn, and that mean: the less was heard, the
-surer it has to be.  Of the voices it was tuned on, 98 % of sentences and commands take it so, and 9 % of assents."""
+surer it has to be.  `bench/interruptions.py --curve` shows what other thresholds would do."""
 CLAIM_FRAMES = 3
 """Claims that are averaged."""
 LONG_MS = 900
@@ -36,7 +36,9 @@ PAUSE_MS = 160
 """Silence after which a sound is over; less lies between the syllables of "uh-huh"."""
 WORDS_MS = 450
 """How long after its end the words of a sound are waited for: they come about 600 ms after its beginning."""
-MIXED_CLAIM = 0.3
+NOISE_CLAIM = 0.05
+"""Mean claim below which a sound is a noise, whatever a recogniser reads in it: "no" and "but" in laughter."""
+MIXED_CLAIM = 0.4
 """Mean claim from which words that are neither an assent nor a command are believed."""
 
 
@@ -46,7 +48,7 @@ def _set(words: str) -> frozenset[str]:
 
 ASSENTS = _set(
     "yeah yes yep yup ya right okay ok alright sure mhm mm-hmm uh-huh aha exactly absolutely indeed true wow nice good "
-    "great cool fine i see got it understood really"
+    "great cool fine i see got it understood really perfect lovely excellent interesting wonderful amazing of course"
 )
 """Words that one says while one listens."""
 NOISES = _set("m h mm mmm hm hmm uh um ah eh er ha haha huh op up oh")
@@ -77,7 +79,7 @@ class Hold:
         self._onset = onset
         self._is_awaited = is_awaited
         self._text = ""
-        self._has_text = False
+        self._read_at = onset
         self._claims: list[float] = []
         self._echoes = 0
         self._frames = 0
@@ -94,13 +96,13 @@ class Hold:
         """Take in a judged frame; `has_answer` tells whether an answer is still being made or played."""
         begin, self._heard_to = self._heard_to, heard.at
         is_echo = heard.echo >= ECHO
+        if heard.claim is not None and not is_echo:
+            self._claims.append(heard.claim)
         if heard.probability >= VOICED and not is_echo:
             self._frames += 1
             self._silent_from = None
             if self._voiced_from is None:
                 self._voiced_from = begin
-            if heard.claim is not None:
-                self._claims.append(heard.claim)
         else:
             self._echoes += is_echo and heard.probability >= VOICED
             if self._silent_from is None:
@@ -111,7 +113,7 @@ class Hold:
 
     def receive_words(self, text: str, *, has_answer: bool) -> Verdict | None:
         """Take in everything that was recognised so far."""
-        self._text, self._has_text = text, True
+        self._text, self._read_at = text, self._heard_to
         return self._judge(has_answer)
 
     def give_up(self) -> Verdict:
@@ -125,29 +127,31 @@ class Hold:
             assert self._silent_from is not None
             waited_ms = (self._heard_to - self._silent_from) // TICKS_PER_MS
             return self._by_words(is_last=waited_ms >= WORDS_MS)
-        if self._silent_from is not None:
-            return None
-        if not has_answer:
+        if self._silent_from is None and not has_answer:
             return Verdict.TAKEN
-        run = self._heard_to - (self._heard_to if self._voiced_from is None else self._voiced_from)
-        if run < ONSET_FRAMES * FRAME_TICKS:
+        if self._voiced_from is None or self._heard_to - self._voiced_from < ONSET_FRAMES * FRAME_TICKS:
             # After a pause a sound begins anew, like any.
             return None
-        length_ms = (self._heard_to - self._onset) // TICKS_PER_MS
-        if any(length_ms >= least_ms and self._claim >= claim for least_ms, claim in CLAIMS):
-            return Verdict.TAKEN
         kind = self._kind
-        if kind == "command" or (kind == "other" and self._claim >= MIXED_CLAIM):
+        length_ms = (self._heard_to - self._onset) // TICKS_PER_MS
+        claim = self._claim
+        # What was read before a pause says nothing of what follows it.
+        is_assent = kind == "assent" and self._read_at > self._voiced_from
+        if not is_assent and any(length_ms >= least_ms and claim >= least for least_ms, least in CLAIMS):
             return Verdict.TAKEN
-        run_ms = run // TICKS_PER_MS
-        if run_ms >= LONGEST_MS or (run_ms >= LONG_MS and self._claim >= MIXED_CLAIM and kind != "assent"):
+        if self._silent_from is not None:
+            return None
+        if (kind == "command" and self._is_voice) or (kind == "other" and claim >= MIXED_CLAIM):
+            return Verdict.TAKEN
+        run_ms = (self._heard_to - self._voiced_from) // TICKS_PER_MS
+        if run_ms >= LONGEST_MS or (run_ms >= LONG_MS and claim >= MIXED_CLAIM and kind != "assent"):
             return Verdict.TAKEN
         return None
 
     def _by_words(self, *, is_last: bool) -> Verdict | None:
         """Return what the words say of a sound that is over; None while they may still change that."""
         kind = self._kind
-        if kind == "command" or (self._is_awaited and kind in ("assent", "other")):
+        if (kind == "command" and self._is_voice) or (self._is_awaited and kind in ("assent", "other")):
             return Verdict.TAKEN
         if kind == "other" and self._claim_overall >= MIXED_CLAIM:
             return Verdict.TAKEN
@@ -168,6 +172,11 @@ class Hold:
     @property
     def _claim_overall(self) -> float:
         return sum(self._claims) / len(self._claims) if self._claims else 0.0
+
+    @property
+    def _is_voice(self) -> bool:
+        """Return whether it can be words at all, as far as that was judged."""
+        return not self._claims or self._claim_overall >= NOISE_CLAIM
 
     @property
     def _kind(self) -> str:

@@ -10,12 +10,12 @@ import numpy as np
 
 from ..audio import bands
 from ..core.formats import TICKS_PER_MS, AudioFormat
-from .claims import claims
+from .claims import FIRST_FRAME, LAST_FRAME, ROWS, claims
 from .echoes import LAG_MS, ROW_TICKS, SOONER_MS, Output, likeness
 from .pcm import RATE_HZ
 
-_ROWS = 46
-"""What both judgements look at: 0.46 s."""
+_COMPARED_ROWS = 46
+"""What is compared with the output: 0.46 s."""
 _HOP_BYTES = bands.HOP_MS * RATE_HZ // 1000 * 2
 _NOTICED = 0.3
 """Probability of speech from which a frame is looked at: a soft syllable does not interrupt a judgement."""
@@ -41,12 +41,14 @@ class Attention:
         self._output = Output()
         self._pcm = bytearray()
         """What the next rows are made of."""
-        self._rows = np.full((_ROWS, bands.COUNT), bands.FLOOR_DB, np.float32)
+        self._rows = np.full((ROWS, bands.COUNT), bands.FLOOR_DB, np.float32)
         self._speech_frames = 0
+        """Since speech began, short pauses included; 0 while nobody speaks."""
         self._quiet_frames = 0
+        self._claim: float | None = None
         self._delay = 0
         """Rows from the earliest place that is searched to where the sound was found last."""
-        self._last: tuple[float, float | None] = (0.0, None)
+        self._like = 0.0
 
     def expect_echo(self, audio: bytes, format: AudioFormat, at: int) -> None:  # noqa: A002
         """Learn what is played from a tick on."""
@@ -65,13 +67,23 @@ class Attention:
             self._quiet_frames += 1
             if self._quiet_frames >= _PAUSE_FRAMES:
                 self._speech_frames = 0
-            return 0.0, None
+            if self._speech_frames == 0:
+                return 0.0, None
+            self._speech_frames += 1
+            return 0.0, self._claims()
         self._quiet_frames = 0
         self._speech_frames += 1
         if self._speech_frames < _FRESH_FRAMES or self._speech_frames % 2 == 0:
-            claim = claims().judge(self._rows, self._speech_frames * _FRAME_MS)
-            self._last = (self._likeness(end), claim)
-        return self._last
+            self._like = self._likeness(end)
+        return self._like, self._claims()
+
+    def _claims(self) -> float | None:
+        """Return how much the sound claims the turn: what ends soon does so in how it ends, too."""
+        if self._speech_frames < FIRST_FRAME:
+            return None
+        if self._speech_frames <= LAST_FRAME:
+            self._claim = claims().judge(self._rows, self._speech_frames)
+        return self._claim
 
     def _take(self, frame: bytes) -> None:
         """Work out the rows that a frame completes."""
@@ -81,7 +93,7 @@ class Attention:
         del self._pcm[: len(new) * _HOP_BYTES]
 
     def _likeness(self, end: int) -> float:
-        first = end - (_ROWS + 1) * ROW_TICKS - LAG_MS * TICKS_PER_MS
+        first = end - (_COMPARED_ROWS + 1) * ROW_TICKS - LAG_MS * TICKS_PER_MS
         self._output.forget(first)
         played = self._output.levels(first, end + SOONER_MS * TICKS_PER_MS)
         if played.max() <= bands.FLOOR_DB + 1:
@@ -89,11 +101,11 @@ class Attention:
         is_search = self._speech_frames <= 2 or self._speech_frames % _SEARCH_FRAMES == 0
         skipped = 0 if is_search else max(0, self._delay - _NEAR_ROWS)
         if not is_search:
-            played = played[skipped : skipped + _ROWS + 2 * _NEAR_ROWS]
-        found, row = likeness(self._rows, played)
+            played = played[skipped : skipped + _COMPARED_ROWS + 2 * _NEAR_ROWS]
+        found, row = likeness(self._rows[-_COMPARED_ROWS:], played)
         self._delay = skipped + row
         spoken = self._speech_frames * _FRAME_MS // bands.HOP_MS
-        if found >= _LIKE and _ENOUGH_ROWS <= spoken < _ROWS:
+        if found >= _LIKE and _ENOUGH_ROWS <= spoken < _COMPARED_ROWS:
             # Whoever begins to speak where the answer does is like it in just that.
-            found = min(found, likeness(self._rows[-spoken:], played[_ROWS - spoken :])[0])
+            found = min(found, likeness(self._rows[-spoken:], played[_COMPARED_ROWS - spoken :])[0])
         return found

@@ -21,6 +21,8 @@ SOONER_MS = 40
 WINDOW_MS = 400
 """Of sound that is compared: three syllables."""
 ROW_TICKS = bands.HOP_MS * TICKS_PER_MS
+_UNEVEN_TICKS = 200 * TICKS_PER_MS
+"""By how much a piece may seem to play sooner than the one before it: times are known as evenly as a client sends."""
 _RANGE_DB = 35.0
 """Below the loudest by so much, levels are noise."""
 _MOVES_DB = 3.0
@@ -46,7 +48,10 @@ class Output:
         return self._ends(self._pieces[-1]) + (LAG_MS + WINDOW_MS) * TICKS_PER_MS
 
     def add(self, audio: bytes, format: AudioFormat, at: int) -> None:  # noqa: A002
-        """Learn what is played from a tick on."""
+        """Learn what is played from a tick on, instead of anything that was to be played later."""
+        while self._pieces and self._pieces[-1][0] > at + _UNEVEN_TICKS:
+            # The answer that it belonged to was given up.
+            self._pieces.pop()
         self._pieces.append((at, audio, format))
         # What was worked out near its beginning was worked out without it.
         known = max(0, at // ROW_TICKS - 2 - self._first_row)
@@ -85,6 +90,9 @@ class Output:
         until = -1
         for piece in self._pieces:
             at, audio, format_ = piece
+            if at >= end + _UNEVEN_TICKS:
+                # A brain may be minutes ahead of what is heard.
+                break
             first, last = max(start, at), min(end, self._ends(piece))
             if first >= last:
                 continue
