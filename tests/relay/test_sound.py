@@ -246,6 +246,28 @@ def test_an_upstream_that_does_not_take_the_usual_format_is_asked_for_its_own_at
     assert heard(sent) == resample(audio, 24_000, 16_000)
 
 
+def test_a_transcription_session_has_one_side_to_convert() -> None:
+    place = Place(upstream="a", model="theirs", rates_hz=frozenset({16_000}))
+    stage = Stage(place, kind="transcription")
+    heard_there = {"input": {"format": sound.written(PCM_16K), "turn_detection": None}}
+    (created,) = stage.opens(type="transcription", audio=heard_there)
+    assert created["session"]["audio"] == {"input": {"format": sound.written(PCM_24K), "turn_detection": None}}
+    (told,) = stage.to_link(1)
+    assert told["session"] == {"type": "transcription", "audio": {"input": {"format": sound.written(PCM_16K)}}}
+    audio = tone(PCM_24K, 500, 100)
+    sent = stage.client(append(audio), {"type": "input_audio_buffer.commit"})
+    assert heard(sent) == resample(audio, 24_000, 16_000)
+
+
+def test_a_translation_has_formats_that_nobody_chooses() -> None:
+    place = Place(upstream="a", model="theirs", rates_hz=frozenset({16_000}))
+    stage = Stage(place, kind="translation")
+    stage.opens(type="translation", audio={"output": {"language": "fr"}})
+    assert stage.to_link(1) == []
+    frame = b'{"type":"session.input_audio_buffer.append" ,"audio":"AAA="}'
+    assert ToUpstream(1, frame) in stage.session.receive_client(frame, 1.0)
+
+
 def test_a_client_of_the_beta_shape_gets_its_format_too() -> None:
     stage = Stage(PCM_ONLY, shape="beta").live()
     flat = {"input_audio_format": "g711_ulaw", "output_audio_format": "g711_ulaw"}

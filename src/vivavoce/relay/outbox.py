@@ -193,8 +193,8 @@ class Outbox:
 
     def _whole(self, frame: bytes) -> bytes:
         """Return an append with whole samples alone; empty where it completes none."""
-        audio = peek.audio(frame)
-        if self.bytes_per_ms == _BYTES_PER_MS_OF_G711 or not audio:
+        audio = peek.audio(frame) if self.bytes_per_ms != _BYTES_PER_MS_OF_G711 else b""
+        if not audio:
             return frame
         audio = self.odd + audio
         whole = len(audio) & ~1
