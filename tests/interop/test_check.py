@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from check.faults import FAULTS, broken
-from interop import servers
+from interop import relays, servers
 from interop.translator import translating
 from vivavoce.check.network import Network
 from vivavoce.check.run import Plan, Result, run
@@ -39,6 +39,19 @@ def check(folder: Path, *arguments: str) -> tuple[int, dict[str, Result], str]:
         each["name"]: Result(each["name"], each["rule"], each["outcome"], each["why"]) for each in told["results"]
     }
     return done.returncode, results, done.stdout + done.stderr
+
+
+@pytest.mark.timeout(700)
+def test_a_complete_run_finds_nothing_in_our_server_behind_a_relay(
+    plain_server: servers.Server, tmp_path: Path
+) -> None:
+    routing = relays.table("ours", plain_server.ws_url, models={"*": "vivavoce"})
+    routing += '[route.main]\nmodels = ["vivavoce"]\nupstreams = ["ours"]\n'
+    with relays.relaying(tmp_path, routing, RELAY_TEST_KEY=servers.KEY) as relay:
+        status, results, said = check(tmp_path, relay.ws_url)
+    assert {name: result.why for name, result in results.items() if result.outcome == "failed"} == {}, said
+    assert status == 0
+    assert sum(result.outcome == "passed" for result in results.values()) > 400
 
 
 @pytest.mark.timeout(700)

@@ -680,3 +680,15 @@ def test_a_client_that_gave_no_sign_is_of_the_shape_of_its_first_update() -> Non
     (update,) = stage.client({"type": "session.update", "session": {"modalities": ["text"]}})
     assert update["session"] == {"type": "realtime", "output_modalities": ["text"]}
     assert kinds(stage.upstream(*answer_begins()))[1:3] == ["response.output_item.added", "conversation.item.created"]
+
+
+def test_a_transcription_session_at_a_beta_upstream_begins_with_its_settings() -> None:
+    settings = {"audio": {"input": {"transcription": {"model": "whisper-1"}}}}
+    stage = Stage(Place(upstream="old", shape="beta"), kind="transcription", settings=settings)
+    stage._did(stage.session.opened(1, stage.place, 0.0))
+    flat = {"id": "sess_x", "object": "realtime.transcription_session", "input_audio_format": "pcm16"}
+    assert stage.upstream({"type": "transcription_session.created", "session": flat}) == []
+    assert stage.to_link(1)[0]["type"] == "transcription_session.update"
+    updated = flat | {"input_audio_transcription": {"model": "whisper-1"}}
+    (created,) = stage.upstream({"type": "transcription_session.updated", "session": updated})
+    assert (created["type"], created["session"]["type"]) == ("session.created", "transcription")

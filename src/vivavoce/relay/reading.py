@@ -15,7 +15,10 @@ from .terms import Object
 
 AUDIO_DELTAS = frozenset((b"response.output_audio.delta", b"response.audio.delta"))
 """What comes fifty times a second, and is never parsed."""
-_TELLING = (b"response.", b"input_audio_buffer.", b"conversation.item.", b"session.", b"mcp_list_tools.", b"error")
+_TELLING = (
+    *(b"response.", b"input_audio_buffer.", b"conversation.item.", b"mcp_list_tools.", b"error"),
+    *(b"session.", b"transcription_session."),
+)
 _TELLING_NOTHING = frozenset(
     (b"conversation.item.retrieved", b"conversation.item.input_audio_transcription.delta", b"conversation.created")
 )
