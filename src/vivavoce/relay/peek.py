@@ -56,10 +56,14 @@ def renamed(frame: bytes, name: bytes) -> bytes:
 
 def base64_span(frame: bytes, key: bytes) -> tuple[int, int]:
     """Return where the base64 text behind `AUDIO` or `DELTA` begins and ends; twice the same where there is none."""
-    # From behind: the key comes last nearly always, and never inside base64.
-    at = frame.rfind(key)
-    start = frame.find(b'"', frame.find(b":", at)) + 1 if at >= 0 else 0
-    end = frame.find(b'"', start) if start > 0 else 0
+    at = frame.find(key, 0, _NEAR)
+    if at < 0:
+        # From behind: the key is never inside base64.
+        at = frame.rfind(key)
+        if at < 0:
+            return (0, 0)
+    start = frame.find(b'"', at + len(key)) + 1
+    end = frame.find(b'"', start) if start else 0
     return (start, end) if end > 0 else (0, 0)
 
 
@@ -68,8 +72,8 @@ def base64_bytes(frame: bytes, key: bytes) -> int:
     start, end = base64_span(frame, key)
     if end - start < 4:
         return 0
-    padding = 2 if frame[end - 2] == 61 else 1 if frame[end - 1] == 61 else 0
-    return (end - start) * 3 // 4 - padding
+    length = (end - start) * 3 // 4
+    return length - frame.count(b"=", end - 2, end)
 
 
 def item_id(frame: bytes) -> str:
