@@ -59,3 +59,17 @@ def test_what_has_been_judged_for_long_is_not_judged_any_further() -> None:
     claims = [claim for _, claim in judged(attention, pcm(talk(2, 2.0, 16_000)))]
     assert len(set(claims[2:LAST_FRAME])) > 5
     assert len(set(claims[LAST_FRAME - 1 :])) == 1
+
+
+def test_what_was_heard_before_anybody_spoke_is_known_however_long_ago_that_began() -> None:
+    audio = pcm(talk(2, 4.0, 16_000))
+    found = []
+    for first in (0, 60 * FRAME):
+        attention = Attention()
+        attention.expect_echo(bytes(5 * 32_000), PCM_16K, 0)
+        for at in range(first, 100 * FRAME, FRAME):
+            probability = 0.9 if at >= 95 * FRAME else 0.1
+            last = attention.judge(audio[at : at + FRAME], (at // FRAME + 1) * FRAME_TICKS, probability)
+        found.append(last)
+    assert found[0][1] is not None
+    assert found[0] == found[1]

@@ -17,6 +17,8 @@ from .pcm import RATE_HZ
 _COMPARED_ROWS = 46
 """What is compared with the output: 0.46 s."""
 _HOP_BYTES = bands.HOP_MS * RATE_HZ // 1000 * 2
+_KEPT_BYTES = (ROWS + bands.WINDOW_MS // bands.HOP_MS) * _HOP_BYTES
+"""What all rows can be made of."""
 _NOTICED = 0.3
 """Probability of speech from which a frame is looked at: a soft syllable does not interrupt a judgement."""
 _PAUSE_FRAMES = 5
@@ -70,7 +72,9 @@ class Attention:
             if self._speech_frames == 0:
                 return 0.0, None
             self._speech_frames += 1
+            self._look()
             return 0.0, self._claims()
+        self._look()
         self._quiet_frames = 0
         self._speech_frames += 1
         if self._speech_frames < _FRESH_FRAMES or self._speech_frames % 2 == 0:
@@ -86,10 +90,16 @@ class Attention:
         return self._claim
 
     def _take(self, frame: bytes) -> None:
-        """Work out the rows that a frame completes."""
+        """Keep a frame until somebody speaks, or for as long as it could matter then."""
         self._pcm += frame
+        spare_hops = (len(self._pcm) - _KEPT_BYTES) // _HOP_BYTES
+        if spare_hops > 0:
+            del self._pcm[: spare_hops * _HOP_BYTES]
+
+    def _look(self) -> None:
+        """Work out the rows that are complete."""
         new = bands.levels(bytes(self._pcm), RATE_HZ)
-        self._rows = np.concatenate([self._rows[len(new) :], new])
+        self._rows = np.concatenate([self._rows, new])[-ROWS:]
         del self._pcm[: len(new) * _HOP_BYTES]
 
     def _likeness(self, end: int) -> float:

@@ -20,6 +20,8 @@ SOONER_MS = 40
 """How much sooner than estimated it may play: the estimate has the network's own variation in it."""
 WINDOW_MS = 400
 """Of sound that is compared: three syllables."""
+_AHEAD_ROWS = 32
+"""Rows that are worked out before they are asked for: a few at once cost hardly more than one."""
 ROW_TICKS = bands.HOP_MS * TICKS_PER_MS
 _UNEVEN_TICKS = 200 * TICKS_PER_MS
 """By how much a piece may seem to play sooner than the one before it: times are known as evenly as a client sends."""
@@ -69,7 +71,8 @@ class Output:
         if not self._first_row <= first <= known_to:
             self._rows, self._first_row, known_to = self._rows[:0], first, first
         if last > known_to:
-            self._rows = np.concatenate([self._rows[first - self._first_row :], self._made(known_to, last)])
+            made = self._made(known_to, last + _AHEAD_ROWS)
+            self._rows = np.concatenate([self._rows[first - self._first_row :], made])
             self._first_row = first
         return self._rows[first - self._first_row : last - self._first_row]
 
