@@ -34,6 +34,8 @@ class Server(msgspec.Struct, frozen=True):
     """What it printed."""
     certificate: Path | None = None
     """What clients must trust; None where it speaks plain HTTP."""
+    pid: int = 0
+    """The process that serves."""
 
     @property
     def http_url(self) -> str:
@@ -56,12 +58,13 @@ def running(folder: Path, *, tls: bool, environment: Mapping[str, str] | None = 
     if tls:
         certificate, key = _certificate(folder)
         command += ["--tls-cert", str(certificate), "--tls-key", str(key)]
-    server = Server(f"localhost:{port}" if tls else f"127.0.0.1:{port}", folder / "server.log", certificate)
+    log_file = folder / "server.log"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("VIVAVOCE_")}
     inherited |= {"VIVAVOCE_API_KEYS": KEY, "VIVAVOCE_STATE_DIR": str(folder / "state"), "PYTHONUNBUFFERED": "1"}
     inherited |= environment or {}
-    with server.log.open("wb") as log:
+    with log_file.open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=inherited, cwd=folder)
+    server = Server(f"localhost:{port}" if tls else f"127.0.0.1:{port}", log_file, certificate, process.pid)
     try:
         _await_ready(server, process)
         yield server

@@ -20,7 +20,7 @@ class Item:
 
     shown: Json
     """As events show it."""
-    audio: dict[int, bytes] = dataclasses.field(default_factory=dict)
+    audio: dict[int, bytearray] = dataclasses.field(default_factory=dict)
     """Audio of its parts by their index."""
     kind: str = "audio/pcm"
     """The format of its audio."""
@@ -196,7 +196,7 @@ def created(given: Json, new_id: Callable[[str], str], kind: str) -> Item:
             part = dict(part)
             if part["type"] == "input_audio":
                 if (audio := part.pop("audio", None)) is not None:
-                    item.audio[index] = base64.b64decode(audio)
+                    item.audio[index] = bytearray(base64.b64decode(audio))
                 part.setdefault("transcript", None)
             parts.append(part)
         shown["content"] = parts

@@ -146,7 +146,7 @@ class Response:
         for start in range(0, len(audio), size):
             piece = audio[start : start + size]
             if not item.is_cut:
-                item.audio[0] = item.audio.get(0, b"") + piece
+                item.audio.setdefault(0, bytearray()).extend(piece)
             self._send("response.output_audio.delta", content_index=0, delta=base64.b64encode(piece).decode())
             await self._delta(len(piece) / sounds.FORMATS[self.plan.kind] / 1000)
 

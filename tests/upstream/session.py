@@ -300,7 +300,9 @@ class Session:
 
     def _take_turn(self, item_id: str, audio: bytes) -> None:
         shown = {"id": item_id, "type": "message", "status": "completed", "role": "user"}
-        item = Item({**shown, "content": [{"type": "input_audio", "transcript": None}]}, {0: audio}, self.buffer.kind)
+        item = Item(
+            {**shown, "content": [{"type": "input_audio", "transcript": None}]}, {0: bytearray(audio)}, self.buffer.kind
+        )
         committed = {"previous_item_id": self.conversation.last_id, "item_id": item_id}
         self.send({"type": "input_audio_buffer.committed", **committed})
         self._send_entered(item, self.conversation.add(item))

@@ -76,7 +76,8 @@ def answer(status: int, body: dict[str, Any]) -> bytes:
 
 def cut(writer: asyncio.StreamWriter) -> None:
     """End a TCP connection by a reset, as a machine does that has forgotten it."""
-    if (raw := writer.get_extra_info("socket")) is not None:
+    raw = writer.get_extra_info("socket")
+    if raw is not None and raw.fileno() >= 0:  # nothing is left of one that has ended by itself
         raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
 
@@ -120,6 +121,7 @@ class Socket:
                     data = await self._reader.read(65_536)
             except (ConnectionError, TimeoutError):
                 return None
+            await self._rest()  # what was asked for while it waited
             if self.read_bytes_per_second:
                 await asyncio.sleep(len(data) / self.read_bytes_per_second)
             if data:
