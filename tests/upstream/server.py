@@ -84,8 +84,10 @@ class StandIn:
             self._server = await asyncio.start_server(self._take, "127.0.0.1", self.port, backlog=1024)
             self.port = self._server.sockets[0].getsockname()[1]
 
-    def close_door(self, seconds: float | None = None) -> None:
-        """Refuse connections, for a while or until the door is opened; those that are there stay."""
+    def close_door(self, seconds: float | None = None, *, drops: bool = False) -> None:
+        """Refuse connections, for a while or until the door is opened; those that are there stay unless dropped."""
+        if drops:
+            self.drop()
         if self._reopening is not None:
             self._reopening.cancel()
             self._reopening = None
