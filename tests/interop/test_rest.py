@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from interop import environments, servers
-from interop.test_clients import CONVERSATIONS, FORTY_TWO, SUNNY
+from interop.clients import CONVERSATIONS, FORTY_TWO, SUNNY
 from vivavoce.engines.media import Media
 
 pytestmark = pytest.mark.interop
