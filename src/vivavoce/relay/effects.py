@@ -36,6 +36,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """The model that it was asked for, by its own name."""
     session_seconds: float = 3600.0
     """How long one of its sessions lives; 0 for as long as it likes."""
+    connect_seconds: float = 10.0
+    """How long it may take to begin a session once it is connected to."""
     formats: frozenset[str] = frozenset(("audio/pcm", "audio/pcmu", "audio/pcma"))
     """Types of audio that it takes and gives; what a client wants beyond them is resampled here."""
     rates_hz: frozenset[int] = frozenset((24_000,))

@@ -171,7 +171,9 @@ class Outbox:
     def expire(self, before: float) -> None:
         """Take out events that were sent so long ago that no answer will come: not every server answers everything."""
         if self._events:
-            self._keep(deque(each for each in self._entries if each.kind is APPEND or each.sent_at >= before))
+            # A response may be asked for while another is made, and is begun when that is done.
+            lasting = (APPEND, CREATE_RESPONSE)
+            self._keep(deque(each for each in self._entries if each.kind in lasting or each.sent_at >= before))
 
     def dropped(self, entry: Entry) -> None:
         """Take out a failed event with nothing else."""

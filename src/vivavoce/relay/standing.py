@@ -72,6 +72,8 @@ class Standing:
         self.detection: Object | None = None
         """The turn detection in force."""
         self.output_bytes_per_ms = 48
+        self.answered_at = 0.0
+        """When the latest response ended."""
         self._shown: Object = {}
         """The `audio` of the session as it was shown last."""
         self._entered: dict[str, str | None] = {}
@@ -214,6 +216,7 @@ class Standing:
         elif kind == "response.done":
             if link.sound is not None:
                 event = link.sound.ended(event)
+            self.answered_at = now
             self._end_response(link, event.get("response") or {}, effects)
         elif (known := self.responses.get(event.get("response_id", ""))) is not None:
             known.see(kind, event)

@@ -205,6 +205,7 @@ def place_of(upstream: Upstream, asked: str) -> Place:
         shape=upstream.shape,
         model=upstream.model_for(asked),
         session_seconds=upstream.session_seconds,
+        connect_seconds=upstream.connect_seconds,
         formats=upstream.formats,
         rates_hz=upstream.rates_hz,
         is_local=upstream.is_local,

@@ -1,0 +1,54 @@
+"""Which link holds the conversation, and what becomes of it when one goes."""
+
+from __future__ import annotations
+
+from relay.stage import Stage, added, answer_begins, answer_ends, kinds, message
+from vivavoce.relay.effects import Dial, HangUp, Noted, Place
+
+PLACE = Place(upstream="a", model="theirs", session_seconds=60.0, connect_seconds=5.0)
+
+
+def test_an_upstream_that_begins_no_session_is_left_for_another() -> None:
+    stage = Stage(upstreams=2)
+    stage.session.opened(1, PLACE, 0.0)
+    assert stage.waits(4.9) == []
+    assert stage.waits(5.0) == [
+        Noted("rejected", {"upstream": "a", "code": "no_session_began"}),
+        HangUp(1),
+        Dial(2, "lost", frozenset(("a",))),
+    ]
+    assert kinds(stage.opens(2)) == ["session.created"]
+
+
+def test_a_successor_that_begins_no_session_is_tried_again() -> None:
+    stage = Stage().live()
+    stage.waits(55.2)
+    stage.session.opened(2, PLACE, 55.2)
+    stage.waits(61.0)
+    assert stage.hung_up == [2]
+    assert [dial.link for dial in stage.dials] == [3]
+
+
+def test_an_answer_that_has_to_wait_for_another_is_no_reason_to_leave() -> None:
+    stage = Stage(patience_seconds=5.0).live()
+    stage.client({"type": "response.create"})
+    stage.upstream(*answer_begins())
+    stage.client({"type": "response.create"})
+    assert stage.waits(30.0) == []
+    stage.upstream(*answer_ends())
+    assert stage.waits(34.9) == []
+    assert [type(effect) for effect in stage.waits(35.0)] == [Noted, HangUp, Dial]
+
+
+def test_two_upstreams_lost_one_after_the_other_leave_nothing_out() -> None:
+    stage = Stage().live()
+    stage.says("item_1")
+    stage.client({"type": "conversation.item.create", "item": message("item_2")}, {"type": "response.create"})
+    stage.loses(1)
+    stage.opens(2)
+    stage.upstream(*added(message("item_1"), None), link=2)
+    stage.loses(2)
+    stage.opens(3)
+    told = stage.to_link(3)
+    assert kinds(told) == ["conversation.item.create", "conversation.item.create", "response.create"]
+    assert [event["item"]["id"] for event in told[:2]] == ["item_1", "item_2"]
