@@ -142,6 +142,20 @@ OPTIONS: tuple[Option, ...] = (
         "longest uploaded recording (default 7200)",
     ),
     Option(
+        "VIVAVOCE_CONVERSATIONS_PER_MINUTE",
+        "--conversations-per-minute",
+        "limits.conversations_per_minute",
+        whole(0, 1_000_000),
+        "most that begin on /ws/conversation from one address or with one key, 0 for any number (default 120)",
+    ),
+    Option(
+        "VIVAVOCE_MESSAGES_PER_SECOND",
+        "--messages-per-second",
+        "limits.messages_per_second",
+        whole(0, 1_000_000),
+        "messages that are read of one client there, 0 for any number (default 100)",
+    ),
+    Option(
         "VIVAVOCE_DECODERS",
         "--decoders",
         "engines.decoders",

@@ -92,6 +92,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of an uploaded recording; the protocol's largest."""
     max_recording_seconds: float = 7200.0
     """Length of an uploaded recording, which small files can make very long."""
+    conversations_per_minute: int = 120
+    """Conversations of the small protocol that may begin in a minute from one address, and with one key; 0 for any."""
+    messages_per_second: int = 100
+    """Messages that such a conversation's client may send in the long run, four times those of speech; 0 for any."""
 
 
 class OutboundLimits(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from vivavoce import __version__
 from vivavoce.config import Access, Secret
 from vivavoce.server.admission import Admission
 from vivavoce.server.app import MODELS, create_app
@@ -18,7 +19,7 @@ AUTHORIZED = {"Authorization": "Bearer sk-one"}
 
 def app_of(access: Access | None = None, missing: tuple[str, ...] = ()) -> FastAPI:
     access = access or Access()
-    app = create_app(access, Admission(access, 10), lambda: missing, Metrics(["a"]))
+    app = create_app(access, Admission(access, 10), lambda: missing, Metrics(["a"]), lambda: ("ears", "voice"))
 
     @app.get("/v1/test/{number}")
     async def number(number: int) -> int:
@@ -52,6 +53,28 @@ def test_readiness_names_what_is_missing() -> None:
     assert (waiting.status_code, waiting.json()) == (503, {"status": "starting", "missing": ["ears", "voice"]})
     ready = ask(app_of(), "GET", "/readyz")
     assert (ready.status_code, ready.json()) == (200, {"status": "ready", "missing": []})
+
+
+def test_pages_are_told_whether_the_server_is_healthy_and_each_of_its_engines_ready() -> None:
+    healthy = ask(app_of(), "GET", "/health")
+    assert (healthy.status_code, healthy.json()) == (
+        200,
+        {
+            "status": "healthy",
+            "version": __version__,
+            "engines": [{"name": "ears", "ready": True}, {"name": "voice", "ready": True}],
+        },
+    )
+    starting = ask(app_of(missing=("ears",)), "GET", "/health")
+    assert (starting.status_code, starting.json()["status"]) == (503, "starting")
+    assert starting.json()["engines"] == [{"name": "ears", "ready": False}, {"name": "voice", "ready": True}]
+
+
+def test_pages_elsewhere_may_read_it_where_they_are_allowed() -> None:
+    origin = "https://voice.example.com"
+    response = ask(app_of(Access(allowed_origins=(origin,))), "GET", "/health", {"Origin": origin})
+    assert response.headers["access-control-allow-origin"] == origin
+    assert "access-control-allow-origin" not in ask(app_of(), "GET", "/health", {"Origin": origin}).headers
 
 
 def test_metrics_are_told_in_the_text_format() -> None:
@@ -96,12 +119,12 @@ def test_models_are_told_to_keys_only(path: str) -> None:
     assert ask(app_of(KEYED), "GET", f"{path}?api-key=sk-one").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+@pytest.mark.parametrize("path", ["/health", "/healthz", "/readyz"])
 def test_probes_need_no_key(path: str) -> None:
     assert ask(app_of(KEYED), "GET", path).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+@pytest.mark.parametrize("path", ["/health", "/healthz", "/readyz"])
 def test_probes_may_ask_for_the_head_alone(path: str) -> None:
     response = ask(app_of(), "HEAD", path)
     assert (response.status_code, response.content) == (200, b"")

@@ -21,6 +21,7 @@ from vivavoce.legs import Leg
 from vivavoce.legs.websocket import WebSocketLeg
 from vivavoce.server.admission import Admission, Connection
 from vivavoce.server.app import create_app, socket_paths
+from vivavoce.server.arrivals import Arrivals
 from vivavoce.server.client_secrets import Grant
 from vivavoce.server.hybrid import REALTIME_PATHS, Gate, HttpProtocol
 from vivavoce.server.ledger import Ledger
@@ -380,6 +381,37 @@ def test_a_server_that_still_loads_says_so() -> None:
         assert (status, headers["retry-after"], body["error"]["code"]) == (503, "1", "not_ready")
 
     serving(test, is_ready=False)
+
+
+def test_conversations_that_begin_too_often_are_told_when_to_come_back() -> None:
+    async def test(server: Server, loop: ClockLoop) -> None:
+        server.gate.arrivals = Arrivals(2, lambda: 0.0)
+        for _ in range(2):
+            transport = server.connect()
+            transport.feed(upgrade("/ws/conversation"))
+            assert head_of(transport)[0] == "HTTP/1.1 101 Switching Protocols"
+        transport = server.connect()
+        transport.feed(upgrade("/ws/conversation/?model=gpt-realtime"))
+        status, headers, body = response_of(transport)
+        assert (status, headers["retry-after"], body["error"]["code"]) == (429, "30", "rate_limit_exceeded")
+        transport = server.connect()
+        transport.feed(upgrade())
+        assert head_of(transport)[0] == "HTTP/1.1 101 Switching Protocols"
+
+    serving(test)
+
+
+def test_keys_of_conversations_are_guessed_no_faster_and_counted_wherever_they_are_used() -> None:
+    async def test(server: Server, loop: ClockLoop) -> None:
+        statuses = []
+        server.gate.arrivals = Arrivals(3, lambda: 0.0)
+        for key in ("sk-bad", "sk-one", "sk-bad", "sk-one"):
+            transport = server.connect()
+            transport.feed(upgrade("/ws/conversation", f"Authorization: Bearer {key}\r\n"))
+            statuses.append(int(head_of(transport)[0].split()[1]))
+        assert statuses == [401, 101, 401, 429]
+
+    serving(test, KEYS)
 
 
 def test_heads_have_to_end_in_time() -> None:

@@ -170,6 +170,54 @@ async def test_a_secret_opens_translations_if_it_is_for_those_alone() -> None:
         assert leg.closed == (4000, "invalid_request_error.invalid_value")
 
 
+CONVERSATION = "/ws/conversation"
+
+
+async def test_the_small_protocol_has_an_address_of_its_own() -> None:
+    for path in (CONVERSATION, CONVERSATION + "/"):
+        ready, _ = await first(path=path, query={"model": "gpt-realtime", "intent": "transcription", "resume": ""})
+        assert (ready["type"], ready["message"]) == ("session_ready", "Connected to gpt-realtime")
+        assert (ready["sample_rate"], ready["voice"]) == (16_000, "alloy")
+
+
+async def test_a_conversation_begins_with_the_settings_of_its_secret() -> None:
+    grant = Grant(msgspec.structs.replace(KIND, model="mine"), names_model=True, shape="beta")
+    ready, _ = await first(grant, path=CONVERSATION, dialect_hint="beta", query={"model": "gpt-realtime"})
+    assert (ready["message"], ready["voice"], ready["sample_rate"]) == ("Connected to mine", "cedar", 16_000)
+
+
+async def test_what_is_refused_to_a_page_is_told_in_its_words() -> None:
+    grant = Grant(Settings(kind="transcription"))
+    error, leg = await first(grant, path=CONVERSATION)
+    assert error == {
+        "type": "error",
+        "code": "invalid_value",
+        "message": "This client secret was created for transcription sessions and opens no others.",
+    }
+    assert leg.closed == (4000, "invalid_request_error.invalid_value")
+
+
+async def test_a_page_is_answered() -> None:
+    brain, leg = StringBrain(), StringLeg()
+    async with board(brain=brain) as switchboard:
+        owner = switchboard.accept(msgspec.structs.replace(ASKED, path=CONVERSATION), leg)
+        owner.receive_frame(b'{"type":"text","text":"Hello?"}')
+        await settle()
+        await say(brain, "Yes.")
+    assert [message["type"] for message in leg.sent] == ["session_ready", "text_delta", "response_done"]
+
+
+async def test_pages_may_not_send_more_than_the_operator_allows() -> None:
+    leg = StringLeg()
+    async with board() as switchboard:
+        switchboard.messages_per_second = 1
+        owner = switchboard.accept(msgspec.structs.replace(ASKED, path=CONVERSATION), leg)
+        await settle()
+        for _ in range(11):
+            owner.receive_frame(b'{"type":"interrupt"}')
+    assert [message.get("code") for message in leg.sent] == [None, "rate_limit_exceeded"]
+
+
 async def test_sessions_know_which_languages_are_understood() -> None:
     leg = StringLeg()
     async with board() as switchboard:

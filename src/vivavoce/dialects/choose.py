@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from ..core import events as ev
 from ..core.errors import ProtocolError
-from . import codec, transcription
+from . import codec, conversation, transcription
 from .beta import Beta
 from .ga import Ga
 from .translation import Translation
@@ -26,7 +26,7 @@ class Dialect(Protocol):
 
     @property
     def name(self) -> str:
-        """`ga` or `beta`."""
+        """`ga` or `beta`, by the shape of its events."""
         ...
 
     def decode(self, data: bytes | str) -> ev.ClientEvent:
@@ -96,12 +96,14 @@ def choose(shape: str | None, kind: str = "realtime") -> Dialect:
     """Return the dialect of a connection.
 
     Args:
-        shape: `ga`, `beta`, or None where it gave no sign.
+        shape: `ga`, `beta`, `conversation` for what a bridge speaks, or None where it gave no sign.
         kind: that of its session, as in `core.settings.Settings`.
     """
     match shape, kind:
         case _, "translation":
             return Translation()
+        case conversation.SHAPE, _:
+            return Ga(conversation.READERS)
         case "ga", "transcription":
             return Ga(transcription.GA_READERS, transcription.GA_WORDS)
         case "beta", "transcription":

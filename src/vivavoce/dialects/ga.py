@@ -55,7 +55,7 @@ _vad_by_kind = s.variants(
 )
 
 
-def _turn_detection(value: Any, path: str) -> dict[str, Any]:
+def turn_detection(value: Any, path: str) -> dict[str, Any]:
     """Accept a turn detection; without a type it changes the one there is."""
     if isinstance(value, dict) and "type" not in value:
         return dict(_vad_of_any_kind(value, path))
@@ -122,7 +122,7 @@ input_fields = s.fields(
         "format": common.audio_format,
         "transcription": transcription,
         "noise_reduction": noise_reduction,
-        "turn_detection": s.nullable(_turn_detection),
+        "turn_detection": s.nullable(turn_detection),
     }
 )
 _OUTPUT = s.fields({"format": common.audio_format, "voice": common.voice, "speed": s.number(0.25, 1.5)})

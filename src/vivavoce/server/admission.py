@@ -30,6 +30,8 @@ __all__ = ["Admission", "Connection", "Refused", "Request", "check_exposure", "i
 
 TRANSLATIONS = "/translations"
 """What follows the path of Realtime sessions where translation sessions are."""
+CONVERSATION = "/ws/conversation"
+"""Where the small protocol is spoken: `dialects.conversation`."""
 KEY_SUBPROTOCOL = "openai-insecure-api-key."
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "api-key", "cookie", "sec-websocket-protocol"})
 _SECRET_PARAMETERS = frozenset({"api-key"})
@@ -85,7 +87,14 @@ class Connection(msgspec.Struct, frozen=True):
     @property
     def kind(self) -> str:
         """The kind of session that its address asks for; empty where it does not say."""
+        if self.is_conversation:
+            return "realtime"
         return "translation" if self.path.rstrip("/").endswith(TRANSLATIONS) else self.query.get("intent", "")
+
+    @property
+    def is_conversation(self) -> bool:
+        """Whether it speaks the small protocol."""
+        return self.path.rstrip("/") == CONVERSATION
 
 
 class Refused(VivavoceError):

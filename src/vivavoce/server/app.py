@@ -42,7 +42,11 @@ _LOCAL_PAGES = r"https?://(localhost|[a-z0-9-]+\.localhost|127\.[0-9.]+|\[::1\])
 
 
 def create_app(
-    access: Access, admission: Admission, missing: Callable[[], tuple[str, ...]], metrics: Metrics | None = None
+    access: Access,
+    admission: Admission,
+    missing: Callable[[], tuple[str, ...]],
+    metrics: Metrics | None = None,
+    engines: Callable[[], tuple[str, ...]] = tuple,
 ) -> FastAPI:
     """Return the application.
 
@@ -51,9 +55,11 @@ def create_app(
         admission: checks the keys of requests below `/v1` and for the metrics.
         missing: names what a session still lacks; nothing when the server is ready.
         metrics: what is told at `/metrics`; None to tell nothing there.
+        engines: names all that sessions need.
     """
     app = FastAPI(title="vivavoce", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     _add_probes(app, missing)
+    _add_health(app, missing, engines)
     authenticated = _authentication(admission)
     _add_models(app, authenticated)
     if metrics is not None:
@@ -89,6 +95,21 @@ def _add_probes(app: FastAPI, missing: Callable[[], tuple[str, ...]]) -> None:
         if lacking:
             response.status_code = 503
         return {"status": "starting" if lacking else "ready", "missing": lacking}
+
+
+def _add_health(app: FastAPI, missing: Callable[[], tuple[str, ...]], engines: Callable[[], tuple[str, ...]]) -> None:
+    @app.head("/health")
+    @app.get("/health")
+    async def health(response: Response) -> dict[str, Any]:
+        """Tell pages, which need both, what `/healthz` and `/readyz` tell those who look after servers."""
+        lacking = missing()
+        if lacking:
+            response.status_code = 503
+        return {
+            "status": "starting" if lacking else "healthy",
+            "version": __version__,
+            "engines": [{"name": name, "ready": name not in lacking} for name in engines()],
+        }
 
 
 def _authentication(admission: Admission) -> Callable[[HttpRequest], Awaitable[None]]:

@@ -24,15 +24,16 @@ from ..config import Limits
 from ..legs import Leg, LegOwner
 from ..legs.framing import accept_of
 from ..legs.websocket import WebSocketLeg
-from .admission import TRANSLATIONS, Admission, Connection, Refused, Request
+from .admission import CONVERSATION, TRANSLATIONS, Admission, Connection, Refused, Request
+from .arrivals import Arrivals
 from .ledger import Ledger
 
 __all__ = ["REALTIME_PATHS", "Accept", "Gate", "HttpProtocol"]
 
 _ROOTS = ("/v1/realtime", "/realtime", "/openai/realtime", "/openai/v1/realtime")
-REALTIME_PATHS = frozenset((*_ROOTS, *(root + TRANSLATIONS for root in _ROOTS)))
-"""Where a WebSocket is a Realtime session: OpenAI's path, that of clients given a bare host, and Azure's two; and below
-each of them, where it is a translation session."""
+REALTIME_PATHS = frozenset((*_ROOTS, *(root + TRANSLATIONS for root in _ROOTS), CONVERSATION))
+"""Where a WebSocket is a Realtime session: OpenAI's path, that of clients given a bare host, and Azure's two; below
+each of them, where it is a translation session; and where one is spoken to in the small protocol."""
 
 # Beyond any real head, cookies included.
 _MAX_HEAD_BYTES = 64 * 1024
@@ -53,6 +54,7 @@ class Gate:
         *,
         other_sockets: frozenset[str] = frozenset(),
         ledger: Ledger | None = None,
+        arrivals: Arrivals | None = None,
     ) -> None:
         """Guard the way to `accept`.
 
@@ -63,6 +65,7 @@ class Gate:
             is_ready: whether sessions can be served already.
             other_sockets: paths of the WebSockets that the ASGI application answers.
             ledger: knows whether a key has money left; None where none needs any.
+            arrivals: bounds how many conversations of the small protocol may begin; None for no bound.
         """
         self.admission = admission
         self.limits = limits
@@ -70,6 +73,7 @@ class Gate:
         self.is_ready = is_ready
         self.other_sockets = other_sockets
         self.ledger = ledger
+        self.arrivals = arrivals
         self.legs: set[WebSocketLeg] = set()
         """The sockets that are connected."""
 
@@ -77,9 +81,14 @@ class Gate:
         """Let a Realtime socket in.
 
         Raises:
-            Refused: it may not come in, or too early, or has no money left.
+            Refused: it may not come in, or too early or too often, or has no money left.
         """
+        arrivals = self.arrivals if request.path.rstrip("/") == CONVERSATION else None
+        if arrivals is not None:
+            arrivals.check_place(request.peer)
         connection = self.admission.admit(request, len(self.legs))
+        if arrivals is not None:
+            arrivals.check_key(connection.key_id)
         if self.ledger is not None:
             self.ledger.check(connection.key_id)
         if not self.is_ready():

@@ -154,7 +154,7 @@ class Relays:
             kind=settings.kind,  # type: ignore[arg-type]
             model=model,
             shape=connection.dialect_hint or None,  # type: ignore[arg-type]
-            settings=given(settings) if connection.grant is not None else {},
+            settings=given(settings) if connection.grant is not None or connection.is_conversation else {},
             limits=self._limits,
             created_unix=time.time(),
             upstreams=len(set(route.names)),

@@ -32,6 +32,7 @@ from ..engines.registry import Engines
 from ..legs import Leg, LegOwner
 from .admission import Admission, Connection, check_exposure
 from .app import create_app, socket_paths
+from .arrivals import Arrivals
 from .client_secrets import ClientSecrets
 from .hybrid import Gate, HttpProtocol
 from .keyring import Keyring, kept_keyring
@@ -215,7 +216,9 @@ async def _run(
     client_secrets = _client_secrets(config)
     admission = Admission(config.access, config.limits.max_sessions, client_secrets.redeem)
     desk = Desk(switchboard.engines, config.limits, lambda: switchboard.missing)
-    app = create_app(config.access, admission, lambda: switchboard.missing, switchboard.metrics)
+    app = create_app(
+        config.access, admission, lambda: switchboard.missing, switchboard.metrics, lambda: switchboard.engines.names
+    )
     app.include_router(rest_router(desk, admission))
     app.include_router(client_secrets_router(client_secrets, admission, desk, lambda: switchboard.service))
     gate = Gate(
@@ -225,6 +228,7 @@ async def _run(
         lambda: not switchboard.missing,
         other_sockets=socket_paths(app),
         ledger=switchboard.ledger,
+        arrivals=Arrivals(config.limits.conversations_per_minute, time.monotonic),
     )
 
     async def ready() -> None:

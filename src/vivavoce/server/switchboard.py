@@ -16,11 +16,14 @@ from ..core.errors import ConfigError, ProtocolError
 from ..core.limits import Limits
 from ..core.service import DEFAULT_SERVICE, Service
 from ..core.settings import Settings, Transcription
+from ..dialects import conversation
 from ..dialects.choose import Dialect, choose
 from ..engines.registry import Engines, configured
 from ..legs import Leg, LegOwner
+from ..routing import Route
 from .admission import Connection
 from .call import Call, Terms
+from .conversation import ConversationLeg
 from .costs import Costs
 from .ids import Ids, new_seed
 from .ledger import Ledger
@@ -73,6 +76,8 @@ class Switchboard:
         """Where charges go; None for nowhere."""
         self.metrics = metrics or Metrics()
         """What is counted."""
+        self.messages_per_second = 0
+        """How many messages a client of the small protocol may send; 0 for any number."""
         self.relays: Relays | None = None
         """Who answers what routes lead elsewhere; None where nothing does."""
         self._runs: set[asyncio.Task[None]] = set()
@@ -100,8 +105,30 @@ class Switchboard:
 
     def accept(self, connection: Connection, leg: Leg) -> LegOwner:
         """Return the owner of a new leg, already at work."""
-        shape = connection.dialect_hint or None
-        settings = _settings(connection)
+        if connection.is_conversation:
+            return self._converse(connection, leg)
+        return self._answer(connection, leg, _settings(connection), connection.dialect_hint or None)
+
+    def _converse(self, connection: Connection, leg: Leg) -> LegOwner:
+        """Return what stands between a client of the small protocol and the session that it gets."""
+        # What the query may ask of relays has no message in which it could be told.
+        query = {name: value for name, value in connection.query.items() if name not in ("resume", "relay_events")}
+        connection = msgspec.structs.replace(connection, query=query, dialect_hint="ga")
+        is_relayed = self._route_of(connection, "realtime") is not None
+        bridge = conversation.Bridge(is_relayed=is_relayed)
+        between = ConversationLeg(leg, bridge, messages_per_second=self.messages_per_second, now=time.monotonic)
+        settings = conversation.begun(_settings(connection), is_relayed=is_relayed)
+        between.owner = self._answer(connection, between, settings, conversation.SHAPE)
+        return between
+
+    def _route_of(self, connection: Connection, kind: str) -> Route | None:
+        """Return the route that leads a connection elsewhere; None where the engines of this process answer."""
+        if self.relays is None:
+            return None
+        return self.relays.route_for(connection, _asked_model(connection), kind)
+
+    def _answer(self, connection: Connection, leg: Leg, settings: Settings, shape: str | None) -> LegOwner:
+        """Return the call of a new leg, already at work."""
         dialect = choose(shape, settings.kind)
         refusal = _refusal(connection)
         if refusal is not None:
@@ -110,12 +137,10 @@ class Switchboard:
                 leg.send(frame)
             leg.close(4000, f"{refusal.type}.{refusal.code}")
             return _Nobody()
-        model = _asked_model(connection)
-        route = self.relays.route_for(connection, model, settings.kind) if self.relays is not None else None
+        route = self._route_of(connection, settings.kind)
         if route is not None and self.relays is not None:
-            return self._work(
-                self.relays.accept(connection, leg, route, settings, model), connection.key_id, settings.kind
-            )
+            relayed = self.relays.accept(connection, leg, route, settings, _asked_model(connection))
+            return self._work(relayed, connection.key_id, settings.kind)
         terms = self._terms(settings, shape, connection.safety_identifier, connection.key_id)
         return self._work(self._call(leg, dialect, terms), connection.key_id, settings.kind)
 
@@ -264,6 +289,7 @@ def build(config: Config) -> Switchboard:
     traces = _folder_for(config.traces, "--traces (VIVAVOCE_TRACES)")
     metrics = Metrics(config.routes.upstreams)
     switchboard = Switchboard(configured(config), config.session, journal, service, ledger, prompts, traces, metrics)
+    switchboard.messages_per_second = config.limits.messages_per_second
     switchboard.relays = Relays(
         config.routes,
         config.session,
