@@ -260,7 +260,7 @@ class World:
 
     def _is_renamed(self, item_id: str) -> bool:
         live = self.session._live
-        return live is not None and item_id in live.ids.values()
+        return live is not None and item_id in live.ids
 
 
 KINDS = [

@@ -12,6 +12,7 @@ from collections import Counter, deque
 
 from .bridges import BetaUpstream
 from .effects import Place
+from .renaming import Renaming
 from .sound import Sound
 from .terms import Object
 
@@ -63,8 +64,8 @@ class Link:
         """How often it will tell that items were removed, which was our own idea."""
         self.offset_ms = 0.0
         """Where its clock of audio began, on the client's."""
-        self.ids: dict[str, str] = {}
-        """The client's ids of what this upstream calls otherwise, by its names."""
+        self.ids = Renaming()
+        """Items that this upstream calls otherwise than the client."""
 
     @property
     def is_beta(self) -> bool:
@@ -95,18 +96,6 @@ class Link:
     def removed(self, item_id: str) -> bool:
         """Take note that an item was removed; return whether that was our own idea."""
         return _taken(self.removals, item_id)
-
-    def inward(self, frame: bytes) -> bytes:
-        """Return a frame of the upstream with the client's ids."""
-        for theirs, ours in self.ids.items():
-            frame = frame.replace(theirs.encode(), ours.encode())
-        return frame
-
-    def outward(self, frame: bytes) -> bytes:
-        """Return a frame for the upstream with its ids."""
-        for theirs, ours in self.ids.items():
-            frame = frame.replace(ours.encode(), theirs.encode())
-        return frame
 
 
 def _taken(expected: Counter[str], item_id: str) -> bool:

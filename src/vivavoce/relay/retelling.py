@@ -12,6 +12,7 @@ from .clientele import Client
 from .effects import Effect, ToUpstream
 from .links import Link
 from .outbox import APPEND, Entry
+from .renaming import is_taken_everywhere
 from .standing import ANSWERED_FOR, OURS, TRUNCATE, Standing
 from .terms import Object
 from .unfinished import NewId
@@ -27,7 +28,7 @@ def spelled(link: Link, event: Object) -> Iterator[bytes]:
         link.sound = sound.Sound(link.place)
     for fitting in link.sound.outward(event) if link.sound is not None else [event]:
         for each in link.bridge.from_ga(fitting) if link.bridge is not None else [fitting]:
-            yield link.outward(peek.written(each))
+            yield link.ids.outward(peek.written(each))
 
 
 def sent(link: Link, entry: Entry, *, is_beta_client: bool) -> Iterator[Effect]:
@@ -38,7 +39,7 @@ def sent(link: Link, entry: Entry, *, is_beta_client: bool) -> Iterator[Effect]:
         if frame:
             yield ToUpstream(link.number, frame)
     elif is_beta_client == link.is_beta and not entry.is_ours and not _is_rewritten(link, event):
-        yield ToUpstream(link.number, link.outward(entry.frame) if link.ids else entry.frame)
+        yield ToUpstream(link.number, link.ids.outward(entry.frame))
     else:
         for frame in spelled(link, event):
             yield ToUpstream(link.number, frame)
@@ -70,6 +71,9 @@ def told(link: Link, standing: Standing, client: Client, kind: str, new_id: NewI
 def created_there(link: Link, item: Object, new_id: NewId, **where: str) -> Iterator[Effect]:
     """Return what tells an upstream of an item that the client knows already."""
     item_id = item["id"]
+    if not is_taken_everywhere(item_id) and item_id not in link.ids:
+        # Whoever made it takes longer names than others do.
+        link.ids.add(new_id("item"), item_id)
     link.echoes[item_id] += 1
     link.told.add(item_id)
     link.awaited.append(item_id)

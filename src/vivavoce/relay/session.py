@@ -124,7 +124,7 @@ class RelaySession:
             self.has_moved = True
             return self._tenure.receive_early(link, kind, frame, now)
         if link.ids:
-            frame = link.inward(frame)
+            frame = link.ids.inward(frame)
         if link.sound is None:
             return self._receive_live(link, kind, frame, now)
         said = link.sound.inward(kind, frame, self._new_id)

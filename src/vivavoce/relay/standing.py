@@ -258,7 +258,7 @@ class Standing:
         if self.restarted is not None:
             self.speaking, self.restarted = self.restarted, None
             if item_id != self.speaking:
-                link.ids[item_id] = self.speaking
+                link.ids.add(item_id, self.speaking)
             return None
         self.speaking, self.is_stopped, self.is_due = item_id, False, False
         return _shifted(event, link.offset_ms)
@@ -331,7 +331,8 @@ class Standing:
         entry = self._creation(item_id)
         if entry is None and link.awaited and not self._is_made_there(item_id):
             # A server that gives ids of its own: it echoes in order.
-            link.ids[item_id] = ours = link.awaited.popleft()
+            ours = link.awaited.popleft()
+            link.ids.add(item_id, ours)
             return None if ours in link.echoes else event
         created: Object = {}
         if entry is not None:
