@@ -4,6 +4,8 @@
 # make interop the tests with real clients: Python and Node SDKs
 # make lint    ruff and mypy
 # make bench   the benchmarks
+# make web     build the talking page anew, which is committed as it is built; needs Node with npm
+# make web-check  test the page and show that what is committed is what its source builds
 # make lock    resolve the dependencies again after a change (UPGRADE=--upgrade takes newer versions)
 # make clean   remove what the other targets made
 
@@ -23,7 +25,7 @@ ifeq ($(wildcard .venv/bin/python),)
 $(BASE): always
 endif
 
-.PHONY: run test slow interop slow-and-interop lint bench lock setup clean always
+.PHONY: run test slow interop slow-and-interop lint bench web web-check lock setup clean always
 
 run: $(BASE)
 	@exec .venv/bin/vivavoce serve $(ARGS)
@@ -46,6 +48,21 @@ lint: $(DEV)
 
 bench: $(DEV)
 	@for script in bench/[!_]*.py; do echo "== $$script"; .venv/bin/python "$$script" $(ARGS) || exit 1; done
+
+WEB_MODULES := web/node_modules/.package-lock.json
+
+$(WEB_MODULES): web/package.json web/package-lock.json web/.npmrc
+	@command -v npm >/dev/null || { echo "The page is built with Node and npm, which are not here; only its makers need them." >&2; exit 1; }
+	cd web && npm ci --ignore-scripts
+	@touch $@
+
+web: $(WEB_MODULES)
+	cd web && npm run check && npm run build
+
+web-check: $(WEB_MODULES)
+	@! grep -q '"resolved"' web/package-lock.json || { echo "web/package-lock.json names where packages came from" >&2; exit 1; }
+	cd web && npm run check && npm test && npm run build -- --outDir dist
+	diff -r web/dist src/vivavoce/web
 
 setup: $(DEV)
 
@@ -78,4 +95,4 @@ lock: $(BASE)
 	cd tests/interop/node && ../../../.venv/lock/bin/npm install --package-lock-only --ignore-scripts --silent
 
 clean:
-	rm -rf .venv .venv-interop tests/interop/node/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
+	rm -rf .venv .venv-interop tests/interop/node/node_modules web/node_modules web/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

@@ -1,4 +1,4 @@
-"""The HTTP routes: health, readiness, metrics, models, and errors in OpenAI's shape.
+"""The HTTP routes: the page, health, readiness, metrics, models, and errors in OpenAI's shape.
 
 Realtime sockets never come here (`server.hybrid` takes them); what comes to their paths without an upgrade does.
 """
@@ -18,6 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from .. import __version__
 from ..config import Access
+from . import page
 from .admission import Admission, Refused, Request
 from .hybrid import REALTIME_PATHS
 from .metrics import Metrics
@@ -59,6 +60,7 @@ def create_app(
     """
     app = FastAPI(title="vivavoce", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     _add_probes(app, missing)
+    _add_page(app, page.load())
     _add_health(app, missing, engines)
     authenticated = _authentication(admission)
     _add_models(app, authenticated)
@@ -110,6 +112,15 @@ def _add_health(app: FastAPI, missing: Callable[[], tuple[str, ...]], engines: C
             "version": __version__,
             "engines": [{"name": name, "ready": name not in lacking} for name in engines()],
         }
+
+
+def _add_page(app: FastAPI, files: Mapping[str, page.File]) -> None:
+    async def send(request: HttpRequest) -> Response:
+        sent = files[request.url.path].answer(request.headers)
+        return Response(sent.body, sent.status, sent.headers)
+
+    for path in files:
+        app.add_api_route(path, send, methods=["GET", "HEAD"])
 
 
 def _authentication(admission: Admission) -> Callable[[HttpRequest], Awaitable[None]]:

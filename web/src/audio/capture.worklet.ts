@@ -1,0 +1,35 @@
+/** The microphone's worklet: any rate in, frames of PCM16 at 24 kHz out. */
+
+import { RATE, toPcm16 } from "./pcm";
+import { Resampler } from "./resample";
+
+/** 20 ms. */
+const FRAME = RATE / 50;
+
+class Capture extends AudioWorkletProcessor {
+  private readonly resampler = new Resampler(sampleRate, RATE);
+  private readonly frame = new Float32Array(FRAME);
+  private filled = 0;
+
+  process(inputs: Float32Array[][]): boolean {
+    const input = inputs[0]?.[0];
+    if (input === undefined) return true;
+    const samples = this.resampler.push(input);
+    for (let taken = 0; taken < samples.length; ) {
+      const count = Math.min(FRAME - this.filled, samples.length - taken);
+      this.frame.set(samples.subarray(taken, taken + count), this.filled);
+      taken += count;
+      this.filled += count;
+      if (this.filled === FRAME) this.post();
+    }
+    return true;
+  }
+
+  private post(): void {
+    const pcm = toPcm16(this.frame);
+    this.filled = 0;
+    this.port.postMessage(pcm, [pcm.buffer]);
+  }
+}
+
+registerProcessor("capture", Capture);

@@ -1,0 +1,199 @@
+/** The microphone and the loudspeaker of a conversation, joined to the two worklets. */
+
+import captureUrl from "./capture.worklet.ts?worker&url";
+import { toBase64 } from "./pcm";
+import type { PlaybackNews, PlaybackOrder } from "./playback.worklet";
+import playbackUrl from "./playback.worklet.ts?worker&url";
+
+export type MicrophoneTrouble = "insecure" | "unsupported" | "denied" | "absent" | "busy" | "failed";
+
+/** Why there is no microphone; what is said about it stands with the page's texts. */
+export class NoMicrophone extends Error {
+  constructor(readonly trouble: MicrophoneTrouble) {
+    super(trouble);
+  }
+}
+
+export interface MicrophoneWishes {
+  deviceId: string;
+  echoCancellation: boolean;
+  noiseSuppression: boolean;
+  autoGain: boolean;
+}
+
+const DUCKED = 0.25;
+/** Over which a change of loudness is spread, so that it does not click. */
+const GLIDE_SECONDS = 0.03;
+/** Fades with the ear's idea of loudness. */
+const loudness = (volume: number) => volume ** 2;
+
+export class Sound {
+  readonly context: AudioContext;
+  /** Told of each frame of 20 ms, in base64. */
+  onFrame: (audio: string, now: number) => void = () => {};
+  onPlayback: (news: PlaybackNews) => void = () => {};
+  /** Told when the microphone goes away by itself. */
+  onMicrophoneLost: () => void = () => {};
+  isMuted = false;
+  private readonly gain: GainNode;
+  private readonly speaker: AnalyserNode;
+  private readonly microphone: AnalyserNode;
+  private readonly playback: AudioWorkletNode;
+  private readonly capture: AudioWorkletNode;
+  private stream: MediaStream | null = null;
+  private source: MediaStreamAudioSourceNode | null = null;
+  private volume = 1;
+  private isDucked = false;
+  private readonly silence = toBase64(new Int16Array(480));
+
+  private constructor(context: AudioContext) {
+    this.context = context;
+    this.gain = context.createGain();
+    this.speaker = context.createAnalyser();
+    this.microphone = context.createAnalyser();
+    for (const meter of [this.speaker, this.microphone]) meter.fftSize = 1024;
+    this.playback = new AudioWorkletNode(context, "playback", { numberOfInputs: 0, outputChannelCount: [1] });
+    this.capture = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0, channelCount: 1 });
+    this.playback.connect(this.speaker).connect(this.gain).connect(context.destination);
+    this.microphone.connect(this.capture);
+    this.playback.port.onmessage = (message: MessageEvent<PlaybackNews>) => this.onPlayback(message.data);
+    this.capture.port.onmessage = (message: MessageEvent<Int16Array>) =>
+      this.onFrame(this.isMuted ? this.silence : toBase64(message.data), performance.now());
+  }
+
+  /** Return sound that is at work; to be called when the visitor has just clicked. */
+  static async open(): Promise<Sound> {
+    if (!window.isSecureContext) throw new NoMicrophone("insecure");
+    if (!("AudioContext" in window) || !("AudioWorkletNode" in window)) throw new NoMicrophone("unsupported");
+    const context = new AudioContext({ latencyHint: "interactive" });
+    try {
+      // Not awaited: where there is no loudspeaker some browsers never resume.
+      void context.resume();
+      await Promise.all([context.audioWorklet.addModule(captureUrl), context.audioWorklet.addModule(playbackUrl)]);
+      return new Sound(context);
+    } catch (error) {
+      void context.close();
+      throw error;
+    }
+  }
+
+  /** Listen to a microphone, instead of the one before. */
+  async listen(wishes: MicrophoneWishes): Promise<void> {
+    this.deafen();
+    const stream = await microphoneOf(wishes);
+    if (this.context.state === "closed") {
+      for (const track of stream.getTracks()) track.stop();
+      return;
+    }
+    this.deafen();
+    this.stream = stream;
+    this.source = this.context.createMediaStreamSource(stream);
+    this.source.connect(this.microphone);
+    stream.getAudioTracks()[0]!.onended = () => {
+      if (this.stream !== stream) return;
+      this.deafen();
+      this.onMicrophoneLost();
+    };
+  }
+
+  /** Let the microphone go. */
+  deafen(): void {
+    this.source?.disconnect();
+    this.source = null;
+    for (const track of this.stream?.getTracks() ?? []) {
+      track.onended = null;
+      track.stop();
+    }
+    this.stream = null;
+  }
+
+  get isListening(): boolean {
+    return this.stream !== null;
+  }
+
+  order(order: PlaybackOrder): void {
+    this.playback.port.postMessage(order, order.order === "add" ? [order.pcm.buffer] : []);
+  }
+
+  setVolume(volume: number): void {
+    this.volume = volume;
+    this.glide();
+  }
+
+  duck(softly: boolean): void {
+    this.isDucked = softly;
+    this.glide();
+  }
+
+  /** Play on another device, where the browser can. */
+  async playOn(deviceId: string): Promise<void> {
+    if (canChooseSpeaker()) {
+      await (this.context as AudioContext & { setSinkId(id: string): Promise<void> }).setSinkId(deviceId);
+    }
+  }
+
+  /** Milliseconds from the worklet to the ear, as far as the browser knows. */
+  get outputDelayMs(): number {
+    const seconds = this.context.outputLatency;
+    return Number.isFinite(seconds) ? seconds * 1000 : 0;
+  }
+
+  /** The level of either side, from 0 to 1, where 0 is 60 dB below the loudest. */
+  level(side: "microphone" | "speaker"): number {
+    if (side === "microphone" && this.isMuted) return 0;
+    const samples = new Float32Array(1024);
+    this[side].getFloatTimeDomainData(samples);
+    const power = samples.reduce((sum, x) => sum + x * x, 0) / samples.length;
+    return Math.min(1, Math.max(0, (10 * Math.log10(power + 1e-12) + 60) / 60));
+  }
+
+  close(): void {
+    this.deafen();
+    void this.context.close();
+  }
+
+  private glide(): void {
+    const target = loudness(this.volume) * (this.isDucked ? DUCKED : 1);
+    this.gain.gain.setTargetAtTime(target, this.context.currentTime, GLIDE_SECONDS / 3);
+  }
+}
+
+export function canChooseSpeaker(): boolean {
+  return "AudioContext" in window && "setSinkId" in AudioContext.prototype;
+}
+
+/** Return the devices of a kind that have a name; before the visitor has allowed the microphone there are none. */
+export async function devices(kind: "audioinput" | "audiooutput"): Promise<{ id: string; name: string }[]> {
+  if (!navigator.mediaDevices?.enumerateDevices) return [];
+  const found = await navigator.mediaDevices.enumerateDevices();
+  return found
+    .filter((device) => device.kind === kind && device.label !== "" && device.deviceId !== "default")
+    .map((device) => ({ id: device.deviceId, name: device.label }));
+}
+
+async function microphoneOf(wishes: MicrophoneWishes): Promise<MediaStream> {
+  if (!navigator.mediaDevices?.getUserMedia) {
+    throw new NoMicrophone(window.isSecureContext ? "unsupported" : "insecure");
+  }
+  const audio: MediaTrackConstraints = {
+    channelCount: 1,
+    echoCancellation: wishes.echoCancellation,
+    noiseSuppression: wishes.noiseSuppression,
+    autoGainControl: wishes.autoGain,
+    // A device that was chosen and is gone is no reason to hear nothing.
+    ...(wishes.deviceId === "" ? {} : { deviceId: { ideal: wishes.deviceId } }),
+  };
+  try {
+    return await navigator.mediaDevices.getUserMedia({ audio });
+  } catch (error) {
+    const troubles: Record<string, MicrophoneTrouble> = {
+      NotAllowedError: "denied",
+      SecurityError: "denied",
+      NotFoundError: "absent",
+      OverconstrainedError: "absent",
+      NotReadableError: "busy",
+      AbortError: "busy",
+    };
+    throw new NoMicrophone(error instanceof DOMException ? (troubles[error.name] ?? "failed") : "failed");
+  }
+}

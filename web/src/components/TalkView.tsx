@@ -1,0 +1,215 @@
+/** The conversation and everything that one holds it with. */
+
+import { type FormEvent, type ReactNode, useState } from "react";
+import { storeKey } from "../realtime/access";
+import type { Session, Trouble } from "../realtime/session";
+import { texts } from "../texts";
+import { Captions } from "./Captions";
+import { MicrophoneIcon, MutedIcon, PhoneOffIcon, SendIcon, StopIcon } from "./icons";
+import { Levels } from "./Levels";
+import { Button, cn, IconButton, Input, Notice } from "./ui";
+
+export function TalkView({ session }: { session: Session }) {
+  const { talk, phase } = session;
+  const isOn = phase !== "idle";
+  return (
+    <>
+      <Captions lines={talk.lines} />
+      <p role="log" aria-live="polite" className="sr-only">
+        {talk.announcement}
+      </p>
+      <div className="border-t bg-card px-4 pt-3 pb-[max(0.75rem,env(safe-area-inset-bottom))]">
+        <div className="mx-auto grid max-w-3xl gap-3">
+          <Troubles session={session} />
+          {isOn ? <Controls session={session} /> : <Start session={session} />}
+        </div>
+      </div>
+    </>
+  );
+}
+
+function Start({ session }: { session: Session }) {
+  if (session.trouble?.of === "access" && session.trouble.refusal === "key") return null;
+  return (
+    <div className="flex flex-col gap-2 sm:flex-row">
+      <Button variant="primary" className="min-h-12 flex-1 text-base" onClick={() => void session.start(true)}>
+        <MicrophoneIcon />
+        {texts.start}
+      </Button>
+      <Button className="min-h-12" onClick={() => void session.start(false)}>
+        {texts.startTyping}
+      </Button>
+    </div>
+  );
+}
+
+function Controls({ session }: { session: Session }) {
+  const { talk, phase } = session;
+  const isLive = phase === "live";
+  const isPush = session.settings.mode === "push-to-talk" && session.isListening;
+  return (
+    <>
+      <div className="flex items-center gap-2">
+        {session.isListening && (
+          <IconButton
+            label={session.isMuted ? texts.unmute : texts.mute}
+            aria-pressed={session.isMuted}
+            variant={session.isMuted ? "destructive" : "outline"}
+            onClick={() => session.mute(!session.isMuted)}
+          >
+            {session.isMuted ? <MutedIcon /> : <MicrophoneIcon />}
+          </IconButton>
+        )}
+        <div className="relative min-w-0 flex-1">
+          <Levels session={session} />
+          <p data-testid="state" className="mt-1 truncate text-center text-xs text-muted-foreground">
+            {stateOf(session)}
+          </p>
+        </div>
+        <IconButton label={texts.interrupt} disabled={!isLive || !(talk.isPlaying || talk.isAnswering)} onClick={() => session.interrupt()}>
+          <StopIcon />
+        </IconButton>
+        <IconButton label={texts.stop} variant="destructive" onClick={() => session.stop()}>
+          <PhoneOffIcon />
+        </IconButton>
+      </div>
+      {isPush && <PushButton session={session} />}
+      <Composer session={session} isLive={isLive} />
+    </>
+  );
+}
+
+function stateOf(session: Session): string {
+  const { talk, phase } = session;
+  if (phase !== "live") return texts.phases[phase];
+  if (talk.isPlaying || talk.isAnswering) return texts.answering;
+  if (!session.isListening) return texts.noMicHint;
+  if (session.isMuted) return texts.mutedHint;
+  if (talk.isUserSpeaking) return texts.hearing;
+  return session.settings.mode === "push-to-talk" ? texts.holdHint : texts.listening;
+}
+
+function PushButton({ session }: { session: Session }) {
+  const { isPushed } = session;
+  return (
+    <Button
+      variant="primary"
+      className={cn("min-h-14 touch-none text-base select-none", isPushed && "ring-4 ring-primary-soft")}
+      disabled={session.phase !== "live"}
+      aria-pressed={isPushed}
+      onPointerDown={(event) => {
+        event.currentTarget.setPointerCapture(event.pointerId);
+        session.push();
+      }}
+      onPointerUp={() => session.letGo()}
+      onPointerCancel={() => session.letGo()}
+      onKeyDown={(event) => {
+        if (event.key === "Enter" && !event.repeat) session.push();
+      }}
+      onKeyUp={(event) => {
+        if (event.key === "Enter") session.letGo();
+      }}
+      onBlur={() => session.letGo()}
+      onContextMenu={(event) => event.preventDefault()}
+    >
+      <MicrophoneIcon />
+      {isPushed ? texts.holding : texts.hold}
+      {!isPushed && <span className="text-xs font-normal opacity-90">{texts.holdHint}</span>}
+    </Button>
+  );
+}
+
+function Composer({ session, isLive }: { session: Session; isLive: boolean }) {
+  const [words, setWords] = useState("");
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (words.trim() === "" || !isLive) return;
+    session.type(words.trim());
+    setWords("");
+  };
+  return (
+    <form onSubmit={submit} className="flex gap-2">
+      <input
+        aria-label={texts.write}
+        placeholder={texts.writePlaceholder}
+        value={words}
+        onChange={(event) => setWords(event.target.value)}
+        className="min-h-11 min-w-0 flex-1 rounded-lg border border-input bg-card px-3 text-base placeholder:text-muted-foreground sm:text-sm"
+      />
+      <IconButton label={texts.send} type="submit" variant="primary" disabled={!isLive || words.trim() === ""}>
+        <SendIcon />
+      </IconButton>
+    </form>
+  );
+}
+
+function Troubles({ session }: { session: Session }) {
+  const { trouble, microphone, phase } = session;
+  if (trouble?.of === "access" && trouble.refusal === "key") return <KeyForm session={session} message={trouble.message} />;
+  return (
+    <>
+      {trouble !== null && (
+        <Notice>
+          {wordsOf(trouble)}
+          {phase === "reconnecting" && ` ${texts.troubles.again}`}
+        </Notice>
+      )}
+      {microphone !== null && phase !== "idle" && (
+        <Notice
+          action={
+            <Button onClick={() => void session.listen()}>
+              {texts.retry}
+            </Button>
+          }
+        >
+          {texts.troubles.microphone[microphone]}
+        </Notice>
+      )}
+    </>
+  );
+}
+
+function wordsOf(trouble: Trouble): ReactNode {
+  if (trouble.of === "sound") return texts.troubles.sound;
+  if (trouble.of === "microphone") return texts.troubles.microphone[trouble.trouble];
+  const words = texts.troubles.access[trouble.refusal];
+  return trouble.message === "" ? words : `${words} ${trouble.message}`;
+}
+
+function KeyForm({ session, message }: { session: Session; message: string }) {
+  const [key, setKey] = useState("");
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (key.trim() === "") return;
+    storeKey(key.trim());
+    void session.start(session.wantsMicrophone);
+  };
+  const cancel = () => {
+    storeKey("");
+    session.trouble = null;
+    session.stop();
+  };
+  return (
+    <form onSubmit={submit} className="grid gap-3 rounded-xl border p-4">
+      <h2 className="font-semibold">{texts.key.title}</h2>
+      {message !== "" && <Notice>{`${texts.troubles.access.key} ${message}`}</Notice>}
+      <Input
+        label={texts.key.label}
+        hint={texts.key.body}
+        type="password"
+        autoComplete="off"
+        autoFocus
+        value={key}
+        onChange={(event) => setKey(event.target.value)}
+      />
+      <div className="flex gap-2">
+        <Button type="submit" variant="primary">
+          {texts.key.submit}
+        </Button>
+        <Button variant="ghost" onClick={cancel}>
+          {texts.key.cancel}
+        </Button>
+      </div>
+    </form>
+  );
+}

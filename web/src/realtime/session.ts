@@ -1,0 +1,402 @@
+/** A visitor's conversation at work: the socket, the sound and the timers around a `Talk`. */
+
+import { NoMicrophone, type MicrophoneTrouble, Sound } from "../audio/devices";
+import { fromBase64 } from "../audio/pcm";
+import { texts } from "../texts";
+import { clientSecret, NoAccess, openSocket, type Refusal, roundTrip } from "./access";
+import { MOST_ATTEMPTS, parting, waitMs } from "./backoff";
+import { SentClock } from "./clock";
+import { EventLog } from "./log";
+import { needsNewConnection, type Settings, toSession } from "./settings";
+import { type Effect, Talk } from "./talk";
+import { call, type Colour, TOOLS } from "./tools";
+import { type ClientEvent, decode, number, record, text } from "./wire";
+
+export type Phase = "idle" | "connecting" | "live" | "reconnecting";
+
+export interface Quality {
+  roundTripMs: number | null;
+  stockMs: number;
+  gaps: number;
+  playedMs: number;
+  /** Bytes that wait to be sent. */
+  queued: number;
+}
+
+/** What stops a conversation from being held, or a part of it. */
+export type Trouble =
+  | { of: "microphone"; trouble: MicrophoneTrouble }
+  | { of: "access"; refusal: Refusal; message: string }
+  | { of: "sound" };
+
+/** A shorter push holds no word. */
+const SHORTEST_PUSH_MS = 200;
+const OPEN_SECONDS = 10;
+const MEASURE_SECONDS = 5;
+/** More than this waiting to be sent is sound that nobody would answer in time any more. */
+const MOST_QUEUED = 512 * 1024;
+
+export class Session {
+  phase: Phase = "idle";
+  readonly log = new EventLog();
+  readonly talk: Talk;
+  quality: Quality = { roundTripMs: null, stockMs: 0, gaps: 0, playedMs: 0, queued: 0 };
+  trouble: Trouble | null = null;
+  microphone: MicrophoneTrouble | null = null;
+  isMuted = false;
+  isPushed = false;
+  /** Whether the visitor wants to be heard, or only to write. */
+  wantsMicrophone = true;
+  microphoneId = "";
+  speakerId = "";
+  /** The settings that the present connection was opened with. */
+  connectedWith: Settings;
+  onColour: (colour: Colour) => void = () => {};
+
+  private readonly listeners = new Set<() => void>();
+  private version = 0;
+  private announced = false;
+  private readonly clock = new SentClock();
+  private sound: Sound | null = null;
+  private socket: WebSocket | null = null;
+  /** Counts conversations, so that what belongs to an earlier one is known and dropped. */
+  private era = 0;
+  private attempt = 0;
+  private resume = "";
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private measuring: ReturnType<typeof setInterval> | undefined;
+  private pushedAt = 0;
+  private flushes = 0;
+  private isReady = false;
+
+  constructor(public settings: Settings) {
+    this.connectedWith = settings;
+    this.talk = new Talk({
+      clock: this.clock,
+      silenceMs: () => (this.settings.detection === "server_vad" ? this.settings.silenceMs : 0),
+      isInterruptible: () => this.settings.interruptResponse,
+    });
+  }
+
+  // ---------------------------------------------------------------------------------------------------- for the page
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  };
+
+  readonly snapshot = (): number => this.version;
+
+  level(side: "microphone" | "speaker"): number {
+    return this.sound?.level(side) ?? 0;
+  }
+
+  get isListening(): boolean {
+    return this.sound?.isListening ?? false;
+  }
+
+  /** Begin a conversation; to be called when the visitor has just clicked. */
+  async start(wantsMicrophone: boolean): Promise<void> {
+    this.stop();
+    const era = ++this.era;
+    this.phase = "connecting";
+    this.trouble = null;
+    this.microphone = null;
+    this.wantsMicrophone = wantsMicrophone;
+    this.attempt = 0;
+    this.resume = "";
+    this.changed();
+    try {
+      const sound = await Sound.open();
+      if (era !== this.era) return sound.close();
+      this.attach(sound);
+    } catch (error) {
+      if (era !== this.era) return;
+      this.trouble = error instanceof NoMicrophone ? { of: "microphone", trouble: error.trouble } : { of: "sound" };
+      this.phase = "idle";
+      this.changed();
+      return;
+    }
+    const listening = wantsMicrophone ? this.listen() : Promise.resolve();
+    await Promise.all([listening, this.connect(era)]);
+  }
+
+  stop(): void {
+    this.era += 1;
+    clearTimeout(this.timer);
+    clearInterval(this.measuring);
+    this.isReady = false;
+    this.isPushed = false;
+    this.perform(this.talk.disconnect());
+    this.socket?.close(1000);
+    this.socket = null;
+    this.sound?.close();
+    this.sound = null;
+    this.phase = "idle";
+    this.changed();
+  }
+
+  type(words: string): void {
+    if (this.isReady) this.perform(this.talk.type(words, performance.now()));
+  }
+
+  interrupt(): void {
+    this.perform(this.talk.interrupt());
+  }
+
+  push(): void {
+    if (!this.isReady || this.isPushed || !this.isListening || this.settings.mode !== "push-to-talk") return;
+    this.isPushed = true;
+    this.pushedAt = performance.now();
+    this.perform(this.talk.hold());
+  }
+
+  letGo(): void {
+    if (!this.isPushed) return;
+    this.isPushed = false;
+    const now = performance.now();
+    const isWord = now - this.pushedAt >= SHORTEST_PUSH_MS && this.isReady;
+    if (!isWord) this.talk.remark(texts.notes.tooShort);
+    this.perform(isWord ? this.talk.release(now) : this.talk.abandon());
+  }
+
+  mute(isMuted: boolean): void {
+    this.isMuted = isMuted;
+    if (this.sound !== null) this.sound.isMuted = isMuted;
+    this.changed();
+  }
+
+  /** Listen to the microphone, or to another one. */
+  async listen(): Promise<void> {
+    const { sound } = this;
+    if (sound === null) return;
+    const { echoCancellation, noiseSuppression, autoGain } = this.settings;
+    try {
+      await sound.listen({ deviceId: this.microphoneId, echoCancellation, noiseSuppression, autoGain });
+      this.microphone = null;
+    } catch (error) {
+      this.microphone = error instanceof NoMicrophone ? error.trouble : "failed";
+    }
+    this.changed();
+  }
+
+  async chooseMicrophone(id: string): Promise<void> {
+    this.microphoneId = id;
+    if (this.isListening) await this.listen();
+  }
+
+  async chooseSpeaker(id: string): Promise<void> {
+    this.speakerId = id;
+    try {
+      await this.sound?.playOn(id);
+    } catch {
+      this.talk.remark(texts.notes.noSpeaker, "failed");
+    }
+    this.changed();
+  }
+
+  /** Take other settings, and tell the server of them at once. */
+  change(settings: Settings): void {
+    const before = this.settings;
+    this.settings = settings;
+    this.sound?.setVolume(settings.volume);
+    const processing = (one: Settings) => [one.echoCancellation, one.noiseSuppression, one.autoGain].join();
+    if (this.isListening && processing(before) !== processing(settings)) void this.listen();
+    const [old, wanted] = [before, settings].map((one) => JSON.stringify(toSession(one, TOOLS)));
+    if (this.isReady && old !== wanted && !needsNewConnection(this.connectedWith, settings)) this.configure(before);
+    this.changed();
+  }
+
+  // ------------------------------------------------------------------------------------------------- the connection
+
+  private async connect(era: number): Promise<void> {
+    let secret: string;
+    try {
+      secret = await clientSecret(this.settings);
+    } catch (error) {
+      if (era !== this.era) return;
+      const refused = error instanceof NoAccess ? error : new NoAccess("refused", String(error));
+      this.log.add("page", { type: "access.refused", refusal: refused.refusal, message: refused.message }, performance.now());
+      const isPassing = refused.refusal === "unreachable" || refused.refusal === "busy";
+      this.failed({ of: "access", refusal: refused.refusal, message: refused.message }, isPassing);
+      return;
+    }
+    if (era !== this.era) return;
+    this.connectedWith = this.settings;
+    this.open(era, openSocket(this.settings, secret, this.resume));
+  }
+
+  private open(era: number, socket: WebSocket): void {
+    this.socket = socket;
+    const patience = setTimeout(() => socket.close(), OPEN_SECONDS * 1000);
+    let hasOpened = false;
+    socket.onopen = () => {
+      hasOpened = true;
+      clearTimeout(patience);
+    };
+    socket.onmessage = (message: MessageEvent<string>) => {
+      if (socket === this.socket) this.receive(message.data);
+    };
+    socket.onclose = (close) => {
+      clearTimeout(patience);
+      if (era === this.era && socket === this.socket) this.closed(close, hasOpened);
+    };
+  }
+
+  private closed(close: CloseEvent, hasOpened: boolean): void {
+    this.socket = null;
+    this.isReady = false;
+    this.isPushed = false;
+    clearInterval(this.measuring);
+    this.perform(this.talk.disconnect());
+    const { code, reason } = close;
+    this.log.add("page", { type: "socket.closed", code, reason }, performance.now());
+    const meaning = parting(code);
+    if (meaning === "again") {
+      this.failed({ of: "access", refusal: hasOpened ? "unreachable" : "busy", message: reason }, true);
+      return;
+    }
+    this.talk.remark(texts.partings[meaning], meaning === "fatal" ? "failed" : "done");
+    this.stop();
+  }
+
+  private failed(trouble: Trouble, isPassing: boolean): void {
+    if (!isPassing || this.attempt >= MOST_ATTEMPTS) {
+      this.stop();
+      this.trouble = trouble;
+      this.changed();
+      return;
+    }
+    this.trouble = trouble;
+    // A visitor who has not been let in yet is told at once and tries by hand.
+    if (this.phase === "connecting") {
+      this.stop();
+      this.trouble = trouble;
+      this.changed();
+      return;
+    }
+    this.phase = "reconnecting";
+    const era = this.era;
+    this.timer = setTimeout(() => void this.connect(era), waitMs(this.attempt, Math.random()));
+    this.attempt += 1;
+    this.changed();
+  }
+
+  private receive(frame: string): void {
+    const now = performance.now();
+    const event = decode(frame);
+    if (event === null) return;
+    this.log.add("server", event, now);
+    if (event.type === "session.created") this.created(record(event.session));
+    this.perform(this.talk.receive(event, now));
+  }
+
+  private created(session: Record<string, unknown>): void {
+    const resume = record(session.resume);
+    const wasAway = this.phase === "reconnecting";
+    const isResumed = (number(resume.items) ?? 0) > 0;
+    this.resume = text(resume.token);
+    this.phase = "live";
+    this.trouble = null;
+    this.attempt = 0;
+    this.clock.reset();
+    this.isReady = true;
+    if (wasAway) this.talk.remark(isResumed ? texts.notes.resumed : texts.notes.begunAnew);
+    // A conversation that goes on has its settings, of which a voice that was heard cannot be set again.
+    if (!isResumed) this.configure(null);
+    clearInterval(this.measuring);
+    this.measuring = setInterval(() => void this.measure(), MEASURE_SECONDS * 1000);
+    void this.measure();
+  }
+
+  /** Tell the server the settings; all of them, or without those that cannot be told twice. */
+  private configure(before: Settings | null): void {
+    const session = toSession(this.settings, TOOLS) as Record<string, unknown>;
+    if (before !== null && before.voice === this.settings.voice) withoutVoice(session);
+    this.send({ type: "session.update", session });
+    // An extension, asked for by itself: a server that does not know it refuses this alone.
+    const include = { include: ["response.usage.cost"] };
+    const kind = this.settings.shape === "ga" ? { type: "realtime" } : {};
+    if (before === null) this.send({ type: "session.update", event_id: "optional-cost", session: { ...kind, ...include } });
+  }
+
+  private async measure(): Promise<void> {
+    const roundTripMs = await roundTrip();
+    this.quality = { ...this.quality, roundTripMs, queued: this.socket?.bufferedAmount ?? 0 };
+    this.changed();
+  }
+
+  private send(event: ClientEvent): void {
+    if (this.socket?.readyState !== WebSocket.OPEN) return;
+    this.log.add("client", event, performance.now());
+    this.socket.send(JSON.stringify(event));
+  }
+
+  // ------------------------------------------------------------------------------------------------------ the sound
+
+  private attach(sound: Sound): void {
+    this.sound = sound;
+    sound.isMuted = this.isMuted;
+    sound.setVolume(this.settings.volume);
+    if (this.speakerId !== "") void this.chooseSpeaker(this.speakerId);
+    sound.onFrame = (audio, now) => this.heard(audio, now);
+    sound.onMicrophoneLost = () => {
+      this.microphone = "absent";
+      this.letGo();
+      this.changed();
+    };
+    sound.onPlayback = (news) => {
+      if (sound !== this.sound) return;
+      const now = performance.now();
+      if (news.news === "state") {
+        const { stockMs, gaps, totalMs: playedMs } = news;
+        this.quality = { ...this.quality, stockMs, gaps, playedMs };
+      }
+      this.perform(this.talk.receivePlayback(news, news.news === "began" ? now + sound.outputDelayMs : now));
+    };
+  }
+
+  private heard(audio: string, now: number): void {
+    const isWanted = this.settings.mode === "hands-free" || this.isPushed;
+    if (!this.isReady || !isWanted || (this.socket?.bufferedAmount ?? 0) > MOST_QUEUED) return;
+    this.clock.sentFrame(now);
+    this.send({ type: "input_audio_buffer.append", audio });
+  }
+
+  private perform(effects: Effect[]): void {
+    for (const effect of effects) {
+      if (effect.do === "send") this.send(effect.event);
+      else if (effect.do === "play") {
+        this.sound?.order({ order: "add", item: effect.item, part: effect.part, pcm: fromBase64(effect.audio) });
+      } else if (effect.do === "end") this.sound?.order({ order: "end" });
+      else if (effect.do === "flush") this.sound?.order({ order: "flush", id: ++this.flushes });
+      else if (effect.do === "duck") this.sound?.duck(effect.softly);
+      else {
+        const output = call(effect.name, effect.arguments, this.onColour, new Date());
+        this.perform(this.talk.answerCall(effect.callId, output));
+      }
+    }
+    this.changed();
+  }
+
+  /** Have the page drawn anew, once for all that happens before the next frame of the screen. */
+  private changed(): void {
+    if (this.announced) return;
+    this.announced = true;
+    // Pages in the background get no frames, and are told late or by the next sound.
+    const tell = () => {
+      if (!this.announced) return;
+      this.announced = false;
+      this.version += 1;
+      for (const listener of this.listeners) listener();
+    };
+    requestAnimationFrame(tell);
+    if (document.hidden) setTimeout(tell, 100);
+  }
+}
+
+function withoutVoice(session: Record<string, unknown>): void {
+  delete session.voice;
+  const output = record(record(session.audio).output);
+  delete output.voice;
+}
