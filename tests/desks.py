@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 import httpx
@@ -18,14 +18,19 @@ from vivavoce.core.effects import Vocabulary
 from vivavoce.core.errors import EngineError
 from vivavoce.core.formats import PCM_16K, AudioFormat
 from vivavoce.core.reports import Heard, Report, Transcribed, TranscriptionFailed, Word
+from vivavoce.core.service import Rate
 from vivavoce.engines.api import Hearing, Llm, Speech
 from vivavoce.engines.registry import Engines
 from vivavoce.server.admission import Admission
 from vivavoce.server.app import create_app
+from vivavoce.server.ledger import Ledger
 from vivavoce.server.rest.desk import Desk
 from vivavoce.server.rest.routes import rest_router
+from vivavoce.server.rest.till import Till
 
 KEY = "sk-one"
+NOON = 1_800_000_000 // 86_400 * 86_400 + 43_200
+"""The time of day at every desk, in unix seconds."""
 WORD_MS = 100
 
 
@@ -69,10 +74,16 @@ class Office:
         limits: Limits | None = None,
         missing: tuple[str, ...] = (),
         keys: tuple[str, ...] = (),
+        rates: Mapping[str, Rate] | None = None,
+        budget_usd: float = 0.0,
     ) -> None:
         self.tts = WordTts()
         engines = Engines(hearing or StringEars(), StringBrain(), ("strings",), llm, self.tts)  # type: ignore[arg-type]
-        self.desk = Desk(engines, limits or Limits(), lambda: missing)
+        self.ledger = Ledger(budget_usd, lambda: NOON)
+        self.charges: list[float] = []
+        """Every charge, in US dollars."""
+        till = Till(rates, self.ledger, self.charges.append)
+        self.desk = Desk(engines, limits or Limits(), lambda: missing, till)
         access = Access(api_keys=tuple(Secret(key) for key in keys))
         admission = Admission(access, 10)
         self.app: FastAPI = create_app(access, admission, lambda: missing)

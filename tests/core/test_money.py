@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vivavoce.core.money import FREE, listed_rate, of_response, of_time, of_transcription, rate_of
+from vivavoce.core.money import FREE, listed_rate, of_response, of_speech, of_time, of_transcription, rate_of
 from vivavoce.core.service import Rate
 from vivavoce.core.states import TranscriptionTokens, Usage
 
@@ -66,3 +66,10 @@ def test_transcripts_cost_by_time_or_by_tokens() -> None:
 def test_a_model_that_is_listed_as_free_is_told_from_one_that_is_not_listed() -> None:
     assert listed_rate("mine-2", {"mine": Rate()}) == Rate()
     assert listed_rate("other", {"mine": Rate()}) is None
+
+
+def test_speech_costs_by_its_text_by_time_and_by_tokens() -> None:
+    usage = Usage(input_text_tokens=1_000_000, output_audio_tokens=500_000)
+    assert of_speech(2000, 90, usage, Rate(characters=15.0)) == pytest.approx(0.03)
+    assert of_speech(2000, 90, usage, Rate(minute=0.5)) == pytest.approx(0.75)
+    assert of_speech(2000, 90, usage, Rate(text_in=0.6, audio_out=12.0)) == pytest.approx(6.6)

@@ -12,7 +12,7 @@ from vivavoce.core.items import InputImage, InputText, Item, Message
 from vivavoce.core.reports import Spent
 from vivavoce.core.settings import Tool
 from vivavoce.engines.api import CallArgued, CallBegan, Stopped, Thought, Wrote
-from vivavoce.engines.chat import ChatLlm, Scrubber, completions_url
+from vivavoce.engines.chat import ChatLlm, completions_url
 
 KEY = "sk-secret-123"
 Handle = Callable[[httpx.Request], httpx.Response]
@@ -469,18 +469,6 @@ async def test_the_message_of_an_unreachable_server_does_not_show_credentials_of
     with pytest.raises(EngineError) as caught:
         _ = [thought async for thought in engine.answer(prompt(Message("i", "user")))]
     assert KEY not in str(caught.value)
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
-def test_a_secret_is_taken_out_however_the_bytes_are_cut(size: int) -> None:
-    data = b"aab aaab, aaabaab! aa" * 3
-    scrubber = Scrubber("aab")
-    told = b"".join(scrubber.push(data[at : at + size]) for at in range(0, len(data), size)) + scrubber.flush()
-    assert told == data.replace(b"aab", b"(key)")
-
-
-def test_without_a_secret_nothing_is_held_back() -> None:
-    assert Scrubber("").push(b"sk-") == b"sk-"
 
 
 # ------------------------------------------------------------------------------------------------------ contexts

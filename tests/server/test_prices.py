@@ -30,6 +30,9 @@ def written(folder: Path, text: str) -> str:
         ("gpt-realtime-translate", Rate(minute=0.034)),
         ("gpt-realtime-whisper", Rate(minute=0.017)),
         ("gpt-4o-mini-transcribe-2025-12-15", Rate(minute=0.003)),
+        ("gpt-4o-mini-tts-2025-12-15", Rate(text_in=0.6, audio_out=12.0)),
+        ("tts-1-1106", Rate(characters=15.0)),
+        ("tts-1-hd-1106", Rate(characters=30.0)),
         ("vivavoce", FREE),
     ],
 )

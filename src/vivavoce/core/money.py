@@ -50,6 +50,11 @@ def of_time(seconds: float, rate: Rate) -> float:
     return seconds / 60 * rate.minute
 
 
+def of_speech(characters: int, seconds: float, usage: Usage, rate: Rate) -> float:
+    """Return what a text costs that was read aloud, in US dollars: by its length, by time and by tokens."""
+    return characters * rate.characters / _MILLION + of_time(seconds, rate) + of_response(usage, rate)
+
+
 def of_transcription(seconds: float, tokens: TranscriptionTokens | None, rate: Rate) -> float:
     """Return what a transcript costs, in US dollars: by time, and by tokens where they are told and have a price."""
     if tokens is None:

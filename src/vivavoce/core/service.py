@@ -47,6 +47,8 @@ class Rate(msgspec.Struct, frozen=True):
     image_cached: float = 0.0
     minute: float = 0.0
     """US dollars for a minute of audio, for models that are charged by time."""
+    characters: float = 0.0
+    """For a million characters of a text that is read aloud, for models that are charged by it."""
 
 
 class Service(msgspec.Struct, frozen=True):

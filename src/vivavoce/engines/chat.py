@@ -9,12 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
-
-import msgspec
 
 from ..core.context import TOO_LONG
 from ..core.effects import Prompt
@@ -24,6 +22,7 @@ from .api import Thought
 from .chat_answer import ChatAnswer
 from .chat_messages import request_body
 from .chat_models import Fault, Listing, read_fault, read_listing, read_ollama
+from .chat_relay import RelayHead, Scrubber, with_usage
 
 if TYPE_CHECKING:
     import httpx
@@ -41,41 +40,6 @@ _LEARN_TIMEOUT = 3.0
 """Seconds that a server has to tell of its models before it is left for later."""
 _OPTIONAL = ("stream_options", "parallel_tool_calls", "temperature", "max_tokens", "tool_choice", "reasoning_effort")
 """Fields that some servers refuse; the answer is asked for again without them."""
-
-
-class RelayHead(msgspec.Struct, frozen=True):
-    """The head of a response that is passed on."""
-
-    status: int
-    """The HTTP status."""
-    headers: dict[str, str]
-    """Those that concern the client, names in lower case."""
-
-
-class Scrubber:
-    """Takes a secret out of bytes that come in pieces, holding back only what may be the beginning of it."""
-
-    def __init__(self, secret: str) -> None:
-        """Prepare; an empty secret changes nothing."""
-        self._secret = secret.encode()
-        self._held = b""
-
-    def push(self, data: bytes) -> bytes:
-        """Return what can be told of `data` and of what was held back."""
-        if not self._secret:
-            return data
-        data = (self._held + data).replace(self._secret, b"(key)")
-        lengths = range(min(len(self._secret) - 1, len(data)), 0, -1)
-        held = next((n for n in lengths if data.endswith(self._secret[:n])), 0)
-        self._held = data[len(data) - held :]
-        return data[: len(data) - held]
-
-    def flush(self) -> bytes:
-        """Return the rest."""
-        held, self._held = self._held, b""
-        return held
-
-
 _NEAREST = {"xhigh": "high", "minimal": "low"}
 """Efforts that not all servers know, and what comes next to each."""
 _OF_IMAGES = re.compile(r"image|vision|multi-?modal|mmproj", re.IGNORECASE)
@@ -175,11 +139,13 @@ class ChatLlm:
                         async for thought in thoughts:
                             yield thought
 
-    async def relay(self, body: dict[str, Any]) -> AsyncGenerator[RelayHead | bytes, None]:
+    async def relay(
+        self, body: dict[str, Any], is_counted: Callable[[str], bool] = lambda _model: False
+    ) -> AsyncGenerator[RelayHead | bytes, None]:
         """Pass a client's own request on; yield the head of the response and then its body as it comes.
 
-        Nothing is changed but the model, which is named as in `answer`.  Closing the iterator closes the connection,
-        which stops the model.
+        Nothing is changed but the model, which is named as in `answer`, and where `is_counted` says so of that model,
+        streams are asked to end with their usage.  Closing the iterator closes the connection, which stops the model.
 
         Raises:
             EngineError: there is no response, or it broke off; the message never names the key.
@@ -188,23 +154,44 @@ class ChatLlm:
 
         timeout = httpx.Timeout(_RELAY_TIMEOUT, connect=self._client.timeout.connect)
         with self._explained():
-            body = {**body, "model": self._model or await self._listed_model(str(body.get("model", "")))}
-            async with self._client.stream("POST", self._url, json=body, timeout=timeout) as response:
-                if response.is_redirect:
-                    raise self._failure("is at another address by now", "llm_malformed")
-                headers = {name: value for name, value in response.headers.items() if _is_relayed(name)}
-                if response.status_code in (401, 403):
-                    # Servers tend to repeat the key they refuse, which is not this client's.
-                    failure = self._status_failure(response.status_code, "")
-                    error = {"message": str(failure), "type": "server_error", "param": None, "code": failure.code}
-                    yield RelayHead(response.status_code, {"content-type": "application/json"})
-                    yield json.dumps({"error": error}).encode()
+            model = self._model or await self._listed_model(str(body.get("model", "")))
+            body = {**body, "model": model}
+            may_add = "stream_options" not in self._refused and is_counted(model)
+            counted = with_usage(body) if may_add else None
+            for asked in (body,) if counted is None else (counted, body):
+                async with self._client.stream("POST", self._url, json=asked, timeout=timeout) as response:
+                    if asked is counted and await self._refuses_usage(response):
+                        continue
+                    async with aclosing(self._passed_on(response, model, adds_usage=asked is counted)) as pieces:
+                        async for piece in pieces:
+                            yield piece
                     return
-                yield RelayHead(response.status_code, headers)
-                scrubber = Scrubber(self._key or "")
-                async for piece in response.aiter_bytes():
-                    yield scrubber.push(piece)
-                yield scrubber.flush()
+
+    async def _refuses_usage(self, response: httpx.Response) -> bool:
+        """Return whether a server takes no wish for usage; then it is not told of another."""
+        if response.status_code not in (400, 422) or "stream_options" not in (await _fault(response)).message:
+            return False
+        self._refused.add("stream_options")
+        return True
+
+    async def _passed_on(
+        self, response: httpx.Response, model: str, *, adds_usage: bool
+    ) -> AsyncGenerator[RelayHead | bytes, None]:
+        if response.is_redirect:
+            raise self._failure("is at another address by now", "llm_malformed")
+        if response.status_code in (401, 403):
+            # Servers tend to repeat the key they refuse, which is not this client's.
+            failure = self._status_failure(response.status_code, "")
+            error = {"message": str(failure), "type": "server_error", "param": None, "code": failure.code}
+            yield RelayHead(response.status_code, {"content-type": "application/json"})
+            yield json.dumps({"error": error}).encode()
+            return
+        headers = {name: value for name, value in response.headers.items() if _is_relayed(name)}
+        yield RelayHead(response.status_code, headers, model, adds_usage)
+        scrubber = Scrubber(self._key or "")
+        async for piece in response.aiter_bytes():
+            yield scrubber.push(piece)
+        yield scrubber.flush()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

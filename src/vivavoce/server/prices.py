@@ -5,6 +5,7 @@ A file of prices is TOML with a table for each model:
     ["my-model"]
     text_in = 0.5        # US dollars for a million tokens
     minute = 0.01        # US dollars for a minute of audio
+    characters = 15.0    # US dollars for a million characters of a text that is read aloud
 
 The fields are those of `core.service.Rate`; what is not named costs nothing.  An operator's table replaces the usual
 one of that model, and `usual = false` at the head of the file leaves all usual ones out.

@@ -30,6 +30,7 @@ from ..core.errors import VivavoceError
 from ..core.service import Service
 from ..engines.registry import Engines
 from ..legs import Leg, LegOwner
+from ..routing import LOCAL
 from .admission import Admission, Connection, check_exposure
 from .app import create_app, socket_paths
 from .arrivals import Arrivals
@@ -41,6 +42,7 @@ from .metrics import Metrics
 from .rest.client_secrets import client_secrets_router
 from .rest.desk import Desk
 from .rest.routes import rest_router
+from .rest.till import Till
 from .tls import self_signed, server_context
 
 __all__ = ["ServeError", "Switchboard", "serve"]
@@ -215,7 +217,8 @@ async def _run(
     switchboard = build(config)
     client_secrets = _client_secrets(config)
     admission = Admission(config.access, config.limits.max_sessions, client_secrets.redeem)
-    desk = Desk(switchboard.engines, config.limits, lambda: switchboard.missing)
+    till = Till(switchboard.service.rates, switchboard.ledger, functools.partial(switchboard.metrics.charged, LOCAL))
+    desk = Desk(switchboard.engines, config.limits, lambda: switchboard.missing, till)
     app = create_app(
         config.access, admission, lambda: switchboard.missing, switchboard.metrics, lambda: switchboard.engines.names
     )

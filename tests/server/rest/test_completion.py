@@ -20,7 +20,7 @@ def played(*thoughts: Thought, stops: tuple[str, ...] = (), counts_usage: bool =
     for thought in thoughts:
         chunks += completion.take(thought)
         if completion.is_over:
-            chunks += completion.end(ASKED, thought)
+            chunks += completion.end(ASKED)
             break
     assert completion.is_over
     assert {(chunk["id"], chunk["object"], chunk["created"], chunk["model"]) for chunk in chunks} == {

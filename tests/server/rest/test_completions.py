@@ -14,7 +14,8 @@ from vivavoce.config import Limits
 from vivavoce.core.effects import Prompt
 from vivavoce.core.errors import EngineError
 from vivavoce.core.items import InputAudio, Message
-from vivavoce.core.service import Abilities
+from vivavoce.core.reports import Spent
+from vivavoce.core.service import Abilities, Rate
 from vivavoce.engines.api import CallArgued, CallBegan, Stopped, Thought, Wrote
 from vivavoce.engines.chat import ChatLlm
 
@@ -143,9 +144,9 @@ async def test_a_recording_in_a_message_that_cannot_be_read_is_named(data: str |
 # ------------------------------------------------------------------------------------------------------ passed on
 
 
-def relaying(answer: Callable[[httpx.Request], httpx.Response], model: str = "big") -> Office:
+def relaying(answer: Callable[[httpx.Request], httpx.Response], model: str = "big", **settings: Any) -> Office:
     transport = httpx.MockTransport(answer)
-    return Office(llm=ChatLlm("http://llm.test/v1", model, "sk-upstream-key", transport=transport))
+    return Office(llm=ChatLlm("http://llm.test/v1", model, "sk-upstream-key", transport=transport), **settings)
 
 
 async def test_a_request_is_passed_on_with_everything_but_its_model_and_key() -> None:
@@ -259,3 +260,137 @@ async def test_an_endpoint_that_does_not_answer_is_told(failure: Exception | Non
     office = relaying(answer)
     told = await office.ask(PATH, ASKED)
     assert (told.status_code, error_of(told)["code"], office.desk.jobs) == (status, code, 0)
+
+
+# ------------------------------------------------------------------------------------------------------ money
+
+RATE = Rate(text_in=1e6, text_cached=1e3, text_out=10e6)
+USAGE = {"prompt_tokens": 7, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 3}}
+USD = 4 + 3 / 1000 + 20
+STREAM = {"content-type": "text/event-stream"}
+
+
+def sse(*values: Any) -> bytes:
+    return b"".join(b"data: " + json.dumps(value).encode() + b"\n\n" for value in values)
+
+
+WORDS = sse({"choices": [{"delta": {"content": "Hel"}}]}, {"choices": [{"delta": {"content": "lo"}}]})
+TOLD = sse({"choices": [], "usage": USAGE})
+DONE = b"data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_engine_of_our_own_costs_what_its_name_does(stream: bool) -> None:
+    spent = Spent(5, 3)
+    office = Office(llm=Writer(Wrote("Good "), Wrote("day."), Stopped(spent=spent)), rates={"vivavoce": RATE})
+    await office.ask(PATH, ASKED | {"stream": stream})
+    assert office.charges == [pytest.approx(35)]
+    await office.ask(PATH, ASKED | {"stream": stream, "model": "another"})
+    assert office.charges == [pytest.approx(35)]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_answer_that_fails_costs_nothing(stream: bool) -> None:
+    for thoughts in ((Wrote("so"),), (Wrote("so"), EngineError("no idea"))):
+        office = Office(llm=Writer(*thoughts), rates={"vivavoce": RATE})
+        await office.ask(PATH, ASKED | {"stream": stream})
+        assert office.charges == []
+
+
+async def test_who_leaves_is_charged_for_what_was_written() -> None:
+    office = Office(llm=Writer(Wrote("word" * 3), asyncio.Event()), rates={"vivavoce": RATE})
+    visit = office.visit(PATH, ASKED | {"stream": True})
+    await visit.until(lambda: b"word" in visit.body)
+    await visit.leave()
+    assert office.charges == [pytest.approx(2 + 30)]
+
+
+@pytest.mark.parametrize("priced", ["big", "vivavoce"])
+async def test_an_answer_from_elsewhere_is_charged_by_the_usage_that_it_tells(priced: str) -> None:
+    body = {"choices": [{"message": {"content": "Hello"}}], "usage": USAGE}
+    office = relaying(lambda _: httpx.Response(200, json=body), rates={priced: RATE})
+    answer = await office.ask(PATH, ASKED)
+    assert answer.json() == body
+    assert office.charges == [pytest.approx(USD)]
+
+
+async def test_what_the_operator_pays_for_goes_before_what_the_client_calls_it() -> None:
+    answer = httpx.Response(200, json={"usage": USAGE})
+    office = relaying(lambda _: answer, rates={"big": RATE, "vivavoce": Rate(text_in=9e6)})
+    await office.ask(PATH, ASKED)
+    assert office.charges == [pytest.approx(USD)]
+
+
+async def test_a_stream_is_asked_for_usage_that_its_client_does_not_get() -> None:
+    asked: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(json.loads(request.content))
+        return httpx.Response(200, content=WORDS + TOLD + DONE, headers=STREAM)
+
+    office = relaying(answer, rates={"big": RATE})
+    told = await office.ask(PATH, ASKED | {"stream": True})
+    assert told.content == WORDS + DONE
+    told = await office.ask(PATH, ASKED | {"stream": True, "stream_options": {"include_usage": True}})
+    assert told.content == WORDS + TOLD + DONE
+    assert asked == [ASKED | {"model": "big", "stream": True, "stream_options": {"include_usage": True}}] * 2
+    assert office.charges == [pytest.approx(USD)] * 2
+
+
+async def test_a_stream_without_a_price_is_not_touched() -> None:
+    asked: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(json.loads(request.content))
+        return httpx.Response(200, content=WORDS + TOLD + DONE, headers=STREAM)
+
+    office = relaying(answer, rates={"another": RATE})
+    assert (await office.ask(PATH, ASKED | {"stream": True})).content == WORDS + TOLD + DONE
+    assert asked == [ASKED | {"model": "big", "stream": True}]
+    assert office.charges == []
+
+
+async def test_a_server_that_knows_no_usage_of_streams_is_asked_again_and_its_answer_estimated() -> None:
+    asked: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(json.loads(request.content))
+        if "stream_options" in asked[-1]:
+            return httpx.Response(400, json={"error": {"message": "unknown field: stream_options"}})
+        return httpx.Response(200, content=WORDS + DONE, headers=STREAM)
+
+    office = relaying(answer, rates={"big": RATE})
+    for _ in range(2):
+        told = await office.ask(PATH, ASKED | {"stream": True})
+        assert (told.status_code, told.content) == (200, WORDS + DONE)
+    assert ["stream_options" in body for body in asked] == [True, False, False]
+    assert office.charges == [pytest.approx(2 + 20)] * 2
+
+
+async def test_another_refusal_of_a_stream_is_passed_on() -> None:
+    told = {"error": {"message": "temperature is too high"}}
+    office = relaying(lambda _: httpx.Response(400, json=told), rates={"big": RATE})
+    answer = await office.ask(PATH, ASKED | {"stream": True})
+    assert (answer.status_code, answer.json(), office.charges) == (400, told, [])
+
+
+async def test_an_error_from_elsewhere_costs_nothing() -> None:
+    broken = WORDS + sse({"error": {"message": "broke"}})
+    for response in (
+        httpx.Response(500, json={"usage": USAGE}),
+        httpx.Response(401, json={"usage": USAGE}),
+        httpx.Response(200, json={"error": {"message": "no"}, "usage": USAGE}),
+        httpx.Response(200, content=broken, headers=STREAM),
+    ):
+        office = relaying(lambda _, response=response: response, rates={"big": RATE})
+        await office.ask(PATH, ASKED | {"stream": True})
+        assert office.charges == []
+
+
+async def test_who_leaves_a_stream_from_elsewhere_is_charged_for_what_came() -> None:
+    upstream = Upstream(WORDS, asyncio.Event())
+    office = relaying(lambda _: httpx.Response(200, stream=upstream, headers=STREAM), rates={"big": RATE})
+    visit = office.visit(PATH, ASKED | {"stream": True})
+    await visit.until(lambda: visit.body == WORDS)
+    await visit.leave()
+    assert (upstream.is_closed, office.charges) == (True, [pytest.approx(2 + 20)])

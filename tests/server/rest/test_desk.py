@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from desks import KEY, Office, error_of
+from desks import KEY, LoudHearing, Office, error_of, wav_of
 from vivavoce.config import Limits
+from vivavoce.core.service import Rate
 from vivavoce.engines.registry import Engines
 from vivavoce.server.admission import Refused
 from vivavoce.server.rest.desk import Desk
@@ -52,3 +53,39 @@ def test_engines_that_are_all_of_a_piece_cannot_read_aloud() -> None:
     desk = Desk(Engines(engines.hearing, engines.brain, ("one",)), Limits(), lambda: ())
     with pytest.raises(Refused, match="cannot speak"):
         _ = desk.tts
+
+
+async def test_a_key_whose_money_is_used_up_gets_nothing_that_costs_until_midnight() -> None:
+    office = Office(hearing=LoudHearing(), rates={"tts-1": Rate(characters=1e6)}, budget_usd=8.0, keys=(KEY, "sk-two"))
+    mine = {"headers": {"Authorization": f"Bearer {KEY}"}}
+    asked = ASKED | {"input": "one two."}
+    assert (await office.ask("/v1/audio/speech", asked, **mine)).status_code == 200
+    assert office.charges == [8.0]
+    refused = await office.ask("/v1/audio/speech", asked, **mine)
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "43200")
+    assert error_of(refused) == {
+        "type": "insufficient_quota",
+        "code": "insufficient_quota",
+        "param": None,
+        "message": "The budget of this API key for today, $8, is used up. It begins anew at midnight (UTC).",
+    }
+    for path in ("/v1/chat/completions", "/v1/audio/transcriptions", "/v1/audio/translations"):
+        answer = await office.ask(path, content=b"{", **mine)
+        assert (answer.status_code, error_of(answer)["code"]) == (429, "insufficient_quota")
+    assert (office.charges, office.desk.jobs) == ([8.0], 0)
+    other = {"headers": {"Authorization": "Bearer sk-two"}}
+    assert (await office.ask("/v1/audio/speech", asked, **other)).status_code == 200
+
+
+async def test_clients_without_a_key_have_one_account_together() -> None:
+    office = Office(hearing=LoudHearing(), rates={"whisper": Rate(minute=60.0)}, budget_usd=0.5)
+    assert (await office.upload("/v1/audio/transcriptions", wav_of(1000), model="whisper")).status_code == 200
+    assert office.ledger.spent_usd("") == 1.0
+    assert (await office.ask("/v1/audio/speech", ASKED)).status_code == 429
+
+
+async def test_who_has_no_money_is_not_told_to_come_back_in_a_few_seconds() -> None:
+    office = Office(rates={"tts-1": Rate(characters=1e6)}, budget_usd=1.0, limits=Limits(max_jobs=0))
+    office.ledger.charge("", 1.0)
+    answer = await office.ask("/v1/audio/speech", ASKED)
+    assert error_of(answer)["code"] == "insufficient_quota"

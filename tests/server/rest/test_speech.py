@@ -8,6 +8,7 @@ import pytest
 from desks import WORD_MS, Office, error_of, events_of
 from vivavoce.audio.wav import read_wav
 from vivavoce.config import Limits
+from vivavoce.core.service import Rate
 from vivavoce.server.rest.speech import SPEECH_VOICES, TYPES
 
 PATH = "/v1/audio/speech"
@@ -160,3 +161,54 @@ async def test_a_voice_that_fails_later_is_told_in_events() -> None:
     *_, last = events_of(answer.content)
     assert last["error"]["message"] == "the voice broke"
     assert b"event: error\n" in answer.content
+
+
+# ------------------------------------------------------------------------------------------------------ money
+
+BY_TEXT, BY_TIME, BY_TOKENS = Rate(characters=1e6), Rate(minute=60.0), Rate(text_in=1e6, audio_out=1e3)
+
+
+@pytest.mark.parametrize("stream_format", ["audio", "sse"])
+@pytest.mark.parametrize("kind", ["pcm", "wav", "mp3"])
+@pytest.mark.parametrize(
+    ("rate", "usd"), [(BY_TEXT, 14), (BY_TIME, 3 * WORD_MS / 1000), (BY_TOKENS, 4 + 6 / 1000), (Rate(), None)]
+)
+async def test_speech_is_charged_by_what_its_model_costs(
+    rate: Rate, usd: float | None, kind: str, stream_format: str
+) -> None:
+    office = Office(rates={"gpt-4o-mini-tts": rate})
+    answer = await office.ask(PATH, ASKED | {"response_format": kind, "stream_format": stream_format})
+    await office.desk.close()
+    assert answer.status_code == 200
+    assert office.charges == ([] if usd is None else [pytest.approx(usd)])
+
+
+async def test_a_model_without_a_price_costs_nothing() -> None:
+    office = Office(rates={"tts-1": BY_TEXT})
+    await office.ask(PATH, ASKED | {"model": "vivavoce", "response_format": "pcm"})
+    assert office.charges == []
+
+
+@pytest.mark.parametrize("stream_format", ["audio", "sse"])
+@pytest.mark.parametrize("words", ["break", "one two break", "one. two. break."])
+async def test_a_voice_that_fails_costs_nothing(words: str, stream_format: str) -> None:
+    office = Office(rates={"gpt-4o-mini-tts": BY_TEXT})
+    asked = ASKED | {"input": words, "response_format": "pcm", "stream_format": stream_format}
+    visit = office.visit(PATH, asked)
+    await visit.until(visit.running.done)
+    assert office.charges == []
+
+
+async def test_what_cannot_be_had_costs_nothing() -> None:
+    office = Office(rates={"gpt-4o-mini-tts": BY_TEXT})
+    await office.ask(PATH, ASKED | {"voice": "bob"})
+    assert office.charges == []
+
+
+@pytest.mark.parametrize(("words", "seconds"), [("one two wait three.", [0.2]), ("wait one.", [])])
+async def test_who_leaves_is_charged_for_what_was_spoken(words: str, seconds: list[float]) -> None:
+    office = Office(rates={"gpt-4o-mini-tts": BY_TIME})
+    visit = office.visit(PATH, ASKED | {"input": words, "response_format": "pcm"})
+    await visit.until(lambda: office.tts.speaking == 1 and len(visit.body) == int(sum(seconds) * 48_000))
+    await visit.leave()
+    assert office.charges == [pytest.approx(each) for each in seconds]

@@ -8,6 +8,7 @@ import pytest
 
 from desks import LoudHearing, Office, error_of, events_of, wav_of
 from vivavoce.config import Limits
+from vivavoce.core.service import Rate
 
 PATH = "/v1/audio/transcriptions"
 TWICE = wav_of(992, 192, 1000, 96, 720)
@@ -268,3 +269,51 @@ async def test_a_translation_of_english_is_a_transcript() -> None:
     assert (answer.json()["task"], answer.json()["text"]) == ("translate", TEXT)
     refused = await office_of().upload(path, TWICE, language="fr")
     assert error_of(refused)["param"] == "language"
+
+
+# ------------------------------------------------------------------------------------------------------ money
+
+
+@pytest.mark.parametrize("stream", [None, "true"])
+@pytest.mark.parametrize(
+    ("model", "rate", "usd"),
+    [
+        ("whisper-1", Rate(minute=60.0), 3.0),
+        ("gpt-4o-transcribe", Rate(minute=60.0), 3.0),
+        ("gpt-4o-transcribe", Rate(text_in=1e6, audio_in=1e3, text_out=10e6), 3 + 0.03 + 40),
+        ("whisper-1", Rate(text_in=1e6), None),
+    ],
+)
+async def test_a_transcript_is_charged_by_length_or_by_tokens(
+    model: str, rate: Rate, usd: float | None, stream: str | None
+) -> None:
+    office = office_of(rates={model: rate})
+    answer = await office.upload(PATH, TWICE, model=model, prompt="some words", stream=stream)
+    assert answer.status_code == 200
+    assert office.charges == ([] if usd is None else [pytest.approx(usd)])
+
+
+async def test_a_translation_is_charged_too() -> None:
+    office = office_of(rates={"whisper-1": Rate(minute=60.0)})
+    await office.upload("/v1/audio/translations", TWICE, model="whisper-1")
+    assert office.charges == [pytest.approx(3.0)]
+
+
+async def test_silence_is_charged_by_its_length() -> None:
+    office = office_of(rates={"whisper-1": Rate(minute=60.0)})
+    assert (await office.upload(PATH, wav_of(2000), model="whisper-1")).json()["text"] == ""
+    assert office.charges == [pytest.approx(2.0)]
+
+
+@pytest.mark.parametrize("stream", [None, "true"])
+@pytest.mark.parametrize("fails_at", [1, 2])
+async def test_a_recogniser_that_fails_costs_nothing(fails_at: int, stream: str | None) -> None:
+    office = office_of(hearing=LoudHearing(fails_at=fails_at), rates={"whisper-1": Rate(minute=60.0)})
+    await office.upload(PATH, TWICE, model="whisper-1", stream=stream)
+    assert office.charges == []
+
+
+async def test_a_file_that_cannot_be_read_costs_nothing() -> None:
+    office = office_of(rates={"whisper-1": Rate(minute=60.0)})
+    assert (await office.upload(PATH, b"no sound", model="whisper-1")).status_code == 400
+    assert office.charges == []

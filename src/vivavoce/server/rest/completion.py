@@ -7,6 +7,8 @@ from typing import Any
 
 from ...core.effects import Prompt
 from ...core.items import FunctionCall, Item, Message, OutputText
+from ...core.reports import Spent
+from ...core.states import Usage
 from ...core.usage import of_prompt, with_output
 from ...engines.api import CallArgued, CallBegan, Stopped, Thought, Wrote
 
@@ -40,6 +42,8 @@ class Completion:
         """Text that may be the beginning of a stop."""
         self._calls: list[FunctionCall] = []
         self._reason = "stop"
+        self._spent: Spent | None = None
+        """What the engine itself counted."""
         self._usage: Json = {}
         self.is_over = False
         """Whether nothing more is wanted: it ended, or a stop was written."""
@@ -63,16 +67,20 @@ class Completion:
                 last = self._calls[-1]
                 self._calls[-1] = FunctionCall("", last.call_id, last.name, last.arguments + delta)
                 yield self._called({"function": {"arguments": delta}})
-            case Stopped(reason):
+            case Stopped(reason, spent):
+                self._spent = spent
                 yield from self._write("", is_last=True)
                 self.is_over = True
                 self._reason = "tool_calls" if self._calls and reason == "stop" else _REASONS[reason]
 
-    def end(self, prompt: Prompt, thought: Thought) -> Iterator[Json]:
-        """Yield the last chunks: why it ended, and where it is wanted what it took."""
+    def taken(self, prompt: Prompt) -> Usage:
+        """Return what it took so far, of which the prompt was asked."""
         output: list[Item] = [Message("", "assistant", (OutputText(self._text),)), *self._calls]
-        spent = thought.spent if isinstance(thought, Stopped) else None
-        usage = with_output(of_prompt(prompt), tuple(output), spent)
+        return with_output(of_prompt(prompt), tuple(output), self._spent)
+
+    def end(self, prompt: Prompt) -> Iterator[Json]:
+        """Yield the last chunks: why it ended, and where it is wanted what it took."""
+        usage = self.taken(prompt)
         given = usage.input_text_tokens + usage.input_audio_tokens + usage.input_image_tokens
         made = usage.output_text_tokens + usage.output_audio_tokens
         self._usage = {

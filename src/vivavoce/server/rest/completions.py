@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import tempfile
 import time
 from collections.abc import AsyncGenerator
@@ -14,16 +15,20 @@ import msgspec
 
 from ...core.effects import Prompt, Vocabulary
 from ...core.errors import EngineError, ProtocolError
+from ...core.money import of_response
 from ...core.settings import ServerVad
 from ...engines.api import Llm
-from ...engines.chat import ChatLlm, RelayHead
+from ...engines.chat import ChatLlm
+from ...engines.chat_relay import RelayHead
 from ...engines.media import MediaError
 from ...engines.recording import Recording
 from ..ids import new_seed
 from .chat_prompt import Place, audio_parts, chat_of, prompt_of
 from .completion import Completion
-from .desk import Desk, event, events, told
-from .http import Answer, Asked, Streamed, begun, read_json, settled
+from .desk import Desk, Ticket, event, events, told
+from .http import Answer, Asked, Streamed, begun, key_id_of, read_json, settled
+from .metering import Meter
+from .till import charged
 
 Json = dict[str, Any]
 
@@ -36,17 +41,20 @@ async def create_completion(desk: Desk, request: Asked) -> Answer:
     """
     limits = desk.limits
     with ExitStack() as stack, told():
-        stack.callback(desk.take().give_back)
+        ticket = desk.take(key_id_of(request))
+        stack.callback(ticket.give_back)
         body = await read_json(request, limits.max_frame_bytes, limits.message_seconds)
         llm = desk.llm
         if isinstance(llm, ChatLlm):
-            return await _passed_on(desk, request, llm.relay(body), stack)
+            return await _passed_on(desk, request, _Elsewhere(desk, llm, body, ticket), stack)
         chat = chat_of(body)
         heard = {place: await settled(request, _words(desk, place, part)) for place, part in audio_parts(chat).items()}
         completion_id = f"chatcmpl-{new_seed()}"
         prompt = prompt_of(chat, completion_id, heard)
         completion = Completion(completion_id, int(time.time()), chat.model, chat.stops, counts_usage=chat.counts_usage)
-        chunks = _chunks(llm, prompt, completion)
+        chunks = charged(
+            _chunks(llm, prompt, completion), functools.partial(_charge, ticket, chat.model, completion, prompt)
+        )
         if not chat.is_streamed:
             await settled(request, _exhausted(chunks))
             return Answer(msgspec.json.encode(completion.whole()), media_type="application/json")
@@ -62,22 +70,59 @@ async def create_completion(desk: Desk, request: Asked) -> Answer:
     raise AssertionError("an exit stack swallows nothing")
 
 
-async def _passed_on(
-    desk: Desk, request: Asked, relayed: AsyncGenerator[RelayHead | bytes, None], stack: ExitStack
-) -> Answer:
-    """Return the response of the operator's model, whatever its status, as it comes."""
+class _Elsewhere:
+    """A request that the operator's model answers."""
 
-    async def head() -> RelayHead:
-        found = await anext(relayed)
+    def __init__(self, desk: Desk, llm: ChatLlm, body: Json, ticket: Ticket) -> None:
+        self._till = desk.till
+        self._ticket = ticket
+        self._asked = str(body.get("model", ""))
+        self._body = body
+        self._relayed = llm.relay(body, lambda model: desk.till.has_price(model, self._asked))
+        self._meter: Meter | None = None
+        """None where nothing has to be counted."""
+        self._model = ""
+
+    async def head(self) -> RelayHead:
+        """Return the head of the response."""
+        found = await anext(self._relayed)
         assert isinstance(found, RelayHead)
+        self._model = found.model
+        if found.status < 400 and self._till.has_price(found.model, self._asked):
+            is_stream = found.headers.get("content-type", "").startswith("text/event-stream")
+            self._meter = Meter(self._body, is_stream=is_stream, hides_usage=found.adds_usage)
         return found
 
+    def pieces(self) -> AsyncGenerator[bytes, None]:
+        """Yield the body of the response."""
+        return charged(self._passed(), self._charge)
+
+    async def close(self) -> None:
+        """Have no answer."""
+        await self._relayed.aclose()
+
+    async def _passed(self) -> AsyncGenerator[bytes, None]:
+        async with aclosing(self._relayed) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, bytes):
+                    yield piece if self._meter is None else self._meter.push(piece)
+        if self._meter is not None:
+            yield self._meter.flush()
+
+    def _charge(self) -> None:
+        if self._meter is not None and not self._meter.has_failed:
+            # The endpoint's own name goes first: that is what the operator pays for.
+            self._ticket.charge(functools.partial(of_response, self._meter.usage), self._model, self._asked)
+
+
+async def _passed_on(desk: Desk, request: Asked, elsewhere: _Elsewhere, stack: ExitStack) -> Answer:
+    """Return the response of the operator's model, whatever its status, as it comes."""
     try:
-        response = await settled(request, head())
+        response = await settled(request, elsewhere.head())
     except BaseException:
-        await relayed.aclose()
+        await elsewhere.close()
         raise
-    pieces = _bodies(relayed)
+    pieces = elsewhere.pieces()
     first = await begun(request, pieces)
     headers = dict(response.headers)
     return Streamed(
@@ -91,11 +136,8 @@ async def _passed_on(
     )
 
 
-async def _bodies(relayed: AsyncGenerator[RelayHead | bytes, None]) -> AsyncGenerator[bytes, None]:
-    async with aclosing(relayed) as pieces:
-        async for piece in pieces:
-            if isinstance(piece, bytes):
-                yield piece
+def _charge(ticket: Ticket, model: str, completion: Completion, prompt: Prompt) -> None:
+    ticket.charge(functools.partial(of_response, completion.taken(prompt)), model)
 
 
 async def _chunks(llm: Llm, prompt: Prompt, completion: Completion) -> AsyncGenerator[Json, None]:
@@ -110,7 +152,7 @@ async def _chunks(llm: Llm, prompt: Prompt, completion: Completion) -> AsyncGene
             for chunk in completion.take(thought):
                 yield chunk
             if completion.is_over:
-                for chunk in completion.end(prompt, thought):
+                for chunk in completion.end(prompt):
                     yield chunk
                 return
     raise EngineError("The language model ended without finishing its answer.", "llm_cut_off")

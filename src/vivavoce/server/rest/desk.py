@@ -1,6 +1,7 @@
 """What all REST endpoints share: engines, limits, and room for a number of requests at a time.
 
-Also where the errors of the layers below become answers in OpenAI's shape.  Made by `server.serve`.
+Tickets know whose requests they are, which have to be paid for (`till`).  Also where the errors of the layers below
+become answers in OpenAI's shape.  Made by `server.serve`.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import msgspec
 
 from ...config import Limits
 from ...core.errors import EngineError, ProtocolError
+from ...core.service import Rate
 from ...dialects import schema as s
 from ...engines.api import Llm, Tts
 from ...engines.media import Media, MediaError
 from ...engines.recording import RATE_HZ
 from ...engines.registry import Engines
 from ..admission import Refused
+from .till import Till
 
 _RETRY_SECONDS = "5"
 
@@ -26,8 +29,9 @@ _RETRY_SECONDS = "5"
 class Ticket:
     """A place for one request at the desk; given back when the answer is complete, or nobody waits for it."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, key_id: str | None) -> None:
         self._desk = desk
+        self._key_id = key_id
         self._is_held = True
         desk.jobs += 1
 
@@ -37,30 +41,43 @@ class Ticket:
             self._is_held = False
             self._desk.jobs -= 1
 
+    def charge(self, price: Callable[[Rate], float], *models: str) -> None:
+        """Charge the key of the request; see `Till.charge`."""
+        assert self._key_id is not None
+        self._desk.till.charge(self._key_id, price, *models)
+
 
 class Desk:
     """Where requests are taken and worked on."""
 
-    def __init__(self, engines: Engines, limits: Limits, missing: Callable[[], tuple[str, ...]]) -> None:
+    def __init__(
+        self, engines: Engines, limits: Limits, missing: Callable[[], tuple[str, ...]], till: Till | None = None
+    ) -> None:
         """Prepare.
 
         Args:
             engines: those of the process.
             limits: what one request may cost, and how many there may be.
             missing: names what the engines still lack; nothing when they are ready.
+            till: where requests are paid for; None where all are free.
         """
         self.engines = engines
         self.limits = limits
         self.media = Media()
         self.jobs = 0
         """Requests that are being worked on."""
+        self.till = till or Till()
+        """Where requests are paid for."""
         self._missing = missing
 
-    def take(self) -> Ticket:
+    def take(self, key_id: str | None = None) -> Ticket:
         """Return a place for one request.
 
+        Args:
+            key_id: of the key that it was made with; None for one that costs nothing.
+
         Raises:
-            Refused: there is none, or the engines are not ready.
+            Refused: there is none, the engines are not ready, or the key has no money left.
         """
         if self._missing():
             raise Refused(
@@ -70,6 +87,8 @@ class Desk:
                 type="server_error",
                 headers={"Retry-After": _RETRY_SECONDS},
             )
+        if key_id is not None:
+            self.till.check(key_id)
         if self.jobs >= self.limits.max_jobs:
             raise Refused(
                 429,
@@ -78,7 +97,7 @@ class Desk:
                 type="rate_limit_error",
                 headers={"Retry-After": _RETRY_SECONDS},
             )
-        return Ticket(self)
+        return Ticket(self, key_id)
 
     @property
     def tts(self) -> Tts:

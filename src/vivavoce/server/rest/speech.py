@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -11,13 +12,16 @@ import msgspec
 
 from ...audio.wav import stream_header
 from ...core.errors import ProtocolError
+from ...core.money import of_speech
 from ...core.settings import VOICES
+from ...core.states import Usage
 from ...core.usage import output_audio_tokens, text_tokens
 from ...dialects import schema as s
 from ...engines.media import RATE_HZ
 from ...engines.reading import read_aloud
-from .desk import Desk, checked, event, events, told
-from .http import Answer, Asked, Streamed, begun, read_json
+from .desk import Desk, Ticket, checked, event, events, told
+from .http import Answer, Asked, Streamed, begun, key_id_of, read_json
+from .till import charged
 
 TYPES = {
     "mp3": "audio/mpeg",
@@ -38,6 +42,8 @@ _BODY_BYTES = 1 << 16
 class Order(msgspec.Struct, frozen=True):
     """What is to be spoken, and how."""
 
+    model: str
+    """What it is priced by."""
     text: str
     voice: str
     """The synthesiser's name of it."""
@@ -77,6 +83,7 @@ def order_of(body: dict[str, Any], most_characters: int) -> Order:
             "input",
         )
     return Order(
+        found["model"],
         text,
         found["voice"],
         found.get("response_format", "mp3"),
@@ -100,16 +107,14 @@ async def create_speech(desk: Desk, request: Asked) -> Answer:
     Raises:
         Refused: it cannot be answered.
     """
-    ticket = desk.take()
+    ticket = desk.take(key_id_of(request))
     try:
         limits = desk.limits
         most_bytes = limits.max_input_characters * _BYTES_A_CHARACTER + _BODY_BYTES
         body = await read_json(request, most_bytes, limits.message_seconds)
         with told():
             order = order_of(body, limits.max_input_characters)
-            pieces = (
-                events(_events(desk, order)) if order.is_events else _packed(desk, order.format, _read(desk, order))
-            )
+            pieces = _answer(desk, order, ticket)
             first = await begun(request, pieces)
     except BaseException:
         ticket.give_back()
@@ -118,8 +123,43 @@ async def create_speech(desk: Desk, request: Asked) -> Answer:
     return Streamed(first, pieces, media_type=media_type, stall_seconds=limits.message_seconds, done=ticket.give_back)
 
 
-def _read(desk: Desk, order: Order) -> AsyncGenerator[bytes, None]:
-    return read_aloud(desk.tts, order.text, order.voice, order.speed)
+class _Reading:
+    """A text that is being read aloud, and how long that has taken so far."""
+
+    def __init__(self, desk: Desk, order: Order) -> None:
+        self._tts = desk.tts
+        self._order = order
+        self.spoken_ms = 0
+        """How much sound has been made."""
+
+    async def sound(self) -> AsyncGenerator[bytes, None]:
+        """Yield the sound as it is made."""
+        order, n_bytes = self._order, 0
+        async with aclosing(read_aloud(self._tts, order.text, order.voice, order.speed)) as pieces:
+            async for piece in pieces:
+                n_bytes += len(piece)
+                self.spoken_ms = n_bytes // 2 * 1000 // RATE_HZ
+                yield piece
+
+    @property
+    def usage(self) -> Usage:
+        """What it took so far, in tokens."""
+        given = text_tokens(self._order.text) + text_tokens(self._order.instructions)
+        return Usage(input_text_tokens=given, output_audio_tokens=output_audio_tokens(self.spoken_ms))
+
+    def charge(self, ticket: Ticket) -> None:
+        """Charge what was read."""
+        price = functools.partial(of_speech, len(self._order.text), self.spoken_ms / 1000, self.usage)
+        ticket.charge(price, self._order.model)
+
+
+def _answer(desk: Desk, order: Order, ticket: Ticket) -> AsyncGenerator[bytes, None]:
+    """Return the pieces of the body that was ordered."""
+    reading = _Reading(desk, order)
+    pack = _packed(desk, order.format, reading.sound())
+    if order.is_events:
+        return events(charged(_events(pack, reading), functools.partial(reading.charge, ticket)))
+    return charged(pack, functools.partial(reading.charge, ticket))
 
 
 def _packed(desk: Desk, kind: str, pcm: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
@@ -143,24 +183,12 @@ async def _wav(pcm: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
             yield header
 
 
-async def _events(desk: Desk, order: Order) -> AsyncGenerator[bytes, None]:
+async def _events(file: AsyncGenerator[bytes, None], reading: _Reading) -> AsyncGenerator[bytes, None]:
     """Yield the file that was ordered in server-sent events, and at the end what it took."""
-    spoken_ms = 0
-    pcm = _read(desk, order)
-
-    async def counted() -> AsyncGenerator[bytes, None]:
-        nonlocal spoken_ms
-        async with aclosing(pcm) as pieces:
-            n_bytes = 0
-            async for piece in pieces:
-                n_bytes += len(piece)
-                yield piece
-            spoken_ms = n_bytes // 2 * 1000 // RATE_HZ
-
-    async with aclosing(_packed(desk, order.format, counted())) as pieces:
+    async with aclosing(file) as pieces:
         async for piece in pieces:
             if piece:
                 yield event({"type": "speech.audio.delta", "audio": base64.b64encode(piece).decode()})
-    given, made = text_tokens(order.text) + text_tokens(order.instructions), output_audio_tokens(spoken_ms)
+    given, made = reading.usage.input_tokens, reading.usage.output_tokens
     usage = {"input_tokens": given, "output_tokens": made, "total_tokens": given + made}
     yield event({"type": "speech.audio.done", "usage": usage})

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from ...core.states import TranscriptionTokens
 from ...core.usage import USER_AUDIO_MS, text_tokens
 from ...engines.cues import srt, vtt
 from ...engines.recording import Stretch
@@ -64,15 +65,21 @@ def usage(written: Written, wanted: Wanted) -> dict[str, Any]:
     """Return what a recording took: seconds, or tokens by the protocol's accounting."""
     if not wanted.counts_tokens:
         return {"type": "duration", "seconds": math.ceil(written.duration_ms / 1000)}
-    audio, text = -(-written.duration_ms // USER_AUDIO_MS), text_tokens(wanted.prompt)
-    made = text_tokens(written.text)
+    tokens = tokens_of(written, wanted)
+    given = tokens.audio_tokens + tokens.text_tokens
     return {
         "type": "tokens",
-        "input_tokens": audio + text,
-        "input_token_details": {"audio_tokens": audio, "text_tokens": text},
-        "output_tokens": made,
-        "total_tokens": audio + text + made,
+        "input_tokens": given,
+        "input_token_details": {"audio_tokens": tokens.audio_tokens, "text_tokens": tokens.text_tokens},
+        "output_tokens": tokens.output_tokens,
+        "total_tokens": given + tokens.output_tokens,
     }
+
+
+def tokens_of(written: Written, wanted: Wanted) -> TranscriptionTokens:
+    """Return what a recording took in tokens, by the protocol's accounting."""
+    audio = -(-written.duration_ms // USER_AUDIO_MS)
+    return TranscriptionTokens(audio, text_tokens(wanted.prompt), text_tokens(written.text))
 
 
 def _log(probability: float) -> float:
