@@ -19,6 +19,7 @@ What = Literal[
     "recovered",
     "response_failed",
     "item_lost",
+    "setting_lost",
     "resumed",
     "cached",
 ]

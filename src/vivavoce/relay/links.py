@@ -9,9 +9,13 @@ from __future__ import annotations
 import enum
 import math
 from collections import Counter, deque
+from typing import TypeGuard
+
+import msgspec
 
 from .bridges import BetaUpstream
 from .effects import Place
+from .outbox import CREATE, DELETE, UPDATE
 from .renaming import Renaming
 from .sound import Sound
 from .terms import Object
@@ -25,6 +29,15 @@ class State(enum.Enum):
     READY = enum.auto()
     LIVE = enum.auto()
     GONE = enum.auto()
+
+
+class Ours(msgspec.Struct, frozen=True):
+    """An event of our own that an upstream was sent."""
+
+    kind: bytes
+    """Its type, in GA spelling."""
+    item_id: str
+    """The item that it is about; empty for none."""
 
 
 class Link:
@@ -58,6 +71,12 @@ class Link:
         echoed once for each."""
         self.awaited: deque[str] = deque()
         """The same as far as they were not echoed yet, in order: some servers give ids of their own."""
+        self.ours: dict[str, Ours] = {}
+        """What it was sent of our own and may yet refuse, by event id."""
+        self.settings: Object = {}
+        """Those of the client that it was told."""
+        self._lists: Counter[str] = Counter()
+        """Servers of remote tools, by label, whose tools it will list because of them."""
         self.updates = 0
         """How many of our own settings it has not confirmed yet."""
         self.removals: Counter[str] = Counter()
@@ -89,6 +108,50 @@ class Link:
             seconds = expires_at - created_unix - self.opened_at
             self.session_seconds = min(self.session_seconds or math.inf, seconds)
 
+    def expect_lists(self, tools: object) -> None:
+        """Take note of the remote tools in settings that it is told."""
+        labels = [tool.get("server_label") for tool in tools if isinstance(tool, dict)] if _is_list(tools) else []
+        self._lists = Counter(label for label in labels if isinstance(label, str))
+
+    def listed(self, label: object) -> bool:
+        """Take note of a list of remote tools; return whether it comes of settings that it was told by us."""
+        return isinstance(label, str) and _taken(self._lists, label)
+
+    def echoing(self, item_id: str) -> None:
+        """Take note that it has an item that it was told of."""
+        if item_id in self.awaited:
+            self.awaited.remove(item_id)
+        if not (self.awaited or self.updates or self.removals):
+            self.ours.clear()
+
+    def refused(self, event_id: str, about: bytes) -> Ours | None:
+        """Take note of an error; return what of our own it refuses, None where it is about something else.
+
+        Args:
+            event_id: of the event that was refused; empty where that is not said.
+            about: the type of that event; empty where that cannot be told.
+        """
+        if not event_id:
+            # In the order in which it was told: settings, items, and only then what the client says.
+            kind = UPDATE if self.updates else CREATE if self.awaited else DELETE if self.removals else b"-"
+            if about not in (b"", kind):
+                return None
+            first = self.awaited[0] if kind == CREATE else None
+            found = (key for key, each in self.ours.items() if each.kind == kind and first in (None, each.item_id))
+            event_id = next(found, "")
+        refused = self.ours.pop(event_id, None)
+        if refused is None:
+            return None
+        item_id = refused.item_id
+        if refused.kind == UPDATE:
+            self.updates -= 1
+        elif refused.kind == DELETE:
+            _taken(self.removals, item_id)
+        else:
+            _taken(self.echoes, item_id)
+            self.echoing(item_id)
+        return refused
+
     def echoed(self, item_id: str) -> bool:
         """Take note that an item is done; return whether the client knew that already."""
         return _taken(self.echoes, item_id)
@@ -96,6 +159,10 @@ class Link:
     def removed(self, item_id: str) -> bool:
         """Take note that an item was removed; return whether that was our own idea."""
         return _taken(self.removals, item_id)
+
+
+def _is_list(value: object) -> TypeGuard[list[object]]:
+    return isinstance(value, list)
 
 
 def _taken(expected: Counter[str], item_id: str) -> bool:

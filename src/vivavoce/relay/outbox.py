@@ -19,6 +19,10 @@ APPEND = b"input_audio_buffer.append"
 COMMIT = b"input_audio_buffer.commit"
 CLEAR = b"input_audio_buffer.clear"
 CREATE_RESPONSE = b"response.create"
+UPDATE = b"session.update"
+CREATE = b"conversation.item.create"
+DELETE = b"conversation.item.delete"
+TRUNCATE = b"conversation.item.truncate"
 
 _BYTES_PER_MS_OF_G711 = 8
 """All other audio has samples of two bytes."""
@@ -178,6 +182,10 @@ class Outbox:
     def dropped(self, entry: Entry) -> None:
         """Take out a failed event with nothing else."""
         self._keep(deque(each for each in self._entries if each is not entry))
+
+    def keep_only(self, kinds: frozenset[bytes]) -> None:
+        """Take out events of all other types; audio stays."""
+        self._keep(deque(each for each in self._entries if each.kind is APPEND or each.kind in kinds))
 
     def _keep(self, entries: deque[Entry]) -> None:
         self._entries = entries

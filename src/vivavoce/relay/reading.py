@@ -5,13 +5,16 @@ A frame that both sides spell alike is sent on as it came, whether or not it was
 
 from __future__ import annotations
 
-from . import peek, sound
+from . import blame, peek, sound, wishes
 from .clientele import Client
-from .effects import Effect, ToClient
-from .links import Link
+from .effects import Effect, Noted, ToClient
+from .links import Link, Ours
+from .outbox import UPDATE
+from .retelling import settings_told
 from .soundness import is_sound
 from .standing import Standing
 from .terms import Object
+from .unfinished import NewId
 
 AUDIO_DELTAS = frozenset((b"response.output_audio.delta", b"response.audio.delta"))
 """What comes fifty times a second, and is never parsed."""
@@ -33,10 +36,12 @@ def tells(kind: bytes) -> bool:
 class Reading:
     """Between a link and the client."""
 
-    def __init__(self, standing: Standing, client: Client) -> None:
-        """Read for a client, and note where the conversation stands."""
+    def __init__(self, standing: Standing, client: Client, kind: str, new_id: NewId) -> None:
+        """Read for a client with a kind of session, and note where the conversation stands."""
         self._standing = standing
         self._client = client
+        self._kind = kind
+        self._new_id = new_id
         self.first: Object = {}
         """What the latest upstream said of its session at first."""
 
@@ -87,14 +92,29 @@ class Reading:
             return self._see_updated(link, event, effects)
         if kind == "session.created":
             return None
-        if kind == "error" and (event.get("error") or {}).get("code") == "session_expired":
-            link.fault = event["error"]
-            return None  # the connection ends next, and the conversation goes on elsewhere
-        seen = self._standing.see(link, event, now, effects)
-        if kind == "error" and seen is None and not self._client.is_told:
-            # It does not take the settings that the session was to begin with; the client learns which it has.
+        if kind == "error":
+            error = event.get("error") or {}
+            if error.get("code") == "session_expired":
+                link.fault = error
+                return None  # the connection ends next, and the conversation goes on elsewhere
+            if (refused := link.refused(error.get("event_id") or "", blame.about(error))) is not None:
+                effects += self._refused(link, refused, error)
+                return None
+        return self._standing.see(link, event, now, effects)
+
+    def _refused(self, link: Link, refused: Ours, error: Object) -> list[Effect]:
+        """Go on without what an upstream would not be told."""
+        fields = {"upstream": link.place.upstream, "code": error.get("code"), "message": error.get("message")}
+        if refused.kind != UPDATE:
+            return [Noted("item_lost", fields)]
+        effects: list[Effect] = [Noted("setting_lost", fields | {"param": error.get("param")})]
+        # Each time there is less of them, so this ends.
+        if left := wishes.without(link.settings, error.get("param")):
+            return effects + list(settings_told(link, left, self._kind, self._new_id))
+        if not self._client.is_told and not link.updates:
+            # The client learns which settings it has.
             effects += self._client.created(self.first, len(self._standing.chronicle))
-        return seen
+        return effects
 
     def _see_updated(self, link: Link, event: Object, effects: list[Effect]) -> Object | None:
         was_asked = self._standing.updated(link)

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from . import peek, sound
 from .clientele import Client
 from .effects import Effect, ToUpstream
-from .links import Link
-from .outbox import APPEND, Entry
+from .links import Link, Ours
+from .outbox import APPEND, TRUNCATE, Entry
 from .renaming import is_taken_everywhere
-from .standing import ANSWERED_FOR, OURS, TRUNCATE, Standing
+from .standing import ANSWERED_FOR, OURS, Standing
 from .terms import Object
 from .unfinished import NewId
 
@@ -52,20 +52,27 @@ def told(link: Link, standing: Standing, client: Client, kind: str, new_id: NewI
     if link.is_beta and client.temperature is not None:
         settings = settings | {"temperature": client.temperature}
     if settings:
-        session = {"type": kind} | settings
-        yield from _ours(link, {"type": "session.update", "session": session}, new_id)
-        link.updates += 1
+        yield from settings_told(link, settings, kind, new_id)
     for item in chronicle.retold():
         yield from created_there(link, item, new_id)
     standing.begin_again()
     link.offset_ms = standing.outbox.first_audio_ms
-    for entry in list(standing.outbox):
+    for entry in standing.outbox:
         yield from sent(link, entry, is_beta_client=client.is_beta)
-        if entry.kind is not APPEND and entry.kind not in ANSWERED_FOR:
-            standing.outbox.dropped(entry)
+    standing.outbox.keep_only(ANSWERED_FOR)
     if standing.outbox.odd:
         begun = peek.written({"type": "input_audio_buffer.append", "audio": peek.encoded(standing.outbox.odd)})
         yield from sent(link, Entry(APPEND, begun, None, 0.0, 0.0), is_beta_client=client.is_beta)
+
+
+def settings_told(link: Link, settings: Object, kind: str, new_id: NewId) -> Iterator[Effect]:
+    """Return what tells an upstream the settings of the client."""
+    link.updates += 1
+    link.settings = settings
+    link.expect_lists(settings.get("tools"))
+    # Translation sessions have no other kinds beside them, and are not told their own.
+    session = settings if kind == "translation" else {"type": kind} | settings
+    yield from _ours(link, {"type": "session.update", "session": session}, new_id)
 
 
 def created_there(link: Link, item: Object, new_id: NewId, **where: str) -> Iterator[Effect]:
@@ -77,7 +84,7 @@ def created_there(link: Link, item: Object, new_id: NewId, **where: str) -> Iter
     link.echoes[item_id] += 1
     link.told.add(item_id)
     link.awaited.append(item_id)
-    yield from _ours(link, {"type": "conversation.item.create", "item": item} | where, new_id)
+    yield from _ours(link, {"type": "conversation.item.create", "item": item} | where, new_id, item_id)
 
 
 def respond(link: Link, standing: Standing, new_id: NewId, now: float) -> Iterator[Effect]:
@@ -128,16 +135,18 @@ def _retold_shorter(link: Link, standing: Standing, item_id: str, new_id: NewId)
     items = list(standing.chronicle.retold())
     at = next((index for index, item in enumerate(items) if item["id"] == item_id), None)
     link.removals[item_id] += 1
-    yield from _ours(link, {"type": "conversation.item.delete", "item_id": item_id}, new_id)
+    yield from _ours(link, {"type": "conversation.item.delete", "item_id": item_id}, new_id, item_id)
     if at is None:
         return  # nothing is left of it
     previous = items[at - 1]["id"] if at else "root"
     yield from created_there(link, items[at], new_id, previous_item_id=previous)
 
 
-def _ours(link: Link, event: Object, new_id: NewId) -> Iterator[Effect]:
-    """Return what sends an event of our own over a link."""
-    for frame in spelled(link, event | {"event_id": OURS + new_id("event")}):
+def _ours(link: Link, event: Object, new_id: NewId, item_id: str = "") -> Iterator[Effect]:
+    """Return what sends an event of our own over a link, about an item or, where none is named, about settings."""
+    event_id = OURS + new_id("event")
+    link.ours[event_id] = Ours(event["type"].encode(), item_id)
+    for frame in spelled(link, event | {"event_id": event_id}):
         yield ToUpstream(link.number, frame)
 
 

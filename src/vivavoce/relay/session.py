@@ -18,11 +18,11 @@ from .clientele import Client
 from .effects import Effect, Place, ToUpstream
 from .greetings import Greetings
 from .links import Link
-from .outbox import APPEND, CREATE_RESPONSE, Entry
+from .outbox import APPEND, CREATE_RESPONSE, TRUNCATE, Entry
 from .reading import AUDIO_DELTAS, Reading, tells
 from .retelling import sent, truncated_here
 from .soundness import is_sound
-from .standing import ANSWERED_FOR, TRUNCATE, Standing
+from .standing import ANSWERED_FOR, Standing
 from .tenure import Tenure
 from .terms import Object, Terms
 from .unfinished import NewId
@@ -51,7 +51,7 @@ class RelaySession:
         chronicle.update(terms.settings)
         self._standing = Standing(chronicle, terms.outbox_bytes, new_id)
         self._client = Client(terms, new_id)
-        self._reading = Reading(self._standing, self._client)
+        self._reading = Reading(self._standing, self._client, terms.kind, new_id)
         self._greetings = None
         if answers is not None:
             self._greetings = Greetings(answers, self._standing, self._client, new_id)

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import outbox, peek, sound
+from . import blame, outbox, peek, sound
 from .chronicle import Chronicle
 from .effects import Effect, Noted, Used
 from .links import Link
-from .outbox import CLEAR, COMMIT, CREATE_RESPONSE, Entry, Outbox
+from .outbox import CLEAR, COMMIT, CREATE, CREATE_RESPONSE, DELETE, TRUNCATE, UPDATE, Entry, Outbox
 from .terms import Object
 from .unfinished import NewId, Unfinished
 
-UPDATE = b"session.update"
-CREATE = b"conversation.item.create"
-DELETE = b"conversation.item.delete"
-TRUNCATE = b"conversation.item.truncate"
 ANSWERED_FOR = frozenset((UPDATE, CREATE, DELETE, TRUNCATE, COMMIT, CLEAR, CREATE_RESPONSE))
 """What a client sends that a server has to answer for; everything else is sent once and forgotten."""
 OURS = "vivavoce_"
@@ -28,22 +24,6 @@ OURS = "vivavoce_"
 _BYTES_PER_MS = {"audio/pcmu": 8, "audio/pcma": 8}
 _LEAST_RATE_HZ = 8_000
 """What a client writes in place of a rate may be anything until an upstream has seen it."""
-_ERRORS = {
-    "item_create_duplicate_item_id": CREATE,
-    "item_create_invalid_previous_item_id": CREATE,
-    "invalid_tool_call_id": CREATE,
-    "item_delete_invalid_item_id": DELETE,
-    "item_truncate_invalid_item_id": TRUNCATE,
-    "item_already_truncated": TRUNCATE,
-    "unsupported_content_type": TRUNCATE,
-    "input_audio_buffer_commit_empty": COMMIT,
-    "conversation_already_has_active_response": CREATE_RESPONSE,
-    "cannot_update_voice": UPDATE,
-}
-"""Which event an error is about, where it does not say so itself."""
-_OF_NOTHING_KEPT = frozenset(("response_cancel_not_active", "item_retrieve_invalid_item_id", "invalid_event"))
-"""Errors about events that are sent once and forgotten."""
-_PARAMS = {"session": UPDATE, "item": CREATE, "previous_item_id": CREATE, "response": CREATE_RESPONSE}
 
 
 class Standing:
@@ -322,11 +302,10 @@ class Standing:
     def _add(self, link: Link, item: Object, event: Object) -> Object | None:
         item_id = item.get("id", "")
         if item_id in link.echoes:
-            if item_id in link.awaited:
-                link.awaited.remove(item_id)
+            link.echoing(item_id)
             return None
-        if link.updates and item.get("type") == "mcp_list_tools":
-            link.echoes[item_id] += 1  # lists of the tools that our own settings name: the client has its own
+        if item.get("type") == "mcp_list_tools" and link.listed(item.get("server_label")):
+            link.echoes[item_id] += 1  # tools that our own settings name: the client has its own list
             return None
         entry = self._creation(item_id)
         if entry is None and link.awaited and not self._is_made_there(item_id):
@@ -390,12 +369,9 @@ class Standing:
 
     def _blamed(self, error: Object) -> Entry | None:
         """Return the event that an error is about which names none: by what it says, or else the oldest."""
-        code = error.get("code") or ""
-        about = _ERRORS.get(code) or _PARAMS.get((error.get("param") or "").partition(".")[0])
-        if about is not None:
+        about = blame.about(error)
+        if about != blame.ANYTHING:
             return self.outbox.pending(about)
-        if code in _OF_NOTHING_KEPT or error.get("type") not in (None, "invalid_request_error"):
-            return None
         return next((entry for entry in self.outbox if entry.kind is not outbox.APPEND), None)
 
 

@@ -179,7 +179,7 @@ class Metrics:
                 self.relay_resumed()
             case "cached":
                 self.relay_cached()
-            case "answered" | "opened" | "rejected" | "response_failed" | "unavailable":
+            case "answered" | "opened" | "rejected" | "response_failed" | "setting_lost" | "unavailable":
                 pass
 
     def charged(self, upstream: str, usd: float) -> None:
