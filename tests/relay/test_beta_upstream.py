@@ -97,8 +97,9 @@ def test_an_update_is_flat_and_without_what_the_beta_does_not_know() -> None:
 
 
 def test_an_update_of_what_only_ga_has_is_still_confirmed_by_the_server() -> None:
-    event = {"type": "session.update", "session": {"type": "realtime", "truncation": "disabled"}}
-    assert bridge().from_ga(event) == [{"type": "session.update", "session": {}}]
+    for only in ({"truncation": "disabled"}, {"include": ["item.input_audio_transcription.logprobs"]}):
+        event = {"type": "session.update", "session": {"type": "realtime", **only}}
+        assert bridge().from_ga(event) == [{"type": "session.update", "session": {}}]
 
 
 def test_a_transcription_session_is_updated_by_its_own_event() -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from callers import StringLeg, settle
 from vivavoce.core.limits import Limits
-from vivavoce.core.settings import Settings
+from vivavoce.core.settings import Settings, Transcription
+from vivavoce.dialects import conversation
 from vivavoce.legs import Leg, LegOwner
 from vivavoce.relay.effects import Noted
 from vivavoce.routing import Route, Routes, Upstream
@@ -24,7 +25,7 @@ from vivavoce.server.linking import Asked
 from vivavoce.server.metrics import Metrics
 from vivavoce.server.prices import usual_rates
 from vivavoce.server.relaying import RelayCall
-from vivavoce.server.relays import LOCAL_ROUTE, Relays
+from vivavoce.server.relays import LOCAL_ROUTE, Relays, given
 
 ROUTE = Route(name="main", models=("*",), upstreams=(("a",),))
 A = Upstream(name="a", url="ws://a.example", models={"*": "gpt-realtime-2.1"}, pool=0)
@@ -244,8 +245,8 @@ async def test_models_that_routes_name_have_connections_ready_before_anybody_com
     ours = Route(name="ours", models=("three",), upstreams=(("local",),))
     metrics = Metrics(upstreams)
     relays = Relays(
-        Routes(upstreams=upstreams, routes=(named, ours)), Limits(), None, dial, open_call, Costs({}, upstreams), None, None,
-        metrics=metrics,
+        Routes(upstreams=upstreams, routes=(named, ours)), Limits(), None, dial, open_call, Costs({}, upstreams),
+        None, None, metrics=metrics,
     )  # fmt: skip
     relays.warm()
     await settle()
@@ -263,3 +264,31 @@ async def test_models_that_routes_name_have_connections_ready_before_anybody_com
     await run
     await relays.close()
     assert {wire.closed for wire in wires} == {1000}
+
+
+def test_what_a_session_begins_with_is_told_without_what_is_usual_or_unset() -> None:
+    assert given(Settings()) == {}
+    assert given(conversation.begun(Settings(transcription=Transcription("whisper-1")), is_relayed=True)) == {
+        "audio": {
+            "input": {"format": {"type": "audio/pcm", "rate": 16_000}, "transcription": {"model": "whisper-1"}},
+            "output": {"format": {"type": "audio/pcm", "rate": 16_000}},
+        },
+        "include": ["item.input_audio_transcription.logprobs"],
+    }
+
+
+async def test_a_conversation_begins_elsewhere_with_the_settings_of_the_small_protocol() -> None:
+    world = World()
+    asked = msgspec.structs.replace(connection(), path="/ws/conversation", dialect_hint="ga")
+    settings = conversation.begun(Settings(), is_relayed=True)
+    leg = StringLeg()
+    call = world.relays.accept(asked, leg, ROUTE, settings, "gpt-realtime")
+    run = asyncio.create_task(call.run())
+    await settle()
+    update = next(event for event in world.wires[-1].sent if event["type"] == "session.update")
+    heard = update["session"]["audio"]["input"]
+    assert heard["transcription"] == {"model": "gpt-4o-mini-transcribe"}
+    # The server elsewhere takes 24 kHz alone, and the relay converts.
+    assert heard.get("format", {"rate": 24_000})["rate"] == 24_000
+    call.leg_closed(1000, "")
+    await run

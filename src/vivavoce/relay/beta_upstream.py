@@ -46,7 +46,7 @@ class BetaUpstream:
     What it says once (`conversation.item.created`) becomes what GA says twice: `added` when it comes and `done` when
     the item is final, which for output is after `response.output_item.done` and for all else at once.  A server that
     leaves things out is completed from what it did say.  What GA clients set and the beta has no word for
-    (`truncation`, `reasoning`, `parallel_tool_calls`, `idle_timeout_ms`, remote tools, ...) is not sent, without an
+    (`truncation`, `reasoning`, `include`, `idle_timeout_ms`, remote tools, ...) is not sent, without an
     error, and not shown in the session either: it is not in force.  Rate limits come at the end of a response.
     """
 
@@ -273,6 +273,8 @@ def _flat_update(event: Object) -> Object:
     if isinstance(reduction, dict):
         flat["input_audio_noise_reduction"] = {name: of for name, of in reduction.items() if name != "strength"}
     is_transcription = event["session"].get("type") == "transcription"
+    if not is_transcription:
+        flat.pop("include", None)
     return event | {"type": "transcription_session.update" if is_transcription else "session.update", "session": flat}
 
 

@@ -246,5 +246,10 @@ def _difference(ours: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
         if value == usual.get(key):
             continue
         both = key in ("audio", "input", "output") and isinstance(value, dict) and isinstance(usual.get(key), dict)
-        out[key] = _difference(value, usual[key]) if both else value
+        out[key] = _difference(value, usual[key]) if both else _without_nulls(value)
     return out
+
+
+def _without_nulls(value: Any) -> Any:
+    """Return a setting without the fields that are unset: some servers take a null in them for a mistake."""
+    return {key: field for key, field in value.items() if field is not None} if isinstance(value, dict) else value
