@@ -20,6 +20,7 @@ from vivavoce.engines.registry import Engines
 from vivavoce.server.admission import Connection
 from vivavoce.server.client_secrets import Grant
 from vivavoce.server.ledger import Ledger
+from vivavoce.server.linking import Asked
 from vivavoce.server.switchboard import Switchboard, build
 
 ASKED = Connection(
@@ -267,6 +268,7 @@ async def test_what_a_session_used_is_charged_to_its_key_and_logged(caplog: pyte
         await settle()
         await answered(owner, brain)
         assert ledger.spent_usd("0a1b2c3d") == 0.001
+        assert b'vivavoce_cost_usd_total{upstream="local"} 0.001' in switchboard.metrics.text()
         owner.leg_closed(1000, "")
         await settle()
         assert ledger._open == {}
@@ -275,6 +277,16 @@ async def test_what_a_session_used_is_charged_to_its_key_and_logged(caplog: pyte
     assert re.fullmatch(
         rf"session {session} of key 0a1b2c3d ended after [0-9.]+ seconds, 1 tokens, 0\.001000 USD", record.getMessage()
     )
+
+
+async def test_what_a_call_for_a_relay_used_is_left_for_the_relay_to_charge() -> None:
+    ledger, brain = Ledger(0.0, lambda: 0.0), StringBrain()
+    async with board(None, brain, COSTLY, ledger) as switchboard:
+        owner = switchboard.open_call(Asked("vivavoce", key_id="0a1b2c3d"), StringLeg())
+        await settle()
+        await answered(owner, brain)
+        assert ledger.spent_usd("0a1b2c3d") == 0.0
+        assert b"vivavoce_cost_usd_total{" not in switchboard.metrics.text()
 
 
 async def test_all_sessions_of_a_key_end_when_its_money_is_used_up() -> None:

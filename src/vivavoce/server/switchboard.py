@@ -6,6 +6,7 @@ import asyncio
 import functools
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -20,7 +21,7 @@ from ..dialects import conversation
 from ..dialects.choose import Dialect, choose
 from ..engines.registry import Engines, configured
 from ..legs import Leg, LegOwner
-from ..routing import Route
+from ..routing import LOCAL, Route
 from .admission import Connection
 from .call import Call, Terms
 from .conversation import ConversationLeg
@@ -142,25 +143,27 @@ class Switchboard:
             relayed = self.relays.accept(connection, leg, route, settings, _asked_model(connection))
             return self._work(relayed, connection.key_id, settings.kind)
         terms = self._terms(settings, shape, connection.safety_identifier, connection.key_id)
-        return self._work(self._call(leg, dialect, terms), connection.key_id, settings.kind)
+        charge = functools.partial(self._charge, connection.key_id)
+        return self._work(self._call(leg, dialect, terms, charge), connection.key_id, settings.kind)
 
     def open_call(self, asked: Asked, leg: Leg) -> LegOwner:
         """Return a call for a leg in this process whose other end a relay session holds, already at work.
 
-        Its client is the relay's, which charges and bounds it as any other; the relay ends it in time.
+        Its client is the relay's, which charges and bounds it as any other; the relay ends it in time, and charges
+        what it tells of its usage.
         """
         kind = asked.kind
         settings = Settings(kind=kind, model=DEFAULT_MODEL) if kind != "transcription" else Settings(kind=kind)
         unbounded = msgspec.structs.replace(self._limits, session_seconds=_FOR_EVER_SECONDS, idle_seconds=0.0)
         terms = self._terms(settings, "ga", asked.safety_identifier, asked.key_id)
         terms = msgspec.structs.replace(terms, limits=unbounded)
-        return self._work(self._call(leg, choose("ga", kind), terms), asked.key_id)
+        return self._work(self._call(leg, choose("ga", kind), terms, lambda _usd: None), asked.key_id)
 
     def _terms(self, settings: Settings, shape: str | None, safety_identifier: str, key_id: str) -> Terms:
         service, journal, traces = self.service, self._journal, self._traces
         return Terms(settings, self._limits, shape, journal, service, safety_identifier, key_id, traces)
 
-    def _call(self, leg: Leg, dialect: Dialect, terms: Terms) -> Call:
+    def _call(self, leg: Leg, dialect: Dialect, terms: Terms, charge: Callable[[float], object]) -> Call:
         return Call(
             leg,
             dialect,
@@ -169,7 +172,7 @@ class Switchboard:
             terms,
             now=time.monotonic,
             unix_now=time.time(),
-            charge=functools.partial(self._charge, terms.key_id),
+            charge=charge,
             toolbox=self.engines.open_toolbox() if self.engines.open_toolbox else None,
         )
 
@@ -192,6 +195,7 @@ class Switchboard:
         return call
 
     def _charge(self, key_id: str, usd: float) -> None:
+        self.metrics.charged(LOCAL, usd)
         if self.ledger is not None:
             self.ledger.charge(key_id, usd)
 
