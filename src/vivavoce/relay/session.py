@@ -49,7 +49,8 @@ class RelaySession:
             Chronicle.restored(terms.resumed, terms.audio_bytes) if terms.resumed else Chronicle(terms.audio_bytes)
         )
         chronicle.update(terms.settings)
-        self._standing = Standing(chronicle, terms.outbox_bytes, new_id)
+        has_answers = terms.kind == "realtime"
+        self._standing = Standing(chronicle, terms.outbox_bytes, new_id, has_answers=has_answers)
         self._client = Client(terms, new_id)
         self._reading = Reading(self._standing, self._client, terms.kind, new_id)
         self._greetings = None
@@ -166,7 +167,7 @@ class RelaySession:
         if (end := self._lifetime.end_at(now)) is not None:
             return self._tenure.end(end.error.code, end.error.message, 1001, end.reason, kind=end.error.type)
         if self._live is not None:
-            self._standing.outbox.expire(self._heard_at - _STALE_SECONDS)
+            self._standing.expire(self._heard_at - _STALE_SECONDS)
         return self._tenure.receive_time(now)
 
     def exhaust(self, message: str) -> list[Effect]:

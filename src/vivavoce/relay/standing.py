@@ -14,7 +14,7 @@ from .effects import Effect, Noted, Used
 from .links import Link
 from .outbox import CLEAR, COMMIT, CREATE, CREATE_RESPONSE, DELETE, TRUNCATE, UPDATE, Entry, Outbox
 from .terms import Object
-from .unfinished import NewId, Unfinished
+from .unfinished import NewId, Unfinished, is_apart
 
 ANSWERED_FOR = frozenset((UPDATE, CREATE, DELETE, TRUNCATE, COMMIT, CLEAR, CREATE_RESPONSE))
 """What a client sends that a server has to answer for; everything else is sent once and forgotten."""
@@ -29,8 +29,16 @@ _LEAST_RATE_HZ = 8_000
 class Standing:
     """What is known of one conversation."""
 
-    def __init__(self, chronicle: Chronicle, outbox_bytes: int, new_id: NewId) -> None:
-        """Begin with what a chronicle tells, nothing unanswered."""
+    def __init__(self, chronicle: Chronicle, outbox_bytes: int, new_id: NewId, *, has_answers: bool = True) -> None:
+        """Begin with what a chronicle tells, nothing unanswered.
+
+        Args:
+            chronicle: what the conversation has come to.
+            outbox_bytes: most that is kept of what no upstream has answered for.
+            new_id: makes ids of a kind.
+            has_answers: whether somebody answers in sessions of its kind.
+        """
+        self._has_answers = has_answers
         self.chronicle = chronicle
         self.outbox = Outbox(outbox_bytes)
         self.responses: dict[str, Unfinished] = {}
@@ -46,8 +54,12 @@ class Standing:
         """The item whose beginning the client knows, where a new upstream hears it from its beginning."""
         self._turn = ""
         """The latest item that the server made of what the user said."""
+        self._turned_at = 0.0
+        """When it made it."""
         self.unheard: list[str] = []
         """Items of the user whose words the server is to write down."""
+        self._conversation_id: str | None = None
+        """What the first server called the conversation, which is what the client calls it."""
         self._transcribes = False
         self.detection: Object | None = None
         """The turn detection in force."""
@@ -109,7 +121,7 @@ class Standing:
         if kind.startswith("response."):
             return self._see_response(link, kind, event, now, effects)
         if kind.startswith("input_audio_buffer."):
-            return self._see_buffer(link, kind, event)
+            return self._see_buffer(link, kind, event, now)
         if kind.startswith("conversation.item."):
             return self._see_item(link, kind, event, effects)
         if kind == "error":
@@ -164,6 +176,13 @@ class Standing:
             if item_id in self.chronicle
         ]
 
+    def expire(self, before: float) -> None:
+        """Wait no longer for what was to come of things before some time: not every server does everything."""
+        self.outbox.expire(before)
+        if self._turned_at < before and not self.responses:
+            self.is_due = False
+            self.unheard.clear()
+
     def begin_again(self) -> None:
         """Prepare for an upstream that hears the unfinished turn from its beginning."""
         self.restarted, self.speaking = self.speaking or self.restarted, None
@@ -183,24 +202,37 @@ class Standing:
 
     def _see_response(self, link: Link, kind: str, event: Object, now: float, effects: list[Effect]) -> Object | None:
         if kind == "response.created":
-            pending = None if self.is_due else self.outbox.pending(CREATE_RESPONSE)
+            # What the server owes to a turn is in the conversation.
+            was_due = self.is_due and not is_apart(event.get("response") or {})
+            pending = None if was_due else self.outbox.pending(CREATE_RESPONSE)
             if link.sound is not None:
                 event = link.sound.begun(event, self._format_of_answer(pending))
+            event = self._in_conversation(event)
             response = Unfinished(event.get("response") or {})
             self.responses[response.id] = response
             if pending is not None:
                 self.outbox.settle(pending)
                 seconds = round(now - pending.sent_at, 3)
                 effects.append(Noted("answered", {"upstream": link.place.upstream, "seconds": seconds}))
-            self.is_due = False
+            self.is_due = self.is_due and not was_due
         elif kind == "response.done":
             if link.sound is not None:
                 event = link.sound.ended(event)
+            event = self._in_conversation(event)
             self.answered_at = now
             self._end_response(link, event.get("response") or {}, effects)
         elif (known := self.responses.get(event.get("response_id", ""))) is not None:
             known.see(kind, event)
         return event
+
+    def _in_conversation(self, event: Object) -> Object:
+        """Return an event of a response with the id that the conversation had at first."""
+        response = event.get("response") or {}
+        found = response.get("conversation_id")
+        if not isinstance(found, str):
+            return event
+        self._conversation_id = first = self._conversation_id or found
+        return event if found == first else event | {"response": response | {"conversation_id": first}}
 
     def _end_response(self, link: Link, response: Object, effects: list[Effect]) -> None:
         self.responses.pop(response.get("id", ""), None)
@@ -211,7 +243,7 @@ class Standing:
             fields = {"upstream": link.place.upstream, "code": error.get("code"), "type": error.get("type")}
             effects.append(Noted("response_failed", fields))
 
-    def _see_buffer(self, link: Link, kind: str, event: Object) -> Object | None:
+    def _see_buffer(self, link: Link, kind: str, event: Object, now: float) -> Object | None:
         match kind:
             case "input_audio_buffer.speech_started":
                 return self._see_speech(link, event)
@@ -224,7 +256,7 @@ class Standing:
                 event = _shifted(event, link.offset_ms)
                 self.stopped_ms = event.get("audio_end_ms", 0)
             case "input_audio_buffer.committed":
-                self._commit(event)
+                self._commit(event, now)
             case "input_audio_buffer.cleared":
                 if (entry := self.outbox.pending(CLEAR)) is not None:
                     self.outbox.committed(entry, 0.0)
@@ -243,14 +275,15 @@ class Standing:
         self.speaking, self.is_stopped, self.is_due = item_id, False, False
         return _shifted(event, link.offset_ms)
 
-    def _commit(self, event: Object) -> None:
+    def _commit(self, event: Object, now: float) -> None:
         # A turn that the server makes has been told to be over by then.
         by_client = None if self.is_stopped else self.outbox.pending(COMMIT)
         if by_client is None:
-            self.is_due = bool((self.detection or {}).get("create_response", True)) and self.detection is not None
-            self.is_due = self.is_due and not self.responses
+            detection = self.detection if self._has_answers else None
+            self.is_due = detection is not None and bool(detection.get("create_response", True))
+            self.is_due = self.is_due and all(response.is_apart for response in self.responses.values())
         frames = self.outbox.committed(by_client, self.stopped_ms)
-        self._turn = event.get("item_id", "")
+        self._turn, self._turned_at = event.get("item_id", ""), now
         self.chronicle.hear(self._turn, frames)
         if self._transcribes:
             self.unheard.append(self._turn)

@@ -43,6 +43,8 @@ class Unfinished:
         """Begin with the response of `response.created`."""
         self.id: str = response.get("id", "")
         self._response = response
+        self.is_apart = is_apart(response)
+        """Whether what it says stays out of the conversation."""
         self._open: dict[str, _Item] = {}
         self._done: list[Object] = []
         self.has_begun = False
@@ -131,6 +133,11 @@ class Unfinished:
             # Without `arguments.done`: clients run the function as soon as they see one.
             final["arguments"] = open_item.arguments
         return final
+
+
+def is_apart(response: Object) -> bool:
+    """Return whether what a response says stays out of the conversation."""
+    return "conversation_id" in response and response["conversation_id"] is None
 
 
 def _see_content(item: _Item, kind: str, event: Object) -> None:
