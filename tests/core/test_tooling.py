@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from playbook import NOTHING, Playbook, function
+from vivavoce.core import effects as ef
 from vivavoce.core import reports as rp
 from vivavoce.core.conversation import Entry
 from vivavoce.core.items import (
@@ -61,6 +62,7 @@ def test_a_server_that_the_session_names_is_asked_for_its_tools() -> None:
     assert play.report(listed(LOOK, BUY)) == [
         "mcp_list_tools.completed item_1",
         "conversation.item.done item_1 shop[look buy] after None",
+        "Expect",
     ]
 
 
@@ -68,9 +70,42 @@ def test_a_server_is_asked_once_however_often_it_is_named() -> None:
     play = session(server())
     assert play.update(tools=[server()]) == ["session.updated"]
     play.report(listed(LOOK))
-    assert play.update(tools=[server(allowed_tools=["buy"])]) == ["session.updated"]
+    assert play.update(tools=[server(allowed_tools=["buy"])]) == ["session.updated", "Expect"]
     assert play.update(tools=[]) == ["session.updated"]
-    assert play.update(tools=[server()]) == ["session.updated"]
+    assert play.update(tools=[server()]) == ["session.updated", "Expect"]
+
+
+def phrases(effects: list[Any]) -> list[tuple[str, ...]]:
+    """The phrases of each vocabulary that the ears are told to expect."""
+    return [effect.vocabulary.phrases for effect in effects if isinstance(effect, ef.Expect)]
+
+
+def test_the_ears_expect_the_names_and_values_of_tools_that_were_listed() -> None:
+    play = session(server(allowed_tools=["look", "pick"]), function("cook"))
+    assert phrases(play.last) == [("cook",)]
+    pick = McpTool("pick", {"properties": {"colour": {"enum": ["dark_red", "blue"]}}}, "Picks.")
+    play.report(listed(LOOK, BUY, pick))
+    assert phrases(play.last) == [("cook", "look", "pick", "dark red", "blue")]
+    play.update(tools=[server(allowed_tools=["look"])])
+    assert phrases(play.last) == [("look",)]
+    play.update(voice="ash")
+    assert phrases(play.last) == []
+
+
+def test_audio_is_understood_with_the_tools_that_were_listed() -> None:
+    play = session(server())
+    play.report(listed(LOOK))
+    play.update(audio={"input": {"turn_detection": None}})
+    play.append(200)
+    (begun,) = (effect for effect in play.last if isinstance(effect, ef.Transcribe))
+    assert begun.vocabulary == ef.Vocabulary((), ("look",))
+    spoken = {"type": "message", "role": "user", "content": [{"type": "input_audio", "audio": "AAAA"}]}
+    play.client("conversation.item.create", item=spoken)
+    (asked,) = (effect for effect in play.last if isinstance(effect, ef.Recognise))
+    assert asked.vocabulary.phrases == ("look",)
+    play.client("response.create", response={"conversation": "none", "input": [spoken]})
+    (asked,) = (effect for effect in play.last if isinstance(effect, ef.Recognise))
+    assert asked.vocabulary.phrases == ("look",)
 
 
 def test_other_credentials_make_it_another_server() -> None:
@@ -157,6 +192,7 @@ def test_a_list_that_was_deleted_meanwhile_is_done_all_the_same() -> None:
     assert play.report(listed(LOOK)) == [
         "mcp_list_tools.completed item_1",
         "conversation.item.done item_1 shop[look] after None",
+        "Expect",
     ]
     assert play.ids == []
 
@@ -275,6 +311,7 @@ def test_an_answer_fails_when_the_tool_that_it_must_call_turns_out_not_to_be_the
     play = session(server())
     play.client("response.create", response={"tool_choice": {"type": "mcp", "server_label": "shop", "name": "sell"}})
     assert play.report(listed(LOOK))[2:] == [
+        "Expect",
         "response.done resp_1 failed mcp_tool_unavailable",
         "rate_limits.updated",
     ]

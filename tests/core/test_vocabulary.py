@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vivavoce.core.effects import Vocabulary
+from vivavoce.core.items import McpTool
 from vivavoce.core.settings import Settings, Tool, Transcription
 from vivavoce.core.vocabulary import vocabulary_of
 
@@ -34,3 +35,10 @@ def test_a_schema_may_be_deep() -> None:
     for _ in range(10_000):
         schema = {"items": schema}
     assert vocabulary_of(Settings(tools=(Tool("f", "", schema),))).phrases == ("f", "deep")
+
+
+def test_remote_tools_give_their_names_and_values_after_the_sessions_own() -> None:
+    schema = {"properties": {"size": {"enum": ["very_large", "small"]}}}
+    remote = (McpTool("find_article", schema, "Whatever its author says."), McpTool("order"))
+    found = vocabulary_of(Settings(tools=(Tool("order", "Orders."),)), remote)
+    assert found == Vocabulary(("Orders.",), ("order", "find article", "very large", "small"))

@@ -39,7 +39,6 @@ from .settings import Settings, for_response
 from .states import StatusDetails, Usage
 from .tooling import Tooling
 from .usage import of_rounds
-from .vocabulary import vocabulary_of
 
 RATE_LIMIT_TOKENS = 10_000_000
 """What clients are told they may use; there is no such limit here, and no client is known to need the number."""
@@ -341,7 +340,7 @@ class Answering:
         if response.conversation is not None:
             self._main = response.id
         out: list[Effect] = [Send(response.created()), self._rate_limits(is_early=True)]
-        out += reply.recognise(self._new_id, vocabulary_of(settings))
+        out += reply.recognise(self._new_id, self._tooling.vocabulary(settings))
         if approved:
             out += reply.calls.begin(approved, now)
         return out + self._ask(response.id, settings, now)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from . import events as ev
 from .buffer import InputBuffer
 from .conversation import Conversation
-from .effects import Conclude, Denoise, Effect, Listen, Send, Transcribe
+from .effects import Conclude, Denoise, Effect, Expect, Listen, Send, Transcribe, Vocabulary
 from .errors import ProtocolError
 from .formats import TICKS_PER_MS
 from .items import InputAudio, Message
@@ -39,6 +39,8 @@ class Listening:
     ) -> None:
         self.buffer = InputBuffer(settings.input_format, buffer_bytes)
         self._settings = settings
+        self.vocabulary = vocabulary_of(settings)
+        """What is likely to be said."""
         self._conversation = conversation
         self._new_id = new_id
         self._turns = None if settings.turn_detection is None else Turns(settings.turn_detection)
@@ -91,6 +93,13 @@ class Listening:
     def _denoise(self) -> Effect:
         reduction = self._settings.noise_reduction
         return Denoise(None, 0.0) if reduction is None else Denoise(reduction.type, reduction.strength)
+
+    def expect(self, vocabulary: Vocabulary) -> list[Effect]:
+        """Go on with other words that are likely to be said."""
+        if vocabulary == self.vocabulary:
+            return []
+        self.vocabulary = vocabulary
+        return [Expect(vocabulary)]
 
     def append(self, audio: bytes) -> list[Effect]:
         """Hear more; the caller has checked that there is room."""
@@ -145,7 +154,7 @@ class Listening:
 
     def recognise(self, item: Message) -> list[Effect]:
         """Have the audio of an item that a client created understood, where it came without words."""
-        return self._transcripts.recognise(item)
+        return self._transcripts.recognise(item, self.vocabulary)
 
     def forget(self, item_id: str) -> list[Effect]:
         """Take no more interest in the words of an item that was deleted."""
@@ -262,7 +271,7 @@ class Listening:
         transcription = self._settings.transcription
         delay = None if transcription is None else transcription.delay
         asks_turn = is_speech and isinstance(self._settings.turn_detection, SemanticVad)
-        return Transcribe(item_id, start, vocabulary_of(self._settings), delay or "", is_speech, asks_turn)
+        return Transcribe(item_id, start, self.vocabulary, delay or "", is_speech, asks_turn)
 
     def _end(self, end: int, now: float) -> list[Effect]:
         """Turn the utterance under way into an item."""

@@ -58,7 +58,6 @@ from .states import SessionState
 from .stored import for_one_response, with_prompt
 from .tooling import Tooling
 from .transcripts import check_languages
-from .vocabulary import vocabulary_of
 
 
 class Session:
@@ -141,7 +140,7 @@ class Session:
         out: list[Effect] = [Send(ev.SessionCreated(self._event(), self._state()))]
         if self.settings.kind == "realtime":
             out.append(Send(ev.ConversationCreated(self._event(), self.conversation.id)))
-        out += [Expect(vocabulary_of(self.settings)), *self._listening.start()]
+        out += [Expect(self._listening.vocabulary), *self._listening.start()]
         return out + self._tooling.seek(self.settings.mcp_servers, now)
 
     def receive_event(self, event: ev.ClientEvent, now: float) -> list[Effect]:
@@ -229,13 +228,10 @@ class Session:
         patch.pop("model", None)
         settings = merge(self.settings, patch)
         self._check(settings)
-        expected = vocabulary_of(settings)
-        has_new_words = expected != vocabulary_of(self.settings)
         self.settings = settings
         out: list[Effect] = [Send(ev.SessionUpdated(self._event(), self._state()))]
         out += self._tooling.seek(settings.mcp_servers, now, is_named_anew="mcp_servers" in patch)
-        if has_new_words:
-            out.append(Expect(expected))
+        out += self._listening.expect(self._tooling.vocabulary(settings))
         out += self._turned(self._floor.configure(settings, now), now)
         out += self._listening.configure(settings)
         return out
@@ -386,7 +382,9 @@ class Session:
         return out
 
     def _listed(self, report: ToolsListed | ToolsUnavailable, now: float) -> list[Effect]:
-        return self._tooling.receive(report, now) + self._answering.ask_waiting(self.settings, now)
+        out = self._tooling.receive(report, now)
+        out += self._listening.expect(self._tooling.vocabulary(self.settings))
+        return out + self._answering.ask_waiting(self.settings, now)
 
     def _fetched(self, report: ToolReturned | ToolFailed, now: float) -> list[Effect]:
         return self._answering.receive_tool(report, self.settings, now)

@@ -16,7 +16,7 @@ import msgspec
 
 from . import events as ev
 from .conversation import Conversation, Entry
-from .effects import DropTool, Effect, ListTools, Send
+from .effects import DropTool, Effect, ListTools, Send, Vocabulary
 from .errors import ProtocolError
 from .items import (
     FunctionCall,
@@ -32,6 +32,7 @@ from .items import (
 from .reports import ToolsListed, ToolsUnavailable
 from .response import NewId
 from .settings import McpServer, ResponseSettings, Settings, Tool, ToolFilter
+from .vocabulary import vocabulary_of
 
 KEPT_LISTS = 64
 """Servers of which a session remembers the tools; settings that change for ever would else fill it."""
@@ -186,6 +187,10 @@ class Tooling:
                 ]
         self._lists.clear()
         return out
+
+    def vocabulary(self, settings: Settings) -> Vocabulary:
+        """Return what is likely to be said in a session, as far as its remote tools are known."""
+        return vocabulary_of(settings, (tool for server in settings.mcp_servers for tool in self._tools(server)))
 
     def offer(self, chosen: ResponseSettings) -> Offer:
         """Return what may be called in a response.

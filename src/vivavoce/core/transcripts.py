@@ -13,7 +13,7 @@ import msgspec
 
 from . import events as ev
 from .conversation import Conversation
-from .effects import Discard, Effect, Recognise, Send
+from .effects import Discard, Effect, Recognise, Send, Vocabulary
 from .errors import ProtocolError
 from .formats import TICKS_PER_MS, TICKS_PER_SECOND
 from .items import InputAudio, Message
@@ -23,7 +23,6 @@ from .segments import segments
 from .settings import Settings, Transcription
 from .states import LogProb, TranscriptionTokens
 from .usage import USER_AUDIO_MS, text_tokens
-from .vocabulary import vocabulary_of
 
 LIVE_MODELS = ("vivavoce", "gpt-live-transcribe", "gpt-realtime-whisper")
 """Transcription models whose deltas come while the user speaks; those of others come after the commit, as clients
@@ -100,10 +99,9 @@ class Transcripts:
         found.ticks = ticks
         found.is_told = self._settings.transcription is not None
 
-    def recognise(self, item: Message) -> list[Effect]:
+    def recognise(self, item: Message, vocabulary: Vocabulary) -> list[Effect]:
         """Have all audio of an item that a client created understood, where it came without words."""
         out: list[Effect] = []
-        vocabulary = vocabulary_of(self._settings)
         for index, part in enumerate(item.content):
             if isinstance(part, InputAudio) and part.audio and part.transcript is None:
                 utterance = self._new_id("item") if out else item.id

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .effects import Vocabulary
+from .items import McpTool
 from .settings import Settings
 
 
-def vocabulary_of(settings: Settings) -> Vocabulary:
-    """Return the words of the instructions, the transcription prompt and keywords, and the tools."""
+def vocabulary_of(settings: Settings, remote: Iterable[McpTool] = ()) -> Vocabulary:
+    """Return the words of the instructions, the transcription prompt and keywords, and the tools.
+
+    Of `remote` tools, which others have described, names and values count alone, and after all that is the session's.
+    """
     transcription = settings.transcription
     texts = [settings.instructions]
     phrases: list[str] = []
@@ -23,6 +27,9 @@ def vocabulary_of(settings: Settings) -> Vocabulary:
         texts.append(tool.description)
         phrases.append(tool.name.replace("_", " "))
         phrases += _enum_values(tool.parameters)
+    for offered in remote:
+        phrases.append(offered.name.replace("_", " "))
+        phrases += _enum_values(offered.input_schema)
     return Vocabulary(tuple(t for t in texts if t), tuple(dict.fromkeys(p for p in phrases if p)), language)
 
 

@@ -163,7 +163,7 @@ class Switchboard:
         service, journal, traces = self.service, self._journal, self._traces
         return Terms(settings, self._limits, shape, journal, service, safety_identifier, key_id, traces)
 
-    def _call(self, leg: Leg, dialect: Dialect, terms: Terms, charge: Callable[[float], object]) -> Call:
+    def _call(self, leg: Leg, dialect: Dialect, terms: Terms, charge: Callable[[float], None]) -> Call:
         return Call(
             leg,
             dialect,
