@@ -12,6 +12,7 @@ import type { Settings } from "./realtime/settings";
 import { texts } from "./texts";
 import { useMedia, useSpaceToTalk } from "./hooks";
 import { keep } from "./kept";
+import { DARK, dress, themeOf } from "./theme";
 
 type View = keyof typeof texts.views;
 const VIEWS = Object.entries(texts.views) as [View, string][];
@@ -32,7 +33,7 @@ export function App({ session, linkTaken }: { session: Session; linkTaken: boole
   const panel = isWide && view === "talk" ? "timing" : view;
   const tabs = isWide ? VIEWS.filter(([name]) => name !== "talk") : VIEWS;
   return (
-    <div className="flex h-dvh flex-col">
+    <div className="relative flex h-dvh flex-col overflow-hidden">
       <a href="#panel-talk" className="sr-only focus:not-sr-only focus:absolute focus:z-10 focus:m-2 focus:rounded-lg focus:bg-card focus:px-4 focus:py-2">
         {texts.skip}
       </a>
@@ -66,29 +67,29 @@ export function App({ session, linkTaken }: { session: Session; linkTaken: boole
           <Tabs label={texts.panels} tabs={tabs} chosen={view} onChoose={setView} />
         </nav>
       )}
-      <div className="flex min-h-0 flex-1">
-        <main id="panel-talk" tabIndex={-1} className={cn("flex min-h-0 min-w-0 flex-1 flex-col", !isWide && view !== "talk" && "hidden")}>
-          <h2 className="sr-only">{texts.conversation}</h2>
+      <main className="flex min-h-0 flex-1">
+        <section aria-label={texts.conversation} id="panel-talk" tabIndex={-1} className={cn("flex min-h-0 min-w-0 flex-1 flex-col", !isWide && view !== "talk" && "hidden")}>
+          <h2 className="sr-only">{texts.views.talk}</h2>
           <TalkView session={session} />
-        </main>
+        </section>
         {(isWide || view !== "talk") && (
-          <aside aria-label={texts.panels} className={cn("flex min-h-0 flex-col gap-4 p-4", isWide ? "w-104 border-l" : "w-full")}>
+          <section aria-label={texts.panels} className={cn("flex min-h-0 flex-col gap-4 p-4", isWide ? "w-104 border-l" : "w-full")}>
             {isWide && <Tabs label={texts.panels} tabs={tabs} chosen={panel} onChoose={setView} />}
             <div
               role="tabpanel"
               id={`panel-${panel}`}
               aria-labelledby={`tab-${panel}`}
               tabIndex={0}
-              className="-m-1 min-h-0 flex-1 overflow-y-auto p-1"
+              className="relative -m-1 min-h-0 flex-1 overflow-y-auto p-1"
             >
               <h2 className="sr-only">{texts.views[panel]}</h2>
               {panel === "settings" && <SettingsForm session={session} settings={settings} onChange={change} />}
               {panel === "events" && <Events log={session.log} />}
               {panel === "timing" && <Timing turns={session.talk.turns} quality={session.quality} cost={session.talk.cost} />}
             </div>
-          </aside>
+          </section>
         )}
-      </div>
+      </main>
     </div>
   );
 }
@@ -100,12 +101,9 @@ const DOTS = {
   reconnecting: "bg-destructive",
 } as const;
 
-/** Dress the page, and return how it is dressed. */
+/** Dress the page whenever that changes, and return how it is dressed. */
 function useTheme(settings: Settings): "light" | "dark" {
-  const isDark = useMedia("(prefers-color-scheme: dark)");
-  const theme = settings.theme === "system" ? (isDark ? "dark" : "light") : settings.theme;
-  useEffect(() => {
-    document.documentElement.dataset.theme = theme;
-  }, [theme]);
+  const theme = themeOf(settings, useMedia(DARK));
+  useEffect(() => dress(theme), [theme]);
   return theme;
 }

@@ -3,8 +3,11 @@ import { App } from "./App";
 import "./index.css";
 import { initial } from "./kept";
 import { Session } from "./realtime/session";
+import { DARK, dress, themeOf } from "./theme";
 
 const { settings, linkTaken } = initial();
+// Before anything is drawn, so that a dark page does not flash.
+dress(themeOf(settings, matchMedia(DARK).matches));
 const session = new Session(settings);
 session.onColour = (colour) => {
   document.documentElement.dataset.colour = colour;

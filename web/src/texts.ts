@@ -31,6 +31,7 @@ export const texts = {
   volume: "Volume",
   levels: { microphone: "Level of your voice", speaker: "Level of the answer" },
   conversation: "Conversation",
+  captions: "What was said",
   emptyTitle: "Say something",
   emptyBody: "Press Start talking and ask, for example, “What is six times seven?” Speak over the answer to interrupt it.",
   cut: (seconds: string) => `Interrupted after ${seconds} s`,

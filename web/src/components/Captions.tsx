@@ -19,7 +19,7 @@ export function Captions({ lines }: { lines: readonly Line[] }) {
     if (place !== null) follows.current = place.scrollHeight - place.scrollTop - place.clientHeight < 80;
   };
   return (
-    <div ref={box} onScroll={watch} tabIndex={0} role="region" aria-label={texts.conversation} className="min-h-0 flex-1 overflow-y-auto">
+    <div ref={box} onScroll={watch} tabIndex={0} role="region" aria-label={texts.captions} className="relative min-h-0 flex-1 overflow-y-auto">
       {lines.length === 0 ? (
         <div className="grid h-full place-content-center gap-2 p-8 text-center">
           <p className="text-xl font-semibold">{texts.emptyTitle}</p>
@@ -53,7 +53,7 @@ const Caption = memo(function Caption({ line }: { line: Line }) {
       <div
         className={cn(
           "max-w-[85%] rounded-2xl px-4 py-2.5 text-[0.95rem] leading-relaxed break-words whitespace-pre-wrap",
-          isUser ? "rounded-tr-md bg-primary text-primary-foreground" : "rounded-tl-md border bg-card",
+          isUser ? "rounded-tr-md bg-primary text-primary-foreground dark:bg-primary-soft dark:text-foreground" : "rounded-tl-md border bg-card",
         )}
       >
         {isUser ? <UserWords line={line} /> : <AssistantWords line={line} />}

@@ -5,7 +5,7 @@ import { storeKey } from "../realtime/access";
 import type { Session, Trouble } from "../realtime/session";
 import { texts } from "../texts";
 import { Captions } from "./Captions";
-import { MicrophoneIcon, MutedIcon, PhoneOffIcon, SendIcon, StopIcon } from "./icons";
+import { MicrophoneIcon, MutedIcon, SendIcon, StopIcon } from "./icons";
 import { Levels } from "./Levels";
 import { Button, cn, IconButton, Input, Notice } from "./ui";
 
@@ -49,11 +49,12 @@ function Controls({ session }: { session: Session }) {
   const isPush = session.settings.mode === "push-to-talk" && session.isListening;
   return (
     <>
-      <div className="flex items-center gap-2">
+      <div className="flex items-start gap-2">
         {session.isListening && (
           <IconButton
             label={session.isMuted ? texts.unmute : texts.mute}
             aria-pressed={session.isMuted}
+            className="h-14 w-12"
             variant={session.isMuted ? "destructive" : "outline"}
             onClick={() => session.mute(!session.isMuted)}
           >
@@ -66,12 +67,12 @@ function Controls({ session }: { session: Session }) {
             {stateOf(session)}
           </p>
         </div>
-        <IconButton label={texts.interrupt} disabled={!isLive || !(talk.isPlaying || talk.isAnswering)} onClick={() => session.interrupt()}>
+        <IconButton label={texts.interrupt} className="h-14 w-12" disabled={!isLive || !(talk.isPlaying || talk.isAnswering)} onClick={() => session.interrupt()}>
           <StopIcon />
         </IconButton>
-        <IconButton label={texts.stop} variant="destructive" onClick={() => session.stop()}>
-          <PhoneOffIcon />
-        </IconButton>
+        <Button variant="destructive" className="h-14 px-3 sm:px-4" onClick={() => session.stop()}>
+          {texts.stop}
+        </Button>
       </div>
       {isPush && <PushButton session={session} />}
       <Composer session={session} isLive={isLive} />

@@ -40,11 +40,6 @@ export const StopIcon = () => (
     <rect x="6" y="6" width="12" height="12" rx="2" />
   </Icon>
 );
-export const PhoneOffIcon = () => (
-  <Icon>
-    <path d="M4 15c5-5 11-5 16 0l-2 3-4-2v-3M4 15l2 3 4-2v-3" />
-  </Icon>
-);
 export const SunIcon = () => (
   <Icon>
     <circle cx="12" cy="12" r="4" />

@@ -33,7 +33,7 @@ export function Button({
 }
 
 export function IconButton({ label, className, ...rest }: ComponentProps<typeof Button> & { label: string }) {
-  return <Button aria-label={label} title={label} className={cn("size-11 shrink-0 px-0", className)} {...rest} />;
+  return <Button aria-label={label} title={label} className={cn("shrink-0 px-0", className ?? "size-11")} {...rest} />;
 }
 
 export function Card({ title, children, aside }: { title: string; children: ReactNode; aside?: ReactNode }) {
@@ -248,7 +248,7 @@ export function Tabs<Name extends string>({
           onClick={() => onChoose(name)}
           className={cn(
             "min-h-9 flex-1 rounded-lg px-3 text-sm font-medium",
-            name === chosen ? "bg-card text-foreground shadow-sm" : "text-muted-foreground hover:text-foreground",
+            name === chosen ? "bg-card text-foreground shadow-sm dark:bg-border" : "text-muted-foreground hover:text-foreground",
           )}
         >
           {text}
