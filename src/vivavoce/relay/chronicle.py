@@ -16,25 +16,38 @@ from .terms import Object
 
 _UNHEARD = "(speech that was not transcribed)"
 """Stands for what a user said whose audio is no longer here and whose words never were."""
+_UNSEEN = "(a picture that is no longer here)"
+"""Stands for a picture that was let go, or that no server has shown."""
+_MOST_ITEMS = 10_000
+"""As many as our own sessions hold."""
 _MIDWAY = frozenset(("in_progress", "incomplete"))
 _NOT_MADE_BY_CLIENTS = frozenset(("mcp_list_tools", "mcp_approval_request", "mcp_approval_response"))
 """Items that follow from a server's own dealings with remote tools: the next server has its own."""
+_MERGED = ("audio", "input", "output", "transcription", "noise_reduction")
+"""Objects of which a change that leaves out a field keeps it."""
 _READ_ONLY = ("id", "object", "expires_at", "client_secret", "model")
 
 
 class Chronicle:
     """Settings and items of one conversation."""
 
-    def __init__(self, keep_bytes: int) -> None:
+    def __init__(self, keep_bytes: int, items_bytes: int) -> None:
         """Begin with nothing said.
 
         Args:
             keep_bytes: most audio, as base64, that is kept of what users said and nobody transcribed.
+            items_bytes: most that the items may take besides, as JSON; beyond it the oldest pictures give way, and
+                then the oldest items.
         """
         self.settings: Object = {}
         """The fields of `session` that the client has set, without those that cannot be."""
         self._items: dict[str, Object] = {}
         self._order: list[str] = []
+        self._sizes: dict[str, int] = {}
+        self._size_bytes = 0
+        self._items_bytes = items_bytes
+        self._pictures: dict[str, None] = {}
+        """Items with pictures, the oldest first."""
         self._audio: dict[str, list[bytes]] = {}
         self._audio_bytes = 0
         self._keep_bytes = keep_bytes
@@ -86,7 +99,7 @@ class Chronicle:
                 self._order.insert(self._order.index(previous_item_id) + 1, item_id)
             else:
                 self._order.append(item_id)
-        self._items[item_id] = _without_audio(item)
+        self._enter(item_id, _without_audio(item))
 
     def settle(self, item: Object) -> None:
         """Take over the final form of an item that is there; what only its earlier form told is kept."""
@@ -99,7 +112,7 @@ class Chronicle:
             if new.get("type") == old.get("type"):
                 # Words that came before it, or a picture that is not shown again.
                 new |= {key: value for key, value in old.items() if new.get(key) is None}
-        self._items[item_id] = after
+        self._enter(item_id, after)
 
     def transcribe(self, item_id: str, content_index: int, transcript: str) -> None:
         """Learn the words of what a user said; its audio is needed no longer."""
@@ -112,11 +125,14 @@ class Chronicle:
         """Take an item out."""
         if self._items.pop(item_id, None) is not None:
             self._order.remove(item_id)
+            self._size_bytes -= self._sizes.pop(item_id)
+            self._pictures.pop(item_id, None)
             self._forget_audio(item_id)
             self._spoken_bytes.pop(item_id, None)
 
     def hear(self, item_id: str, frames: list[bytes]) -> None:
         """Keep the appends that made an item of the user, until its words are known; the oldest give way."""
+        self._forget_audio(item_id)
         if not frames:
             return
         self._audio[item_id] = frames
@@ -124,9 +140,17 @@ class Chronicle:
         while self._audio_bytes > self._keep_bytes and self._audio:
             self._forget_audio(next(iter(self._audio)))
 
+    def hear_created(self, item: Object) -> None:
+        """Keep the audio of an item that was created with it."""
+        parts = [part for part in item.get("content") or () if part.get("type") == "input_audio"]
+        spoken = [part["audio"] for part in parts if part.get("audio") and not part.get("transcript")]
+        if spoken:
+            self.hear(item.get("id", ""), [peek.written({"audio": audio}) for audio in spoken])
+
     def speak(self, item_id: str, audio_bytes: int) -> None:
         """Learn how much audio of an assistant's item went to the client."""
-        self._spoken_bytes[item_id] = self._spoken_bytes.get(item_id, 0) + audio_bytes
+        if item_id in self._items:
+            self._spoken_bytes[item_id] = self._spoken_bytes.get(item_id, 0) + audio_bytes
 
     def truncate(self, item_id: str, content_index: int, audio_end_ms: int, bytes_per_ms: int) -> None:
         """Keep of an answer the words that had been played by then, as far as can be told from its length."""
@@ -146,18 +170,19 @@ class Chronicle:
             yield from self._created(item_id, self._items[item_id])
 
     def snapshot(self) -> bytes:
-        """Return settings and items, to be kept and given to `restored`; audio is not in it."""
+        """Return settings and items, to be kept and given to `restored`."""
         items = [created for item_id in self._order for created in self._created(item_id, self._items[item_id])]
         return peek.written({"settings": self.settings, "items": items})
 
     @classmethod
-    def restored(cls, snapshot: bytes, keep_bytes: int) -> Chronicle:
+    def restored(cls, snapshot: bytes, keep_bytes: int, items_bytes: int) -> Chronicle:
         """Return the chronicle that a snapshot was taken of."""
         kept: Object = msgspec.json.decode(snapshot)
-        chronicle = cls(keep_bytes)
+        chronicle = cls(keep_bytes, items_bytes)
         chronicle.settings = kept["settings"]
         for item in kept["items"]:
             chronicle.add(item, None)
+            chronicle.hear_created(item)
         return chronicle
 
     def _created(self, item_id: str, item: Object) -> Iterator[Object]:
@@ -187,6 +212,8 @@ class Chronicle:
                         yield {"type": "output_text", "text": part["text"]}
                 case "input_audio":
                     yield self._said(item_id, part)
+                case "input_image" if not part.get("image_url"):
+                    yield {"type": "input_text", "text": _UNSEEN}
                 case _:
                     yield {key: value for key, value in part.items() if value is not None}
 
@@ -197,6 +224,21 @@ class Chronicle:
         if frames := self._audio.get(item_id):
             return {"type": "input_audio", "audio": peek.joined(frames)}
         return {"type": "input_text", "text": _UNHEARD}
+
+    def _enter(self, item_id: str, item: Object) -> None:
+        """Keep the present form of an item; what is too much gives way."""
+        self._items[item_id] = item
+        size = len(peek.written(item))
+        self._size_bytes += size - self._sizes.get(item_id, 0)
+        self._sizes[item_id] = size
+        if any(part.get("image_url") for part in item.get("content") or () if isinstance(part, dict)):
+            self._pictures[item_id] = None
+        while self._size_bytes > self._items_bytes and self._pictures:
+            seen = next(iter(self._pictures))
+            del self._pictures[seen]
+            self._enter(seen, _without_pictures(self._items[seen]))
+        while self._order and (self._size_bytes > self._items_bytes or len(self._order) > _MOST_ITEMS):
+            self.delete(self._order[0])
 
     def _part(self, item_id: str, content_index: int) -> Object | None:
         content = self._items.get(item_id, {}).get("content") or []
@@ -210,7 +252,7 @@ def merge(settings: Object, patch: Object) -> None:
     """Change settings as a server does: objects of `audio` field by field, a turn detection of the same type too."""
     for key, value in patch.items():
         old = settings.get(key)
-        if key in ("audio", "input", "output") and isinstance(old, dict) and isinstance(value, dict):
+        if key in _MERGED and isinstance(old, dict) and isinstance(value, dict):
             merge(old, value)
         elif key == "turn_detection" and isinstance(old, dict) and isinstance(value, dict):
             same = value.get("type", old.get("type")) == old.get("type")
@@ -238,6 +280,12 @@ def _without_audio(item: Object) -> Object:
         for part in content
         if isinstance(part, dict)
     ]
+    return item | {"content": parts}
+
+
+def _without_pictures(item: Object) -> Object:
+    content = item.get("content") or ()
+    parts = [{key: value for key, value in part.items() if key != "image_url"} for part in content]
     return item | {"content": parts}
 
 

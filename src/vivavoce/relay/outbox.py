@@ -9,7 +9,7 @@ Audio is measured on the client's own clock: milliseconds of all that it ever ap
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 
 from . import peek
@@ -66,7 +66,8 @@ class Outbox:
         self._entries: deque[Entry] = deque()
         self._bytes = 0
         self._max_bytes = max_bytes
-        self._events = 0
+        self._kinds: Counter[bytes] = Counter()
+        """How many there are of each type, audio left out."""
         self.clock_ms = 0.0
         """Milliseconds of audio that the client has appended in all."""
         self.bytes_per_ms = 48
@@ -80,12 +81,12 @@ class Outbox:
     @property
     def is_quiet(self) -> bool:
         """Whether everything but audio has been answered for."""
-        return not self._events
+        return not self._kinds
 
     @property
-    def is_over(self) -> bool:
-        """Whether more is kept than may be, all audio forgotten."""
-        return self._bytes > self._max_bytes
+    def size_bytes(self) -> int:
+        """What is kept."""
+        return self._bytes
 
     def append(self, frame: bytes, now: float, *, lead_only: bool) -> None:
         """Take audio.
@@ -117,7 +118,7 @@ class Outbox:
         entry = Entry(kind, frame, event, self.clock_ms, now, is_ours=is_ours)
         self._entries.append(entry)
         self._bytes += entry.bytes_
-        self._events += 1
+        self._kinds[kind] += 1
         if kind == CLEAR:
             self.odd = b""
         if self._bytes > self._max_bytes:
@@ -131,6 +132,8 @@ class Outbox:
 
     def pending(self, kind: bytes) -> Entry | None:
         """Return the oldest event of a type that is not answered for."""
+        if kind not in self._kinds:
+            return None
         return next((entry for entry in self._entries if entry.kind == kind), None)
 
     def identified(self, event_id: str) -> Entry | None:
@@ -142,14 +145,15 @@ class Outbox:
 
     def settle(self, entry: Entry) -> None:
         """Take out an event that was answered for; what a server answers in order before it has been, too."""
-        kept: deque[Entry] = deque()
-        is_past = False
-        for each in self._entries:
+        before: list[Entry] = []
+        while self._entries and (each := self._entries.popleft()) is not entry:
             # A response is announced when the server comes to it; everything else it answers at once.
-            if each is not entry and (is_past or each.kind in (APPEND, CREATE_RESPONSE)):
-                kept.append(each)
-            is_past = is_past or each is entry
-        self._keep(kept)
+            if each.kind in (APPEND, CREATE_RESPONSE):
+                before.append(each)
+            else:
+                self._forget(each)
+        self._forget(entry)
+        self._entries.extendleft(reversed(before))
 
     def committed(self, entry: Entry | None, end_ms: float) -> list[bytes]:
         """Take out the audio that became an item, and return it.
@@ -174,14 +178,15 @@ class Outbox:
 
     def expire(self, before: float) -> None:
         """Take out events that were sent so long ago that no answer will come: not every server answers everything."""
-        if self._events:
+        if self._kinds:
             # A response may be asked for while another is made, and is begun when that is done.
             lasting = (APPEND, CREATE_RESPONSE)
             self._keep(deque(each for each in self._entries if each.kind in lasting or each.sent_at >= before))
 
     def dropped(self, entry: Entry) -> None:
         """Take out a failed event with nothing else."""
-        self._keep(deque(each for each in self._entries if each is not entry))
+        self._entries.remove(entry)
+        self._forget(entry)
 
     def keep_only(self, kinds: frozenset[bytes]) -> None:
         """Take out events of all other types; audio stays."""
@@ -190,7 +195,13 @@ class Outbox:
     def _keep(self, entries: deque[Entry]) -> None:
         self._entries = entries
         self._bytes = sum(each.bytes_ for each in entries)
-        self._events = sum(each.kind is not APPEND for each in entries)
+        self._kinds = Counter(each.kind for each in entries if each.kind is not APPEND)
+
+    def _forget(self, entry: Entry) -> None:
+        self._bytes -= entry.bytes_
+        self._kinds[entry.kind] -= 1
+        if not self._kinds[entry.kind]:
+            del self._kinds[entry.kind]
 
     @property
     def first_audio_ms(self) -> float:

@@ -29,6 +29,8 @@ from .unfinished import NewId
 
 _STALE_SECONDS = 30.0
 """What is not answered for by an upstream that speaks so much later never will be."""
+_UNANSWERED_SHARE = 4
+"""Where an upstream is there to answer soon, this many times as much may be unanswered: one picture may take 20 MB."""
 
 
 class RelaySession:
@@ -46,7 +48,9 @@ class RelaySession:
         self._new_id = new_id
         self._lifetime = Lifetime(terms.limits)
         chronicle = (
-            Chronicle.restored(terms.resumed, terms.audio_bytes) if terms.resumed else Chronicle(terms.audio_bytes)
+            Chronicle.restored(terms.resumed, terms.audio_bytes, terms.items_bytes)
+            if terms.resumed
+            else Chronicle(terms.audio_bytes, terms.items_bytes)
         )
         chronicle.update(terms.settings)
         has_answers = terms.kind == "realtime"
@@ -230,8 +234,11 @@ class RelaySession:
         return effects + self._tenure.renew(now) if self._tenure.spare is not None else effects
 
     def _checked_outbox(self) -> list[Effect]:
-        """Give up when a client says more than can be kept while no upstream takes it."""
-        if not self._standing.outbox.is_over:
+        """Give up when a client says more than can be kept until an upstream takes it."""
+        most_bytes = self._terms.outbox_bytes
+        if self._live is not None:
+            most_bytes *= _UNANSWERED_SHARE
+        if self._standing.outbox.size_bytes <= most_bytes:
             return []
         text = "More was sent than can be kept until an upstream server takes it."
         return self._tenure.end("upstream_unavailable", text, 1013, "no upstream server takes what is sent")

@@ -355,7 +355,7 @@ class Standing:
         shown = {**item, "content": created["content"]} if item.get("role") == "user" and "content" in created else item
         self.chronicle.add(shown, previous, at_front=at_front)
         self._entered[item_id] = previous
-        self._keep_created_audio(item_id, created)
+        self.chronicle.hear_created(created | {"id": item_id})
         for response in self.responses.values():
             response.enter(item_id, previous)
         return event
@@ -375,12 +375,6 @@ class Standing:
     def _is_made_there(self, item_id: str) -> bool:
         """Return whether the server itself made an item: of what the user said, or as an answer."""
         return item_id == self._turn or any(response.has_item(item_id) for response in self.responses.values())
-
-    def _keep_created_audio(self, item_id: str, created: Object) -> None:
-        parts = [part for part in created.get("content") or () if part.get("type") == "input_audio"]
-        spoken = [part["audio"] for part in parts if part.get("audio") and not part.get("transcript")]
-        if spoken:
-            self.chronicle.hear(item_id, [peek.written({"audio": audio}) for audio in spoken])
 
     def _see_error(self, link: Link, event: Object, effects: list[Effect]) -> Object | None:
         error = event.get("error") or {}

@@ -32,6 +32,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """Most that is kept of what no upstream has answered for: two minutes of speech."""
     audio_bytes: int = 4 * 1024 * 1024
     """Most audio that is kept of what users said and nobody transcribed."""
+    items_bytes: int = 8 * 1024 * 1024
+    """Most that is kept of the items besides, pictures included."""
     upstreams: int = 1
     """How many upstreams the route has."""
     recovery_seconds: float = 60.0
