@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from vivavoce.core.settings import ServerVad, Settings, Tool, Transcription
 from vivavoce.dialects.conversation import SHAPE, Bridge, begun
 
 Json = dict[str, Any]
+PAGE = Path(__file__).parents[2] / "docs" / "conversation.md"
 SAMPLE = Path(__file__).parents[1] / "wire" / "conversation" / "turn.jsonl"
 
 
@@ -540,6 +542,26 @@ def test_odd_messages_give_errors_and_the_conversation_goes_on(frames: list[str]
     rate_hz = page.play.session.settings.output_format.rate
     told = page.answers("Yes.", ms=20, rate_hz=rate_hz)
     assert {"text_delta", "audio_delta", "response_done"} <= set(kinds(told))
+
+
+# --------------------------------------------------------------------------------------------------------- the page
+
+
+def test_the_page_has_a_row_for_every_message_and_setting() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    said, told = page.partition("## What it is told")[::2]
+    (refused,) = Page().sends('{"type":"shout"}')[-1:]
+    assert re.findall(r'^\| `\{"type":"(\w+)"', said, re.MULTILINE) == re.findall(r"'(\w+)'", refused["message"])[1:]
+    sampled = [json.loads(line) for line in SAMPLE.read_text(encoding="utf-8").splitlines()]
+    assert set(re.findall(r'^\| `\{"type":"(\w+)"', told, re.MULTILINE)) == {
+        line["server"]["type"] for line in sampled if "server" in line
+    }
+    _, *settings_told = re.findall(r"^\| `(\w+)` \|", said, re.MULTILINE)
+    assert len(settings_told) == 8
+    for name in settings_told:
+        (error,) = Page().says("config", config={name: 0.5})[1:] or [None]
+        assert (error is None) == (name == "temperature"), name
+        assert error is None or error["code"] in ("invalid_type", "invalid_value"), name
 
 
 # ----------------------------------------------------------------------------------------------------------- sample
