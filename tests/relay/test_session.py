@@ -9,7 +9,7 @@ import pytest
 
 from relay.stage import Stage, added, answer_begins, answer_ends, append, kinds, message, session_object, spoken
 from vivavoce.core.limits import Limits
-from vivavoce.relay.effects import Dial, HangUp, Place, ToClient, ToUpstream, Used
+from vivavoce.relay.effects import Dial, HangUp, Noted, Place, ToClient, ToUpstream, Used
 
 RESPOND = {"type": "response.create"}
 
@@ -592,6 +592,17 @@ def test_a_conversation_goes_on_in_another_session() -> None:
     (created,) = second.upstream({"type": "session.updated", "session": session_object()})
     assert created["type"] == "session.created"
     assert created["session"]["resume"] == {"token": "token", "items": 1}
+
+
+def test_what_was_said_when_the_client_went_is_kept() -> None:
+    stage = Stage().live()
+    stage.upstream(*answer_begins())
+    stage.session.client_gone()
+    later = Stage(resumed=stage.session.snapshot())
+    assert later.effects == [Noted("resumed", {"items": 1}), Dial(1, "start")]
+    later.opens()
+    (told,) = later.to_link(1)
+    assert told["item"]["content"] == [{"type": "output_text", "text": "It is late."}]
 
 
 def test_a_client_that_goes_takes_its_links_with_it() -> None:

@@ -159,6 +159,25 @@ async def test_a_client_that_does_not_read_has_its_upstream_wait() -> None:
         assert not wire.is_paused
 
 
+async def test_an_upstream_that_comes_while_its_client_does_not_read_has_to_wait_too() -> None:
+    exchange = Exchange()
+    async with exchange.at_work() as wire:
+        exchange.leg.queued_bytes = 1_000_000
+        exchange.leg.free.clear()
+        wire.says(DELTA)
+        assert wire.owner is not None
+        exchange.now = 10.0
+        wire.owner.leg_closed(1006, "")
+        await settle()
+        later = exchange.linker.wires[1]
+        assert not later.is_paused
+        later.says(CREATED, DELTA)
+        assert later.is_paused
+        exchange.leg.free.set()
+        await settle()
+        assert not later.is_paused
+
+
 async def test_a_lost_link_is_dialled_again() -> None:
     exchange = Exchange()
     async with exchange.at_work() as wire:

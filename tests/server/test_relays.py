@@ -19,13 +19,14 @@ from vivavoce.relay.effects import Noted
 from vivavoce.routing import Route, Routes, Upstream
 from vivavoce.server.admission import Connection
 from vivavoce.server.breaker import State
+from vivavoce.server.client_secrets import Grant
 from vivavoce.server.costs import Costs
 from vivavoce.server.ledger import Ledger
 from vivavoce.server.linking import Asked
 from vivavoce.server.metrics import Metrics
 from vivavoce.server.prices import usual_rates
 from vivavoce.server.relaying import RelayCall
-from vivavoce.server.relays import LOCAL_ROUTE, Relays, given
+from vivavoce.server.relays import LOCAL_ROUTE, Relays, given, owner_of
 
 ROUTE = Route(name="main", models=("*",), upstreams=(("a",),))
 A = Upstream(name="a", url="ws://a.example", models={"*": "gpt-realtime-2.1"}, pool=0)
@@ -292,3 +293,14 @@ async def test_a_conversation_begins_elsewhere_with_the_settings_of_the_small_pr
     assert heard.get("format", {"rate": 24_000})["rate"] == 24_000
     call.leg_closed(1000, "")
     await run
+
+
+def test_a_client_secret_goes_on_only_with_what_it_was_made_for() -> None:
+    def owner(grant: Grant | None, kind: str = "realtime") -> str:
+        return owner_of(msgspec.structs.replace(connection(resume=""), grant=grant), kind)
+
+    grant = Grant(Settings(instructions="Sell."), key_id="k")
+    other = Grant(Settings(instructions="Help."), key_id="k")
+    others = {owner(other), owner(None), owner(grant, "transcription"), owner(None, "transcription")}
+    assert owner(grant) == owner(Grant(Settings(instructions="Sell."), key_id="k"))
+    assert len(others | {owner(grant)}) == 5

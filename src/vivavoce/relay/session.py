@@ -15,7 +15,7 @@ from . import meter, peek
 from .answers import Answers
 from .chronicle import Chronicle
 from .clientele import Client
-from .effects import Effect, Place, ToUpstream
+from .effects import Effect, Noted, Place, ToUpstream
 from .greetings import Greetings
 from .links import Link
 from .outbox import APPEND, CREATE_RESPONSE, TRUNCATE, Entry
@@ -100,7 +100,9 @@ class RelaySession:
     def begin(self, now: float) -> list[Effect]:
         """Look for an upstream."""
         self.has_moved = True
-        return self._tenure.begin(now)
+        items = len(self._standing.chronicle)
+        resumed: list[Effect] = [Noted("resumed", {"items": items})] if self._terms.resumed else []
+        return resumed + self._tenure.begin(now)
 
     def receive_client(self, frame: bytes, now: float) -> list[Effect]:
         """Take a frame of the client."""
@@ -180,8 +182,9 @@ class RelaySession:
         return self._end_exhausted() if not self.is_closed and not self._standing.responses else []
 
     def client_gone(self) -> list[Effect]:
-        """Learn that the client has gone."""
+        """Learn that the client has gone; what was being answered is kept as far as it was said."""
         used = self._meter.read(self._live) if self._live is not None else []
+        self._standing.break_off("client_gone", "The client has gone.")
         return used + self._tenure.close()
 
     @property

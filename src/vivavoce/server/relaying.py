@@ -123,7 +123,8 @@ class RelayCall:
         return self.session.snapshot()
 
     def end(self, code: int, reason: str) -> None:
-        """End it: the conversation goes on on another connection."""
+        """End it: the conversation goes on on another connection, and nothing more comes to this one."""
+        self._perform(self.session.client_gone())
         self._leg.close(code, reason)
         self._ended.set()
 
@@ -149,8 +150,8 @@ class RelayCall:
             self._perform(self.session.receive_upstream(number, data, self._clock() - self._began))
         except Exception as bug:  # noqa: BLE001 - as above
             self._fail(bug)
-        if not self._is_held and self._leg.queued_bytes > _HIGH_WATER_BYTES:
-            self._hold_upstream()
+        if self._leg.queued_bytes > _HIGH_WATER_BYTES:
+            self._hold_upstream(number)
 
     def link_lost(self, number: int, code: int, reason: str) -> None:
         """Learn that a link is gone."""
@@ -217,11 +218,13 @@ class RelayCall:
         if dial.link in self._links:
             opened.wire.attach(_LinkOwner(self, dial.link))
 
-    def _hold_upstream(self) -> None:
-        """Listen to no upstream until the client has read most of what was sent."""
-        self._is_held = True
-        for opened in self._links.values():
+    def _hold_upstream(self, number: int) -> None:
+        """Listen no more to an upstream until the client has read most of what was sent."""
+        if opened := self._links.get(number):
             opened.wire.pause_reading()
+        if self._is_held:
+            return
+        self._is_held = True
         task = self._group.create_task(self._release_upstream())
         self._chores.add(task)
         task.add_done_callback(self._chores.discard)

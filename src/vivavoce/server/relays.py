@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import hashlib
 import random
 import time
 from collections.abc import Callable
@@ -148,7 +149,8 @@ class Relays:
         ids = Ids(new_seed())
         session_id = ids("sess")
         wants_resume = "resume" in connection.query and route.resume_seconds > 0 and settings.kind != "translation"
-        resumed = self.resumes.take(connection.query["resume"], connection.key_id) if wants_resume else Resumed("")
+        owner = owner_of(connection, settings.kind)
+        resumed = self.resumes.take(connection.query["resume"], owner) if wants_resume else Resumed("")
         terms = Terms(
             session_id=session_id,
             kind=settings.kind,  # type: ignore[arg-type]
@@ -192,7 +194,7 @@ class Relays:
             used=used,
         )
         if resumed.token:
-            self.resumes.begin(resumed.token, connection.key_id, call, route.resume_seconds)
+            self.resumes.begin(resumed.token, owner, call, route.resume_seconds)
             call.on_end(functools.partial(self.resumes.end, resumed.token, call))
         return call
 
@@ -230,6 +232,16 @@ class Relays:
         link = LocalLink()
         link.call = self._open_call(asked, link.end)
         return link
+
+
+def owner_of(connection: Connection, kind: str) -> str:
+    """Return what tells those who may go on with a conversation of this connection from others.
+
+    That is the key, or of client secrets only those that were made for the same: none is to learn settings that it
+    was not made for, and no other kind of session could take them.
+    """
+    grant = b"" if connection.grant is None else msgspec.json.encode(connection.grant, order="deterministic")
+    return f"{connection.key_id} {kind} {hashlib.sha256(grant).hexdigest()}"
 
 
 def given(settings: Settings) -> dict[str, Any]:

@@ -15,6 +15,8 @@ import msgspec
 __all__ = ["Resumed", "Resumes"]
 
 _TOKEN_BYTES = 24
+_LEAST_BYTES = 1024
+"""What a conversation takes in which nothing was said, with its place in the table."""
 
 
 class Resumable(Protocol):
@@ -39,7 +41,7 @@ class Resumed(msgspec.Struct, frozen=True):
 
 
 class _Kept(msgspec.Struct):
-    key_id: str
+    owner: str
     seconds: float
     at_work: Resumable | None
     snapshot: bytes = b""
@@ -60,22 +62,27 @@ class Resumes:
         self._max_bytes = max_bytes
         self._kept: dict[str, _Kept] = {}
 
-    def take(self, token: str, key_id: str) -> Resumed:
-        """Return the conversation of a token, which a client with this key asks for; a new one where there is none."""
+    def take(self, token: str, owner: str) -> Resumed:
+        """Return the conversation of a token; a new one where there is none, or where it is somebody else's.
+
+        Args:
+            token: as the client gave it.
+            owner: what tells those who may go on with one from others.
+        """
         self._forget_expired()
         kept = self._kept.get(token)
-        if kept is None or kept.key_id != key_id:
+        if kept is None or kept.owner != owner:
             return Resumed(secrets.token_urlsafe(_TOKEN_BYTES))
         if kept.at_work is not None:
             at_work, kept.at_work = kept.at_work, None
-            kept.snapshot = at_work.snapshot()
             at_work.end(4001, "resumed on another connection")
+            kept.snapshot = at_work.snapshot()
         del self._kept[token]
         return Resumed(token, kept.snapshot)
 
-    def begin(self, token: str, key_id: str, at_work: Resumable, seconds: float) -> None:
+    def begin(self, token: str, owner: str, at_work: Resumable, seconds: float) -> None:
         """Learn which session a token leads to now, and for how long it does after that ends."""
-        self._kept[token] = _Kept(key_id, seconds, at_work)
+        self._kept[token] = _Kept(owner, seconds, at_work)
 
     def end(self, token: str, at_work: Resumable) -> None:
         """Learn that a session has ended; it is kept unless it goes on elsewhere already."""
@@ -92,6 +99,6 @@ class Resumes:
         now, room = self._now(), self._max_bytes
         for token, kept in reversed(tuple(self._kept.items())):
             if kept.at_work is None:
-                room -= len(kept.snapshot)
+                room -= len(kept.snapshot) + _LEAST_BYTES
                 if kept.expires_at <= now or room < 0:
                     del self._kept[token]
