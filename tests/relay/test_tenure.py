@@ -52,3 +52,30 @@ def test_two_upstreams_lost_one_after_the_other_leave_nothing_out() -> None:
     told = stage.to_link(3)
     assert kinds(told) == ["conversation.item.create", "conversation.item.create", "response.create"]
     assert [event["item"]["id"] for event in told[:2]] == ["item_1", "item_2"]
+
+
+def test_a_translation_that_was_closed_is_over_however_its_connection_ends() -> None:
+    stage = Stage(kind="translation").live()
+    assert stage.client({"type": "session.close"}) == [{"type": "session.close"}]
+    closed = {"type": "session.closed", "event_id": "e"}
+    assert stage.upstream(closed) == [closed]
+    assert stage.loses(code=1006) == []
+    assert stage.closes == [(1000, "")]
+
+
+def test_a_translation_that_was_to_be_closed_is_when_its_upstream_is_lost() -> None:
+    stage = Stage(kind="translation").live()
+    stage.client({"type": "session.close"})
+    assert kinds(stage.loses()) == ["session.closed"]
+    assert stage.closes == [(1000, "")]
+
+
+def test_a_translation_goes_on_where_its_upstream_only_ends_a_connection() -> None:
+    stage = Stage(kind="translation").live()
+    stage.client({"type": "session.update", "session": {"audio": {"output": {"language": "fr"}}}})
+    stage.upstream({"type": "session.updated", "event_id": "e", "session": {"audio": {"output": {"language": "fr"}}}})
+    stage.loses(code=1000)
+    assert stage.closes == []
+    stage.opens(2)
+    (told,) = stage.to_link(2)
+    assert told["session"] == {"audio": {"output": {"language": "fr"}}}

@@ -23,7 +23,7 @@ from .reading import AUDIO_DELTAS, Reading, tells
 from .retelling import sent, truncated_here
 from .soundness import is_sound
 from .standing import ANSWERED_FOR, Standing
-from .tenure import Tenure
+from .tenure import CLOSE, CLOSED, Tenure
 from .terms import Object, Terms
 from .unfinished import NewId
 
@@ -219,6 +219,8 @@ class RelaySession:
             answer = self._greetings.answer(live, event, now)
             if answer is not None:
                 return answer
+        if kind == CLOSE and self._terms.kind == "translation":
+            self._tenure.parting = "asked"
         if kind in ANSWERED_FOR or live is None:
             entry = self._standing.expect(kind, frame, event, now)
         else:
@@ -231,6 +233,8 @@ class RelaySession:
         """Take a frame that tells something of where the conversation stands."""
         self.has_moved = True
         self._heard_at = now
+        if peek.kind(frame) == CLOSED:
+            self._tenure.parting = "told"
         effects = self._reading.read(link, frame, now)
         if self._exhausted and not self._standing.responses:
             return effects + self._end_exhausted()

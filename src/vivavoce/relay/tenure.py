@@ -6,6 +6,7 @@ Knows nothing of frames but the first that a link says.  Called by `relay.sessio
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from . import peek, sound
 from .bridges import BetaUpstream
@@ -20,6 +21,11 @@ from .standing import Standing
 from .succession import Succession
 from .terms import Object, Terms
 from .unfinished import NewId
+
+CLOSE = b"session.close"
+CLOSED = b"session.closed"
+Parting = Literal["none", "asked", "told"]
+"""The client has not asked for its session to be closed, or has, or was told that it is."""
 
 _SHORT_LIFE_SECONDS = 5.0
 """An upstream that loses a link sooner is tried last."""
@@ -50,6 +56,8 @@ class Tenure:
         """Upstreams that ended a link with an error before its session began."""
         self._lost_at: float | None = None
         """Since when no link holds the conversation."""
+        self.parting: Parting = "none"
+        """How far the client's leaving has come; only translations have a word for it."""
         self.is_closed = False
         """Whether the session is over."""
 
@@ -122,8 +130,11 @@ class Tenure:
             return effects + self._refused(link, was_open, now)
         self.live, self._lost_at = None, now
         effects += self._break_off("The connection to the upstream server was lost.")
-        if self._terms.kind == "translation" and code == 1000:
-            return [*effects, *self.close_client(1000, reason)]
+        if self.parting != "none":
+            # Nobody else has heard what was still to be said.
+            last = {"type": "session.closed", "event_id": self._new_id("event")}
+            effects += self._client.tell(last) if self.parting == "asked" else []
+            return [*effects, *self.close_client(1000, "")]
         is_short = now - link.opened_at < _SHORT_LIFE_SECONDS
         return effects + self._replace("lost", frozenset((link.place.upstream,)) if is_short else frozenset(), now)
 
