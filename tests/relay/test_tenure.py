@@ -79,3 +79,21 @@ def test_a_translation_goes_on_where_its_upstream_only_ends_a_connection() -> No
     stage.opens(2)
     (told,) = stage.to_link(2)
     assert told["session"] == {"audio": {"output": {"language": "fr"}}}
+
+
+def test_what_a_server_says_of_the_key_is_no_business_of_clients() -> None:
+    stage = Stage(tells_relay=True)
+    stage.session.opened(1, PLACE, 0.0)
+    fault = {"type": "invalid_request_error", "code": "invalid_api_key", "message": "Incorrect: sk-secret."}
+    stage.upstream({"type": "error", "event_id": "e", "error": fault})
+    (told,) = stage.loses()
+    assert (told["error"]["code"], "sk-secret" in told["error"]["message"]) == ("upstream_refused", False)
+
+
+def test_why_an_upstream_cannot_be_had_is_told_to_the_operator_alone() -> None:
+    stage = Stage(tells_relay=True).live()
+    stage.loses()
+    told = stage.unavailable(2)
+    assert stage.noted == ["unavailable"]
+    assert [set(event) - {"type", "event_id", "at"} for event in told] == [{"what", "reason"}]
+    assert Stage().unavailable(1, again=False)[0]["error"]["message"] == "The upstream server cannot be used."

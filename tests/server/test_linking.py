@@ -5,14 +5,17 @@ from typing import Any
 import pytest
 
 from vivavoce.legs.line import LineError
+from vivavoce.options import Secret
 from vivavoce.relay.effects import Dial
 from vivavoce.routing import Route, Routes, Upstream, local_upstream
+from vivavoce.server import linking
 from vivavoce.server.breaker import State
-from vivavoce.server.linking import Asked, Linker, Unavailable
+from vivavoce.server.linking import Asked, Linker, Unavailable, address_of
 from vivavoce.server.local_link import LocalLink
 from vivavoce.server.routes import Chooser
 
 ROUTE = Route(name="main", models=("*",), upstreams=(("a",), ("b",), ("local",)))
+ONE = Route(name="main", models=("*",), upstreams=(("a",),))
 START = Dial(1, "start")
 
 
@@ -60,11 +63,33 @@ async def test_the_engines_of_this_process_answer_when_nobody_else_does() -> Non
 
 
 async def test_what_cannot_be_had_is_told_with_its_reason() -> None:
-    route = Route(name="main", models=("*",), upstreams=(("a",),))
-    world = World(route, a=LineError("h: there is no such model", again=False, status=404))
+    world = World(ONE, a=LineError("h: there is no such model", again=False, status=404))
     with pytest.raises(Unavailable, match=r"^a: h: there is no such model$") as raised:
         await world.linker.open(START)
-    assert not raised.value.again
+    assert (raised.value.again, raised.value.told) == (False, "h: there is no such model")
+
+
+async def test_what_the_operator_has_to_mend_is_not_told_to_clients() -> None:
+    world = World(ONE, a=LineError("h: the key was refused", again=False, status=401))
+    with pytest.raises(Unavailable) as raised:
+        await world.linker.open(START)
+    assert (str(raised.value), raised.value.told) == ("a: h: the key was refused", "")
+
+
+async def test_a_key_that_a_server_quotes_is_told_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: Any, **__: Any) -> Any:
+        raise LineError("h: the key was refused (HTTP 401): Incorrect API key provided: sk-secret.", again=False)
+
+    monkeypatch.setattr(linking, "open_outbound", refuse)
+    upstream = Upstream(name="a", url="ws://a.example", key=Secret("sk-secret"))
+    with pytest.raises(LineError, match=r"Incorrect API key provided: \*\*\*\.$"):
+        await linking.dial(upstream, "ws://a.example/v1/realtime", {})
+
+
+def test_a_name_for_a_user_that_no_header_may_hold_is_left_out() -> None:
+    upstream = Upstream(name="a", url="ws://a.example")
+    for name, headers in (("u1", {"OpenAI-Safety-Identifier": "u1"}), ("ü\x01", {}), ("", {})):
+        assert address_of(upstream, Asked("m", safety_identifier=name))[1] == headers
 
 
 @pytest.mark.parametrize(

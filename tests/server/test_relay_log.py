@@ -34,6 +34,12 @@ def test_without_a_folder_it_tells_the_log_alone(caplog: pytest.LogCaptureFixtur
     assert [record.getMessage() for record in caplog.records] == ["session sess_1: lost upstream=a"]
 
 
+def test_what_a_server_says_begins_no_line_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        RelayLog(None, "sess_1", {}).note(Noted("lost", {"reason": "bye\nERROR all is lost"}), 1.0)
+    assert caplog.records[0].getMessage() == r"session sess_1: lost reason='bye\nERROR all is lost'"
+
+
 def test_a_folder_that_is_gone_harms_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     log = RelayLog(tmp_path / "nowhere", "sess_1", {})
     log.note(Noted("lost", {}), 1.0)

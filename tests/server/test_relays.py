@@ -208,7 +208,16 @@ def test_a_connection_takes_the_route_of_its_model(
     assert World().relays.route_for(connection(**query), model, kind) == route
 
 
-@pytest.mark.parametrize(("code", "state"), [("invalid_api_key", State.OPEN), ("invalid_model", State.CLOSED)])
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [
+        ("invalid_api_key", State.OPEN),
+        ("no_session_began", State.OPEN),
+        ("1006", State.OPEN),
+        ("invalid_model", State.CLOSED),
+        ("missing_required_parameter", State.CLOSED),
+    ],
+)
 async def test_an_upstream_that_ends_connections_at_once_is_left_alone_unless_the_request_is_to_blame(
     code: str, state: State
 ) -> None:

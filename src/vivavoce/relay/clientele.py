@@ -97,6 +97,9 @@ class Client:
         """Return what tells it of the relay's own affairs, if it asked for that."""
         if not (self._terms.tells_relay and self.is_told):
             return []
+        if what == "unavailable":
+            # It tells of addresses, and what servers say of keys.
+            fields = {name: value for name, value in fields.items() if name != "message"}
         event = {"type": "vivavoce.relay", "event_id": self._new_id("event"), "what": what, "at": round(now, 3)}
         return [ToClient(peek.written(event | fields))]
 

@@ -150,10 +150,18 @@ class RelaySession:
         self.has_moved = True
         return self._tenure.opened(number, place, now)
 
-    def unavailable(self, number: int, message: str, now: float, *, again: bool = True) -> list[Effect]:
-        """Learn that no upstream of the route can be had; `again` where that may change."""
+    def unavailable(self, number: int, message: str, now: float, *, again: bool = True, told: str = "") -> list[Effect]:
+        """Learn that no upstream of the route can be had.
+
+        Args:
+            number: of the link.
+            message: why, for the operator.
+            now: session time.
+            again: whether that may change.
+            told: as much of it as the client may know; empty for nothing.
+        """
         self.has_moved = True
-        return self._tenure.unavailable(number, message, now, again=again)
+        return self._tenure.unavailable(number, message, now, again, told)
 
     def lost(self, number: int, code: int, reason: str, now: float) -> list[Effect]:
         """Learn that a link is gone."""

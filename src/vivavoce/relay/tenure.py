@@ -27,6 +27,8 @@ CLOSED = b"session.closed"
 Parting = Literal["none", "asked", "told"]
 """The client has not asked for its session to be closed, or has, or was told that it is."""
 
+_OPERATORS_FAULTS = frozenset(("invalid_api_key", "account_deactivated", "invalid_organization"))
+"""Why an upstream begins no session, which is no business of clients."""
 _SHORT_LIFE_SECONDS = 5.0
 """An upstream that loses a link sooner is tried last."""
 
@@ -96,8 +98,8 @@ class Tenure:
             link.bridge = BetaUpstream(self._terms.kind, self._new_id)
         return []
 
-    def unavailable(self, number: int, message: str, now: float, *, again: bool = True) -> list[Effect]:
-        """Learn that no upstream of the route can be had; `again` where that may change."""
+    def unavailable(self, number: int, message: str, now: float, again: bool, told: str) -> list[Effect]:
+        """Learn that no upstream of the route can be had; see `RelaySession`."""
         link = self._links.pop(number, None)
         if link is None:
             return []
@@ -109,7 +111,7 @@ class Tenure:
             self._plans.renew_later(now)
             return effects
         if not again and not self._client.is_told:
-            return effects + self.end("upstream_refused", message, 4000, "server_error.upstream_refused")
+            return effects + self._end_refused(told or "The upstream server cannot be used.")
         self._plans.redial_later(now)
         return effects
 
@@ -270,12 +272,18 @@ class Tenure:
             self._refused_by.add(link.place.upstream)
             if len(self._refused_by) >= self._terms.upstreams and not self._client.is_told:
                 code, kind = str(fault.get("code")), str(fault.get("type") or "server_error")
+                if code in _OPERATORS_FAULTS or kind == "authentication_error":
+                    # Servers quote the key, or a part of it.
+                    return self._end_refused("The upstream server does not accept the key of this server.")
                 return self.end(code, str(fault.get("message")), 4000, f"{kind}.{code}", kind=kind)
         self._refusals += was_open
         if self._refusals > self._terms.upstreams:
             self._plans.redial_later(now)
             return []
         return [self._dial("lost", frozenset(self._refused_by) or frozenset((link.place.upstream,)))]
+
+    def _end_refused(self, message: str) -> list[Effect]:
+        return self.end("upstream_refused", message, 4000, "server_error.upstream_refused")
 
     def _drop(self, link: Link) -> list[Effect]:
         self._links.pop(link.number, None)

@@ -69,10 +69,12 @@ class Opened(msgspec.Struct, frozen=True):
 class Unavailable(VivavoceError):
     """No upstream of a route can be had just now."""
 
-    def __init__(self, message: str, *, again: bool) -> None:
+    def __init__(self, message: str, *, again: bool, told: str = "") -> None:
         super().__init__(message)
         self.again = again
         """Whether that may change."""
+        self.told = told
+        """As much of the message as clients may know; empty for nothing."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -127,7 +129,7 @@ class Linker:
         Raises:
             Unavailable: none can.
         """
-        message, again = "no upstream of the route has room", True
+        message, again, told = "no upstream of the route has room", True, ""
         for upstream in self._chooser.pick(self._route, dial.avoid, prefer):
             release = self._chooser.hold(upstream.name)
             began = self._now()
@@ -137,6 +139,7 @@ class Linker:
                 release()
                 message, again = f"{upstream.name}: {error}", error.again
                 if error.status in _OF_THE_REQUEST:
+                    told = str(error)
                     self._chooser.refused(upstream.name)
                 else:
                     self._chooser.failed(upstream.name, error)
@@ -146,7 +149,7 @@ class Linker:
             else:
                 self._chooser.opened(upstream.name, self._now() - began)
                 return Opened(wire, self._place(upstream, wire), release)
-        raise Unavailable(message, again=again)
+        raise Unavailable(message, again=again, told=told)
 
     def _place(self, upstream: Upstream, wire: Wire) -> Place:
         place = place_of(upstream, self._asked.model)
@@ -184,9 +187,17 @@ def address_of(upstream: Upstream, asked: Asked) -> tuple[str, dict[str, str]]:
         url, headers = address.address, address.headers
     except ConfigError as error:
         raise LineError(str(error), again=False) from error
-    if asked.safety_identifier:
+    # What no header may hold is the client's mistake, and not to be laid to the upstream's charge.
+    if asked.safety_identifier.isascii() and asked.safety_identifier.isprintable() and asked.safety_identifier:
         headers["OpenAI-Safety-Identifier"] = asked.safety_identifier
     return url, headers
+
+
+def _without_key(error: LineError, key: str) -> LineError:
+    """Return an error in which a server may have quoted the key, without it."""
+    if not key or key not in str(error):
+        return error
+    return LineError(str(error).replace(key, "***"), again=error.again, status=error.status)
 
 
 async def dial(
@@ -202,4 +213,7 @@ async def dial(
     """
     tls = trust(insecure=upstream.insecure) if address.startswith("wss:") else None
     limits = OutboundLimits(open_seconds=upstream.connect_seconds)
-    return await open_outbound(address, headers, tls=tls, owner=None, limits=limits, lost=lost)
+    try:
+        return await open_outbound(address, headers, tls=tls, owner=None, limits=limits, lost=lost)
+    except LineError as error:
+        raise _without_key(error, upstream.key.value) from error

@@ -41,7 +41,7 @@ class RelayLog:
 
     def note(self, noted: Noted, now: float) -> None:
         """Write down what became of a link."""
-        told = " ".join(f"{name}={value}" for name, value in noted.fields.items())
+        told = " ".join(f"{name}={_line(value)}" for name, value in noted.fields.items())
         level = logging.DEBUG if noted.what in ("opened", "answered") else logging.INFO
         _log.log(level, "session %s: %s %s", self._session_id, noted.what, told)
         self._write({"at": round(now, 3), "what": noted.what} | noted.fields)
@@ -71,3 +71,9 @@ class RelayLog:
             # A full disk ends the file; the people who talk need it less than each other.
             _log.error("session %s is no longer written down: %s", self._session_id, error)
             self._file = None
+
+
+def _line(value: object) -> str:
+    """Return a value for the program's log, where what servers say begins no line of its own."""
+    text = str(value)
+    return text if text.isprintable() else repr(text)

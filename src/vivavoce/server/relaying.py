@@ -205,8 +205,8 @@ class RelayCall:
         try:
             opened = await self._linker.open(dial, self._latest)
         except Unavailable as error:
-            message, again = str(error), error.again
-            self._take(lambda now: self.session.unavailable(dial.link, message, now, again=again))
+            message, again, told = str(error), error.again, error.told
+            self._take(lambda now: self.session.unavailable(dial.link, message, now, again=again, told=told))
             return
         if self._ended.is_set():
             opened.release()

@@ -53,8 +53,11 @@ _RESUME_BYTES = 64 * 1024 * 1024
 _ANSWER_BYTES = 64 * 1024 * 1024
 """About a quarter of an hour of speech."""
 
-_CLIENTS_FAULTS = frozenset(("invalid_model", "model_not_found"))
-"""Why a session does not begin though its upstream is well: or else a client could have it left alone."""
+_CLIENTS_FAULTS = ("invalid_", "missing_", "unknown_", "unsupported_", "model_not_found")
+"""How codes begin that tell why a session does not begin though its upstream is well, or else a client could have it
+left alone."""
+_OPERATORS_FAULTS = frozenset(("invalid_api_key", "invalid_organization"))
+"""Codes of which that is not true."""
 
 OpenCall = Callable[[Asked, Leg], LegOwner]
 """Begins a call with the engines of this process."""
@@ -223,7 +226,7 @@ class Relays:
 
     def _rejected(self, upstream: str, code: str) -> None:
         """Take note of an upstream that took a connection and ended it before its session began."""
-        if code in _CLIENTS_FAULTS:
+        if code.startswith(_CLIENTS_FAULTS) and code not in _OPERATORS_FAULTS:
             self.chooser.refused(upstream)
         else:
             self.chooser.failed(upstream, LineError(f"no session began ({code})", again=True))
