@@ -363,8 +363,10 @@ def _start_message(config: Config, sockets: list[socket.socket], engines: str, *
         host = "localhost"
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     keys = len(config.access.api_keys)
+    root = f"{'https' if has_tls else 'http'}://{where}"
     rows = (
-        ("OpenAI clients", f"base_url={'https' if has_tls else 'http'}://{where}/v1"),
+        ("Talking page", root),
+        ("OpenAI clients", f"base_url={root}/v1"),
         ("WebSocket", f"{'wss' if has_tls else 'ws'}://{where}/v1/realtime?model=vivavoce"),
         ("API key", f"one of {keys}" if keys else "any; none is needed on this machine"),
         ("Engines", engines),

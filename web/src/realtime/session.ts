@@ -111,8 +111,9 @@ export class Session {
       if (era !== this.era) return sound.close();
       this.attach(sound);
     } catch (error) {
+      const trouble = await soundTrouble(error);
       if (era !== this.era) return;
-      this.trouble = error instanceof NoMicrophone ? { of: "microphone", trouble: error.trouble } : { of: "sound" };
+      this.trouble = trouble;
       this.phase = "idle";
       this.changed();
       return;
@@ -393,6 +394,13 @@ export class Session {
     requestAnimationFrame(tell);
     if (document.hidden) setTimeout(tell, 100);
   }
+}
+
+/** Return why there is no sound; its worklets come from the server, which may be gone. */
+async function soundTrouble(error: unknown): Promise<Trouble> {
+  if (error instanceof NoMicrophone) return { of: "microphone", trouble: error.trouble };
+  if ((await roundTrip()) === null) return { of: "access", refusal: "unreachable", message: "" };
+  return { of: "sound" };
 }
 
 function withoutVoice(session: Record<string, unknown>): void {
