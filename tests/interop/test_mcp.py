@@ -348,3 +348,60 @@ def test_a_server_at_a_private_address_is_refused_and_the_talk_goes_on(tmp_path:
     assert [item["type"] for item in made] == ["mcp_list_tools", "message"]
     assert made[0]["tools"] == []
     assert "tools" not in asked[0]
+
+
+def agents_talks(folder: Path, said: list[str], server: McpServer, **job: Any) -> tuple[list[Any], list[Any]]:
+    """Have @openai/agents hold talks with the product; returns what it came to know, and what the model was asked."""
+    with model_server.running() as (url, asked):
+        environment = {"VIVAVOCE_LLM_URL": url, "VIVAVOCE_ALLOW_PRIVATE": "127.0.0.1"}
+        with servers.running(folder, tls=False, environment=environment) as product:
+            recording, results = folder / "events.jsonl", folder / "results.json"
+            given = {
+                "ws_url": product.ws_url, "key": servers.KEY, "talks": said, "tool": tool_of(server), "patience": 30,
+                "model": "gpt-realtime", "instructions": "Be brief.", "recording": str(recording),
+                "results": str(results), **job,
+            }  # fmt: skip
+            project = environments.NODE_PROJECT
+            recorder = (project / "recorder.mjs").as_uri()
+            program = [str(environments.node()), "--import", recorder, str(project / "mcp_client.mjs")]
+            outside = {name: value for name, value in os.environ.items() if not name.startswith("VIVAVOCE_")}
+            outside["OPENAI_AGENTS_DISABLE_TRACING"] = "1"
+            ran = subprocess.run(
+                [*program, json.dumps(given)], capture_output=True, text=True, timeout=120, check=False, env=outside
+            )
+            assert ran.returncode == 0, f"{ran.stderr}\n{product.log.read_text(encoding='utf-8')}"
+    judge(recording)
+    found = json.loads(results.read_text(encoding="utf-8"))
+    failures = [told["failure"] for told in found.values() if "failure" in told]
+    assert not failures, failures[0]
+    return [found[text] for text in said], asked
+
+
+def test_openai_agents_tells_what_remote_tools_said_once(tmp_path: Path) -> None:
+    with shop(token=TOKEN) as server:
+        said = ['use price {"article":"pen"}', 'use add {"a":1,"b":2} and use price {"article":"cup"}', "use fail {}"]
+        (one, two, three), asked = agents_talks(tmp_path, said, server, approve=None, responses=2)
+    assert one["tools"][:2] == ["price", "add"]
+    assert [(call["name"], call["status"], call["output"]) for call in one["calls"]] == [
+        ("price", "completed", "A pen costs three euros.")
+    ]
+    assert one["history"] == ["message", "mcp_call", "message"]
+    assert one["told"] == ["I was told: A pen costs three euros."]
+    assert [call["output"] for call in two["calls"]] == ["3", "A cup costs three euros."]
+    assert two["told"] == ["I was told: 3 / A cup costs three euros."]
+    assert "The call failed" in three["told"][0]
+    # The SDK asks for an answer after each call, which it has by then: that comes to an empty response, and no prompt.
+    assert [talk["statuses"] for talk in (one, two, three)] == [["completed", "completed"]] * 3
+    assert len(asked) == 6
+
+
+@pytest.mark.parametrize("approve", [True, False])
+def test_openai_agents_decides_about_calls(approve: bool, tmp_path: Path) -> None:
+    with shop(token=TOKEN) as server:
+        responses = 3 if approve else 1
+        (made,), _ = agents_talks(
+            tmp_path, ['use price {"article":"pen"}'], server, approve=approve, responses=responses
+        )
+    assert made["approvals"] == 1
+    assert [call["output"] for call in made["calls"]] == (["A pen costs three euros."] if approve else [])
+    assert made["told"] == (["I was told: A pen costs three euros."] if approve else [])

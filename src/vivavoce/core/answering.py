@@ -17,6 +17,7 @@ from .context import TOO_LONG
 from .conversation import Conversation, Entry
 from .effects import Abandon, Answer, ClearPlayout, Discard, Effect, Send
 from .errors import ProtocolError
+from .follow_ups import FollowUps
 from .formats import AudioFormat
 from .items import McpApprovalResponse, Message, OutputAudio
 from .playing import Playing
@@ -77,6 +78,7 @@ class Answering:
         self._tooling = tooling
         self.approvals = Approvals(conversation, new_id)
         """The calls of remote tools that the client has to approve."""
+        self._follow_ups = FollowUps(conversation, new_id)
         self._replies: dict[str, Reply] = {}
         self._main: str | None = None
         """The id of the response that belongs to the conversation."""
@@ -118,6 +120,8 @@ class Answering:
             ProtocolError: there is one already, or its settings cannot be used.
         """
         self._accounts.check()
+        if self._main is None and self._follow_ups.take(event, now):
+            return self._follow_ups.empty(event, settings)
         is_main = event.conversation != "none"
         if event.conversation not in ("auto", "none", self._conversation.id):
             raise ProtocolError(
@@ -172,6 +176,7 @@ class Answering:
         if self._main is not None or len(self._replies) >= self._max_parallel:
             self._owes_reply = True
             return []
+        self._follow_ups.forget()
         return self.create(ev.ResponseCreate(response={}), settings, now)
 
     def part(self, words: str, settings: Settings, now: float) -> list[Effect]:
@@ -422,6 +427,8 @@ class Answering:
             lambda output: self._accounts.count(of_rounds(reply.asked, reply.spent, output), settings, charges),
         )
         out += [*(Send(event) for event in events), *charges]
+        if status == "completed":
+            self._follow_ups.note(response, now)
         if reply.calls.wishes:
             made = tuple(Entry(item, now) for item in response.output)
             context = None if response.conversation is not None else reply.context + made
