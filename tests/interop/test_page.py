@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
-from interop import servers
+from interop import environments, servers
 from interop.browser import Browser, browsing
 
 pytestmark = pytest.mark.interop
@@ -57,6 +57,13 @@ def microphone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shared(tmp_path_factory: pytest.TempPathFactory, microphone: Path) -> Iterator[Browser]:
     with browsing(tmp_path_factory.mktemp("browser"), microphone) as browser:
         yield browser
+
+
+@pytest.fixture(scope="module")
+def judge() -> str:
+    """A script that judges how usable a page is to people with disabilities."""
+    environments.node()
+    return (environments.NODE_PROJECT / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -244,11 +251,20 @@ def test_the_page_is_used_by_keyboard_alone(browser: Browser, server: servers.Se
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 800)], ids=["phone", "desktop"])
-def test_every_view_fits_its_screen(
-    browser: Browser, server: servers.Server, tmp_path: Path, width: int, height: int, *, dark: bool
+def test_every_view_fits_its_screen_and_is_open_to_everybody(
+    browser: Browser, server: servers.Server, judge: str, tmp_path: Path, width: int, height: int, *, dark: bool
 ) -> None:
+    def look(view: str) -> None:
+        browser.picture(tmp_path / f"{view}.png")
+        wide, high = browser.js("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+        assert (wide <= width, high <= height) == (True, True), view
+        found = browser.js(
+            f"{judge}; axe.run().then((told) => told.violations.map((one) => [one.id, one.nodes[0].html]))"
+        )
+        assert found == [], view
+
     open_page(browser, page_of(server), width=width, height=height, dark=dark)
-    browser.picture(tmp_path / "idle.png")
+    look("idle")
     start(browser, "Only type")
     say_in_writing(browser, "what is six times seven")
     browser.until(ANSWERED)
@@ -259,12 +275,7 @@ def test_every_view_fits_its_screen(
     views = [*(["Talk"] if width < 600 else []), "Timing", "Settings", "Events"]
     for view in views:
         browser.click(view)
-        browser.picture(tmp_path / f"{view}.png")
-        wide, high = browser.js("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
-        assert (wide <= width, high <= height) == (True, True), view
-        assert browser.js(
-            "[...document.querySelectorAll('button')].every((b) => b.innerText || b.ariaLabel || b.labels.length)"
-        )
+        look(view)
     assert browser.complaints == []
 
 

@@ -16,7 +16,7 @@ export function useMedia(query: string): boolean {
 }
 
 /** Elements for which the space bar means something else. */
-const TAKES_SPACE = "input, textarea, select, summary, [role=switch], [role=tab], [contenteditable], a, button:not([aria-pressed])";
+const TAKES_SPACE = "input, textarea, select, summary, a, button:not([data-push])";
 
 /** Hold the space bar to talk, wherever it has no other meaning. */
 export function useSpaceToTalk(session: Session): void {

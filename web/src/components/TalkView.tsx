@@ -97,6 +97,7 @@ function PushButton({ session }: { session: Session }) {
       variant="primary"
       className={cn("min-h-14 touch-none text-base select-none", isPushed && "ring-4 ring-primary-soft")}
       disabled={session.phase !== "live"}
+      data-push
       aria-pressed={isPushed}
       onPointerDown={(event) => {
         event.currentTarget.setPointerCapture(event.pointerId);

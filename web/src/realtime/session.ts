@@ -2,6 +2,7 @@
 
 import { NoMicrophone, type MicrophoneTrouble, Sound } from "../audio/devices";
 import { fromBase64 } from "../audio/pcm";
+import type { PlaybackNews } from "../audio/playback.worklet";
 import { texts } from "../texts";
 import { clientSecret, NoAccess, openSocket, type Refusal, roundTrip } from "./access";
 import { MOST_ATTEMPTS, parting, waitMs } from "./backoff";
@@ -33,6 +34,10 @@ export type Trouble =
 const SHORTEST_PUSH_MS = 200;
 const OPEN_SECONDS = 10;
 const MEASURE_SECONDS = 5;
+/** How long a setting rests before the server is told: a text is not told letter by letter. */
+const SETTLED_MS = 400;
+/** Between two looks at figures that change all the time. */
+const LOOK_MS = 250;
 /** More than this waiting to be sent is sound that nobody would answer in time any more. */
 const MOST_QUEUED = 512 * 1024;
 
@@ -65,12 +70,17 @@ export class Session {
   private resume = "";
   private timer: ReturnType<typeof setTimeout> | undefined;
   private measuring: ReturnType<typeof setInterval> | undefined;
+  private telling: ReturnType<typeof setTimeout> | undefined;
+  /** The settings that the server was told last. */
+  private told: Settings;
   private pushedAt = 0;
   private flushes = 0;
+  private lookedAt = 0;
   private isReady = false;
 
   constructor(public settings: Settings) {
     this.connectedWith = settings;
+    this.told = settings;
     this.talk = new Talk({
       clock: this.clock,
       silenceMs: () => (this.settings.detection === "server_vad" ? this.settings.silenceMs : 0),
@@ -128,7 +138,8 @@ export class Session {
     clearInterval(this.measuring);
     this.isReady = false;
     this.isPushed = false;
-    this.perform(this.talk.disconnect());
+    clearTimeout(this.telling);
+    this.talk.end();
     this.socket?.close(1000);
     this.socket = null;
     this.sound?.close();
@@ -203,9 +214,14 @@ export class Session {
     this.sound?.setVolume(settings.volume);
     const processing = (one: Settings) => [one.echoCancellation, one.noiseSuppression, one.autoGain].join();
     if (this.isListening && processing(before) !== processing(settings)) void this.listen();
-    const [old, wanted] = [before, settings].map((one) => JSON.stringify(toSession(one, TOOLS)));
-    if (this.isReady && old !== wanted && !needsNewConnection(this.connectedWith, settings)) this.configure(before);
+    clearTimeout(this.telling);
+    this.telling = setTimeout(() => this.tellChanges(), SETTLED_MS);
     this.changed();
+  }
+
+  private tellChanges(): void {
+    const [told, wanted] = [this.told, this.settings].map((one) => JSON.stringify(toSession(one, TOOLS)));
+    if (this.isReady && told !== wanted && !needsNewConnection(this.connectedWith, this.settings)) this.configure(false);
   }
 
   // ------------------------------------------------------------------------------------------------- the connection
@@ -249,7 +265,8 @@ export class Session {
     this.isReady = false;
     this.isPushed = false;
     clearInterval(this.measuring);
-    this.perform(this.talk.disconnect());
+    clearTimeout(this.telling);
+    this.perform(this.talk.lose());
     const { code, reason } = close;
     this.log.add("page", { type: "socket.closed", code, reason }, performance.now());
     const meaning = parting(code);
@@ -304,21 +321,24 @@ export class Session {
     this.isReady = true;
     if (wasAway) this.talk.remark(isResumed ? texts.notes.resumed : texts.notes.begunAnew);
     // A conversation that goes on has its settings, of which a voice that was heard cannot be set again.
-    if (!isResumed) this.configure(null);
+    if (isResumed) this.tellChanges();
+    else this.configure(true);
     clearInterval(this.measuring);
     this.measuring = setInterval(() => void this.measure(), MEASURE_SECONDS * 1000);
     void this.measure();
   }
 
-  /** Tell the server the settings; all of them, or without those that cannot be told twice. */
-  private configure(before: Settings | null): void {
+  /** Tell the server the settings; all of them, or without a voice that it may have spoken with already. */
+  private configure(isNew: boolean): void {
     const session = toSession(this.settings, TOOLS) as Record<string, unknown>;
-    if (before !== null && before.voice === this.settings.voice) withoutVoice(session);
+    if (!isNew && this.told.voice === this.settings.voice) withoutVoice(session);
+    this.told = this.settings;
     this.send({ type: "session.update", session });
+    if (!isNew) return;
     // An extension, asked for by itself: a server that does not know it refuses this alone.
-    const include = { include: ["response.usage.cost"] };
     const kind = this.settings.shape === "ga" ? { type: "realtime" } : {};
-    if (before === null) this.send({ type: "session.update", event_id: "optional-cost", session: { ...kind, ...include } });
+    const include = { ...kind, include: ["response.usage.cost"] };
+    this.send({ type: "session.update", event_id: "optional-cost", session: include });
   }
 
   private async measure(): Promise<void> {
@@ -347,14 +367,23 @@ export class Session {
       this.changed();
     };
     sound.onPlayback = (news) => {
-      if (sound !== this.sound) return;
-      const now = performance.now();
-      if (news.news === "state") {
-        const { stockMs, gaps, totalMs: playedMs } = news;
-        this.quality = { ...this.quality, stockMs, gaps, playedMs };
-      }
-      this.perform(this.talk.receivePlayback(news, news.news === "began" ? now + sound.outputDelayMs : now));
+      if (sound === this.sound) this.played(news, sound.outputDelayMs);
     };
+  }
+
+  private played(news: PlaybackNews, outputDelayMs: number): void {
+    const now = performance.now();
+    const { lines, isPlaying } = this.talk;
+    const effects = this.talk.receivePlayback(news, news.news === "began" ? now + outputDelayMs : now);
+    if (news.news !== "state") return this.perform(effects);
+    // This comes fifty times a second, and seldom shows.
+    if (lines !== this.talk.lines || isPlaying !== this.talk.isPlaying) this.changed();
+    const { stockMs, gaps, totalMs: playedMs } = news;
+    const isNew = stockMs !== this.quality.stockMs || gaps !== this.quality.gaps || playedMs !== this.quality.playedMs;
+    if (!isNew || (now - this.lookedAt < LOOK_MS && isPlaying === this.talk.isPlaying)) return;
+    this.lookedAt = now;
+    this.quality = { ...this.quality, stockMs, gaps, playedMs };
+    this.changed();
   }
 
   private heard(audio: string, now: number): void {

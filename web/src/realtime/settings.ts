@@ -145,7 +145,8 @@ function turnDetection(settings: Settings): object | null {
 export function toSession(settings: Settings, tools: readonly object[]): object {
   const transcription = {
     model: settings.transcriptionModel,
-    ...(settings.language === "" ? {} : { language: settings.language }),
+    // A name that is still being typed is none.
+    ...(settings.language.length === 2 ? { language: settings.language } : {}),
   };
   const noise = settings.noiseReduction === "none" ? null : { type: settings.noiseReduction };
   const offered = settings.tools ? tools : [];

@@ -213,6 +213,31 @@ describe("writing and holding", () => {
   });
 });
 
+describe("a line that breaks", () => {
+  beforeEach(() => {
+    answer(["Forty", " two"]);
+    talk.receivePlayback(state({ item: "item_a", part: 0, ms: 50 }), 1);
+  });
+
+  it("leaves what was received to be played to its end", () => {
+    expect(talk.lose()).toEqual([{ do: "end" }]);
+    expect([talk.isAnswering, line("item_a")!.state]).toEqual([false, "live"]);
+    talk.receivePlayback(state(null, false), 2);
+    expect(line("item_a")).toMatchObject({ state: "done", spoken: "Forty two".length });
+  });
+
+  it("by the visitor's will ends the sound too", () => {
+    talk.end();
+    expect(line("item_a")).toMatchObject({ state: "cut", cutMs: 50, spoken: 5 });
+  });
+
+  it("closes what the user was saying", () => {
+    tell("conversation.item.input_audio_transcription.delta", { item_id: "item_u", delta: "six ti" });
+    talk.lose();
+    expect(line("item_u")).toMatchObject({ text: "six ti", state: "done" });
+  });
+});
+
 describe("mistakes", () => {
   it("are told in the server's words", () => {
     tell("error", { error: { message: "Invalid value: 'x'.", code: "invalid_value" } });

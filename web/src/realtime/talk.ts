@@ -200,17 +200,30 @@ export class Talk {
     this.announcement = words;
   }
 
-  /** The connection is gone: nothing of what was under way will go on. */
-  disconnect(): Effect[] {
-    const effects = this.flush();
+  /** The line broke: what was received is played to its end, and no more of it comes. */
+  lose(): Effect[] {
+    this.rest();
+    for (const sound of this.sounds.values()) sound.isWhole = true;
+    this.lines = this.lines.map((line) => (line.state === "live" && !this.hasSound(line.id) ? closed(line) : line));
+    return [{ do: "end" }];
+  }
+
+  /** The conversation is over, and the sound with it. */
+  end(): void {
+    this.rest();
+    this.isPlaying = false;
+    this.lines = this.lines.map((line) => {
+      if (line.state !== "live") return line;
+      const sound = this.sounds.get(line.id);
+      return sound?.receivedMs ? { ...line, state: "cut", cutMs: Math.floor(sound.playedMs) } : closed(line);
+    });
+  }
+
+  private rest(): void {
     this.isUserSpeaking = false;
     this.isAnswering = false;
     this.owesAnswer = false;
     this.openCalls.clear();
-    this.lines = this.lines.map((line) =>
-      line.state === "live" && !this.hasSound(line.id) ? { ...line, state: "done", spoken: line.text.length } : line,
-    );
-    return effects;
   }
 
   // ------------------------------------------------------------------------------------------------- the user speaks
@@ -476,4 +489,8 @@ export class Talk {
   private replace(line: Line): void {
     this.lines = this.lines.map((one) => (one.id === line.id ? line : one));
   }
+}
+
+function closed(line: Line): Line {
+  return { ...line, state: "done", spoken: line.text.length };
 }
