@@ -50,6 +50,7 @@ def test_nothing_set_gives_the_defaults() -> None:
         ("VIVAVOCE_LLM_URL", "http://127.0.0.1:11434/v1/", "engines.llm.url", "http://127.0.0.1:11434/v1"),
         ("VIVAVOCE_LLM_API_KEY", "secret", "engines.llm.api_key", Secret("secret")),
         ("VIVAVOCE_JOURNAL", "journals", "journal", "journals"),
+        ("VIVAVOCE_TRACES_CONTENT", "yes", "traces_content", True),
         ("VIVAVOCE_LOG_LEVEL", "DEBUG", "log_level", "debug"),
     ],
 )

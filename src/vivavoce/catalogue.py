@@ -256,6 +256,13 @@ OPTIONS: tuple[Option, ...] = (
     Option("VIVAVOCE_PROMPTS", "--prompts", "prompts", plain_text, "folder with stored prompts"),
     Option("VIVAVOCE_TRACES", "--traces", "traces", plain_text, "folder to trace sessions into"),
     Option(
+        "VIVAVOCE_TRACES_CONTENT",
+        "--traces-content",
+        "traces_content",
+        yes_or_no,
+        "whether traces hold what was said, yes or no (default no: times and counts alone)",
+    ),
+    Option(
         "VIVAVOCE_INTERRUPTION_MODE",
         "--interruption-mode",
         "interruption_mode",

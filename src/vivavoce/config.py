@@ -213,6 +213,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Folder with stored prompts; empty for none."""
     traces: str = ""
     """Folder into which sessions that ask for it are traced; empty for none."""
+    traces_content: bool = False
+    """Whether traces hold what was said, not times and counts alone."""
     interruption_mode: str = "adaptive"
     """What a sound of the user does to an answer, unless the client says: `adaptive` weighs it, `vad` ends it."""
     journal: str = ""

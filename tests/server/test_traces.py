@@ -11,9 +11,9 @@ import pytest
 
 from playbook import Playbook
 from vivavoce.core import reports as rp
-from vivavoce.core.items import McpTool
+from vivavoce.core.items import McpFault, McpTool
 from vivavoce.core.service import Abilities, Service
-from vivavoce.server.traces import Trace
+from vivavoce.server.traces import Trace, Tracing
 
 SHOP = {"type": "mcp", "server_label": "shop", "server_url": "https://shop.example", "require_approval": "never"}
 
@@ -21,9 +21,9 @@ SHOP = {"type": "mcp", "server_label": "shop", "server_url": "https://shop.examp
 class Traced(Playbook):
     """A session whose every effect its trace is shown."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, has_content: bool = False) -> None:
         super().__init__(service=Service(Abilities(calls_mcp=True)))
-        self.trace = Trace(folder, "sess_1", 1e9)
+        self.trace = Tracing(folder, has_content).open("sess_1", 1e9)
 
     def take(self, effects: list[Any]) -> list[str]:
         lines = super().take(effects)
@@ -101,6 +101,75 @@ def test_tools_of_both_kinds_are_traced(tmp_path: Path) -> None:
         ("session", 4.0, "closed"),
         ("response", 4.0, "unfinished"),
     ]
+
+
+def told(folder: Path, *names: str) -> list[dict[str, Any]]:
+    """The spans of these kinds without their times."""
+    times = ("began", "ended", "asked", "first_text", "first_audio", "usage", "rounds", "audio_seconds")
+    found = [line for line in spans(folder) if line.get("span") in names]
+    return [{key: value for key, value in line.items() if key not in times} for line in found]
+
+
+def test_what_was_said_is_traced_where_the_operator_wants_it(tmp_path: Path) -> None:
+    play = Traced(tmp_path, has_content=True)
+    play.update(tracing="auto", audio={"input": {"transcription": {"model": "whisper-1"}}})
+    content = [{"type": "input_text", "text": "Look."}, {"type": "input_text", "text": "Well?"}]
+    play.client("conversation.item.create", item={"type": "message", "role": "user", "content": content})
+    play.speak()
+    play.stop_speaking()
+    item_id = play.session.conversation.last_id
+    assert item_id is not None
+    play.report(rp.Transcribed(item_id, "what is it"))
+    play.report(rp.Said("resp_1", "A cat", bytes(960)))
+    play.report(rp.Said("resp_1", " I think."))
+    play.report(rp.Answered("resp_1"))
+    play.trace.close(5.0)
+    message, transcription, response = told(tmp_path, "message", "transcription", "response")
+    assert message == {"span": "message", "id": "item_1", "role": "user", "text": "Look. Well?"}
+    assert transcription == {"span": "transcription", "id": item_id, "text": "what is it"}
+    assert response == {"span": "response", "id": "resp_1", "status": "completed", "text": ["A cat I think."]}
+
+
+def test_what_was_asked_of_tools_is_traced_where_the_operator_wants_it(tmp_path: Path) -> None:
+    play = Traced(tmp_path, has_content=True)
+    play.update(tracing="auto", tools=[SHOP, {"type": "function", "name": "cook"}])
+    play.report(rp.ToolsListed("item_1", (McpTool("look"),)))
+    play.client("response.create")
+    for report in (
+        rp.Called("resp_1", "look"), rp.Argued("resp_1", '{"a":1}'), rp.Called("resp_1", "look"),
+        rp.Called("resp_1", "cook", "call_1"), rp.Argued("resp_1", '{"b":2}'), rp.Answered("resp_1"),
+        rp.ToolReturned("item_2", "seen"), rp.ToolFailed("item_3", McpFault("http_error", "It is gone.", 410)),
+    ):  # fmt: skip
+        play.report(report)
+    play.client("conversation.item.create", item={"type": "function_call_output", "call_id": "call_1", "output": "x"})
+    play.trace.close(4.0)
+    shop = {"span": "remote_tool", "server": "shop", "tool": "look"}
+    assert told(tmp_path, "remote_tool", "function") == [
+        shop | {"id": "item_2", "status": "completed", "arguments": '{"a":1}', "output": "seen"},
+        shop | {"id": "item_3", "status": "failed", "arguments": "{}", "error": "It is gone."},
+        {"span": "function", "id": "call_1", "function": "cook", "arguments": '{"b":2}', "output": "x"},
+    ]
+
+
+def test_without_the_operators_wish_nothing_of_it_is_traced(tmp_path: Path) -> None:
+    play = Traced(tmp_path)
+    play.update(tracing="auto", tools=[SHOP, {"type": "function", "name": "cook"}])
+    play.report(rp.ToolsListed("item_1", (McpTool("look"),)))
+    content = [{"type": "input_text", "text": "a secret"}]
+    play.client("conversation.item.create", item={"type": "message", "role": "user", "content": content})
+    play.client("response.create")
+    for report in (
+        rp.Called("resp_1", "look"), rp.Argued("resp_1", '{"a":"a secret"}'),
+        rp.Called("resp_1", "cook", "call_1"), rp.Argued("resp_1", '{"b":"a secret"}'), rp.Answered("resp_1"),
+        rp.ToolReturned("item_3", "a secret"),
+    ):  # fmt: skip
+        play.report(report)
+    output = {"type": "function_call_output", "call_id": "call_1", "output": "a secret"}
+    play.client("conversation.item.create", item=output)
+    play.trace.close(4.0)
+    (path,) = tmp_path.rglob("*.jsonl")
+    assert "secret" not in path.read_text(encoding="utf-8")
+    assert [line["span"] for line in told(tmp_path, "remote_tool", "function")] == ["remote_tool", "function"]
 
 
 def test_a_session_that_does_not_ask_leaves_no_trace(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ from ..legs import Leg
 from .errands import Errands
 from .ids import Ids, new_seed
 from .journal import FORMAT, Given, Head, Journal, JournalError, Moment, step
-from .traces import Trace
+from .traces import Tracing
 
 _log = logging.getLogger("vivavoce.call")
 
@@ -72,8 +72,8 @@ class Terms(msgspec.Struct, frozen=True):
     """What the application calls its user by, for the journal; empty for nothing."""
     key_id: str = ""
     """What tells the key that pays from others, for the log; empty where there is none."""
-    traces: Path | None = None
-    """Folder into which the session is traced if it asks for that; None for nowhere."""
+    tracing: Tracing | None = None
+    """What becomes of a session that asks to be traced; None for nothing."""
 
 
 class Call:
@@ -139,7 +139,7 @@ class Call:
             terms.safety_identifier,
         )
         self._journal = _opened(terms.journal, self._session.id, head)
-        self._trace = Trace(terms.traces, self._session.id, unix_now) if terms.traces is not None else None
+        self._trace = None if terms.tracing is None else terms.tracing.open(self._session.id, unix_now)
         self._ears = hearing.open(self._receive_report)
 
     @property

@@ -34,6 +34,7 @@ from .prices import load_rates
 from .prompts import PromptFolder
 from .relaying import RelayCall
 from .relays import Relays
+from .traces import Tracing
 
 _FOR_EVER_SECONDS = 10 * 365 * 86_400.0
 DEFAULT_MODEL = "vivavoce"
@@ -51,7 +52,7 @@ class Switchboard:
         service: Service = DEFAULT_SERVICE,
         ledger: Ledger | None = None,
         prompts: PromptFolder | None = None,
-        traces: Path | None = None,
+        tracing: Tracing | None = None,
         metrics: Metrics | None = None,
     ) -> None:
         """Connect legs to these engines.
@@ -63,7 +64,7 @@ class Switchboard:
             service: on which terms sessions are held; what the engines can do is added.
             ledger: where charges go; None for nowhere.
             prompts: where stored prompts come from; None for those of the service.
-            traces: folder into which sessions that ask for it are traced; None for nowhere.
+            tracing: what becomes of sessions that ask to be traced; None for nothing.
             metrics: where sessions are counted; None for figures that nobody reads.
         """
         self.engines = engines
@@ -72,7 +73,7 @@ class Switchboard:
         self._journal = journal
         self._service = service
         self._prompts = prompts
-        self._traces = traces
+        self._tracing = tracing
         self.ledger = ledger
         """Where charges go; None for nowhere."""
         self.metrics = metrics or Metrics()
@@ -160,8 +161,8 @@ class Switchboard:
         return self._work(self._call(leg, choose("ga", kind), terms, lambda _usd: None), asked.key_id)
 
     def _terms(self, settings: Settings, shape: str | None, safety_identifier: str, key_id: str) -> Terms:
-        service, journal, traces = self.service, self._journal, self._traces
-        return Terms(settings, self._limits, shape, journal, service, safety_identifier, key_id, traces)
+        service, journal, tracing = self.service, self._journal, self._tracing
+        return Terms(settings, self._limits, shape, journal, service, safety_identifier, key_id, tracing)
 
     def _call(self, leg: Leg, dialect: Dialect, terms: Terms, charge: Callable[[float], None]) -> Call:
         return Call(
@@ -291,8 +292,9 @@ def build(config: Config) -> Switchboard:
     prompts = PromptFolder(Path(config.prompts)) if config.prompts else None
     journal = _folder_for(config.journal, "--journal (VIVAVOCE_JOURNAL)")
     traces = _folder_for(config.traces, "--traces (VIVAVOCE_TRACES)")
+    tracing = None if traces is None else Tracing(traces, config.traces_content)
     metrics = Metrics(config.routes.upstreams)
-    switchboard = Switchboard(configured(config), config.session, journal, service, ledger, prompts, traces, metrics)
+    switchboard = Switchboard(configured(config), config.session, journal, service, ledger, prompts, tracing, metrics)
     switchboard.messages_per_second = config.limits.messages_per_second
     switchboard.relays = Relays(
         config.routes,

@@ -1,7 +1,8 @@
 """Traces: when a session did what, and how long it took, as JSON lines for those sessions that ask for it.
 
 Each line is a span with its begin and end in unix seconds; the first tells whose trace it is.  Times and counts alone
-are written, and nothing of what was said.  Called by `server.call`, which shows it every effect.
+are written, and nothing of what was said, unless the operator wants that too: most SDKs ask for traces on behalf of
+people who were never asked.  Called by `server.call`, which shows it every effect.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import msgspec
 
 from ..core import events as ev
 from ..core.effects import Answer, Effect, Send
-from ..core.items import FunctionCall, FunctionCallOutput
+from ..core.items import FunctionCall, FunctionCallOutput, InputAudio, InputImage, McpCall, Message, OutputAudio
 from ..dialects import codec
 
 _log = logging.getLogger("vivavoce.traces")
@@ -25,18 +26,33 @@ WORKFLOW = "realtime"
 """What a trace is called by that was given no name."""
 
 
+class Tracing(msgspec.Struct, frozen=True):
+    """What becomes of sessions that ask to be traced."""
+
+    folder: Path
+    """Where traces go, each in a folder of its workflow."""
+    has_content: bool = False
+    """Whether they hold what was said, and what was asked of functions and tools and came of it."""
+
+    def open(self, session_id: str, began_unix: float) -> Trace:
+        """Return a trace that has not begun, of a session whose time 0 was at so many unix seconds."""
+        return Trace(self.folder, session_id, began_unix, has_content=self.has_content)
+
+
 class Trace:
     """The trace of one session; nothing is written before the session asks for it."""
 
-    def __init__(self, folder: Path, session_id: str, began_unix: float) -> None:
+    def __init__(self, folder: Path, session_id: str, began_unix: float, *, has_content: bool = False) -> None:
         """Make a trace that has not begun.
 
         Args:
             folder: where traces go, each in a folder of its workflow.
             session_id: names the file.
             began_unix: unix seconds of session time 0.
+            has_content: whether what was said is written too.
         """
         self._folder = folder
+        self._has_content = has_content
         self._session_id = session_id
         self._began_unix = began_unix
         self._file: IO[bytes] | None = None
@@ -105,7 +121,8 @@ class Trace:
             case ev.BufferCommitted():
                 self._start("transcription", event.item_id, now)
             case ev.TranscriptionCompleted():
-                self._end("transcription", event.item_id, now, audio_seconds=round(event.seconds, 3))
+                said = self._content(text=event.transcript)
+                self._end("transcription", event.item_id, now, audio_seconds=round(event.seconds, 3), **said)
             case ev.TranscriptionFailedEvent():
                 self._end("transcription", event.item_id, now, status=event.code)
             case ev.ResponseCreated():
@@ -113,7 +130,8 @@ class Trace:
             case ev.ResponseDone():
                 usage = event.response.usage
                 told = {} if usage is None else {k: v for k, v in msgspec.structs.asdict(usage).items() if v}
-                self._end("response", event.response.id, now, status=event.response.status, usage=told)
+                said = self._content(text=[_words(item) for item in event.response.output if isinstance(item, Message)])
+                self._end("response", event.response.id, now, status=event.response.status, usage=told, **said)
             case ev.TextDelta() | ev.TranscriptDelta():
                 self._open.get(("response", event.response_id), {}).setdefault("first_text", self._unix(now))
             case ev.AudioDelta():
@@ -124,16 +142,34 @@ class Trace:
                 self._end("list_tools", event.item_id, now, status=_outcome(event))
             case ev.McpCallInProgress():
                 self._start("remote_tool", event.item_id, now)
-            case ev.McpCallCompleted() | ev.McpCallFailed():
-                self._end("remote_tool", event.item_id, now, status=_outcome(event))
+            case ev.OutputItemDone(item=McpCall() as fetched):
+                failure = None if fetched.error is None else fetched.error.message
+                said = self._content(
+                    server=fetched.server_label,
+                    tool=fetched.name,
+                    arguments=fetched.arguments,
+                    output=fetched.output,
+                    error=failure,
+                )
+                self._end("remote_tool", fetched.id, now, status="failed" if fetched.error else "completed", **said)
             case ev.OutputItemDone(item=FunctionCall() as call):
-                self._start("function", call.call_id, now, function=call.name)
+                said = self._content(arguments=call.arguments)
+                self._start("function", call.call_id, now, function=call.name, **said)
             case ev.ItemAdded(item=FunctionCallOutput() as output):
-                self._end("function", output.call_id, now)
+                self._end("function", output.call_id, now, **self._content(output=output.output))
+            case ev.ItemAdded(item=Message() as message) if self._has_content and message.role != "assistant":
+                # What is spoken gets its words by its transcription.
+                if words := _words(message):
+                    at = self._unix(now)
+                    self._write({"span": "message", "id": message.id, "began": at, "role": message.role, "text": words})
             case ev.Error():
                 self._write({"span": "error", "began": self._unix(now), "code": event.code, "param": event.param})
             case _:
                 pass
+
+    def _content(self, **told: Any) -> dict[str, Any]:
+        """Return what may be told of that."""
+        return {name: value for name, value in told.items() if value is not None} if self._has_content else {}
 
     def _start(self, name: str, id_: str, now: float, **told: Any) -> None:
         self._open[name, id_] = {"span": name, "id": id_, "began": self._unix(now), **told}
@@ -152,4 +188,20 @@ class Trace:
 
 
 def _outcome(event: ev.ServerEvent) -> str:
-    return "failed" if isinstance(event, ev.McpCallFailed | ev.McpListToolsFailed) else "completed"
+    return "failed" if isinstance(event, ev.McpListToolsFailed) else "completed"
+
+
+def _words(item: Message) -> str:
+    """Return what a message says, as far as that is known."""
+    found = []
+    for part in item.content:
+        match part:
+            case InputAudio():
+                found.append(part.words)
+            case OutputAudio():
+                found.append(part.transcript)
+            case InputImage():
+                found.append("(an image)")
+            case _:
+                found.append(part.text)
+    return " ".join(filter(None, found))
