@@ -139,3 +139,21 @@ def test_the_engines_of_this_process_are_an_upstream_without_a_host() -> None:
 
 def test_a_route_names_its_upstreams_rank_by_rank() -> None:
     assert Route(name="r", models=("*",), upstreams=(("a", "b"), ("local",))).names == ("a", "b", "local")
+
+
+def test_models_that_are_named_can_be_listed() -> None:
+    a = Upstream(name="a", url="wss://a", models={"old": "new", "x*": "y", "elsewhere": "z"})
+    routes = Routes(
+        upstreams={"a": a, "b": Upstream(name="b", url="wss://b")},
+        routes=(
+            Route(name="r", models=("gpt-*", "one", "old"), upstreams=(("a", "b"), ("b",))),
+            Route(name="s", models=("", "*"), upstreams=(("b",),)),
+        ),
+    )
+    assert routes.model_names == ("one", "old")
+    assert routes.describe() == "gpt-*, one, old -> a or b, then b; no model, * -> b"
+
+
+def test_many_routes_are_described_by_the_first() -> None:
+    routes = tuple(Route(name=f"r{n}", models=(f"m{n}",), upstreams=(("a",),)) for n in range(5))
+    assert Routes(routes=routes).describe() == "m0 -> a; m1 -> a; m2 -> a; and 2 more"

@@ -34,6 +34,8 @@ KINDS: frozenset[Kind] = frozenset({"realtime", "transcription", "translation"})
 UNNAMED = ""
 """The pattern, and the name, of clients that name no model."""
 
+_MOST_DESCRIBED = 3
+"""Routes of which half a line has room."""
 _OPENAI_HOSTS = (".openai.com",)
 _AZURE_HOSTS = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
 PRESENT_NAMES: Mapping[str, str] = {
@@ -128,6 +130,28 @@ class Routes(msgspec.Struct, frozen=True, kw_only=True):
     """Upstreams by name; with any route, `local` is among them."""
     routes: tuple[Route, ...] = ()
     """The routes, no two of them with the same pattern for the same kind."""
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """The models that clients can ask for by a name that stands here, rather than by a pattern."""
+        names = [pattern for route in self.routes for pattern in route.models]
+        names += [
+            pattern
+            for route in self.routes
+            for name in route.names
+            for pattern in self.upstreams[name].models
+            if route in (self.route_for(pattern, kind) for kind in route.kinds)
+        ]
+        return tuple(dict.fromkeys(name for name in names if name and not name.endswith("*")))
+
+    def describe(self) -> str:
+        """Return the routes in half a line, for people."""
+        told = []
+        for route in self.routes[:_MOST_DESCRIBED]:
+            models = ", ".join(model or "no model" for model in route.models)
+            told.append(f"{models} -> {', then '.join(map(' or '.join, route.upstreams))}")
+        more = len(self.routes) - len(told)
+        return "; ".join(told) + (f"; and {more} more" if more else "")
 
     def route_for(self, model: str, kind: str) -> Route | None:
         """Return the route of a session, or None for the engines of this process without a relay.

@@ -104,6 +104,13 @@ def test_models_are_listed_as_by_openai() -> None:
         assert model["object"] == "model"
 
 
+def test_models_that_upstreams_answer_to_are_listed_too() -> None:
+    app = create_app(Access(), Admission(Access(), 10), lambda: (), routed=("gpt-realtime", "house-model"))
+    listed = ask(app, "GET", "/v1/models").json()
+    assert [model["id"] for model in listed["data"]] == [*MODELS, "house-model"]
+    assert ask(app, "GET", "/v1/models/house-model").status_code == 200
+
+
 def test_unknown_models_are_not_found() -> None:
     response = ask(app_of(), "GET", "/v1/models/gpt-9")
     assert response.status_code == 404

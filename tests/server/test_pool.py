@@ -215,6 +215,7 @@ def test_connections_that_end_while_they_wait_are_replaced_later_and_later() -> 
         upstream = Upstream(name="one", url="ws://h", pool=1)
         await pool.take(upstream, ADDRESS, HEADERS)
         upstreams.drops = True
+        pool.warm(upstream, ADDRESS, HEADERS)
         await settle()
         await loop.pass_time(130)
         assert upstreams.times() == [0, 0, 1, 3, 7, 15, 31, 63, 123]
@@ -228,6 +229,22 @@ def test_connections_that_end_while_they_wait_are_replaced_later_and_later() -> 
         await settle()
         assert pool.ready("one") == 0
         await loop.pass_time(1.25)
+        assert pool.ready("one") == 1
+
+    pooled(test)
+
+
+def test_for_a_model_that_only_a_client_has_named_no_connection_is_tried_for_ever() -> None:
+    async def test(loop: ClockLoop, pool: Pool, upstreams: Upstreams) -> None:
+        upstream = Upstream(name="one", url="ws://h", pool=1)
+        await pool.take(upstream, ADDRESS, HEADERS)
+        upstreams.drops = True
+        await settle()
+        await loop.pass_time(130)
+        assert upstreams.times() == [0, 0, 1, 3, 7]
+        upstreams.drops = False
+        await pool.take(upstream, ADDRESS, HEADERS)
+        await settle()
         assert pool.ready("one") == 1
 
     pooled(test)

@@ -12,7 +12,7 @@ import pytest
 
 from callers import StringLeg, settle
 from vivavoce.core.limits import Limits
-from vivavoce.core.settings import Settings, Transcription
+from vivavoce.core.settings import McpServer, Settings, Transcription
 from vivavoce.dialects import conversation
 from vivavoce.legs import Leg, LegOwner
 from vivavoce.relay.effects import Noted
@@ -285,6 +285,27 @@ def test_what_a_session_begins_with_is_told_without_what_is_usual_or_unset() -> 
         },
         "include": ["item.input_audio_transcription.logprobs"],
     }
+
+
+def test_tools_of_a_client_secret_are_told_with_what_lets_the_upstream_in() -> None:
+    server = McpServer("shop", "https://shop.example", authorization="token", headers={"X-Shop": "1"})
+    (tool,) = given(Settings(mcp_servers=(server,)))["tools"]
+    assert (tool["type"], tool["authorization"], tool["headers"]) == ("mcp", "token", {"X-Shop": "1"})
+
+
+async def test_a_transcription_begins_with_the_model_of_its_address() -> None:
+    world = World()
+    settings = Settings(kind="transcription", transcription=Transcription(model="whisper-1"))
+    call = world.relays.accept(connection(intent="transcription"), StringLeg(), ROUTE, settings, "whisper-1")
+    run = asyncio.create_task(call.run())
+    await settle()
+    (update,) = world.wires[-1].sent
+    assert update["session"] == {
+        "type": "transcription",
+        "audio": {"input": {"transcription": {"model": "whisper-1"}}},
+    }
+    call.leg_closed(1000, "")
+    await run
 
 
 async def test_a_conversation_begins_elsewhere_with_the_settings_of_the_small_protocol() -> None:

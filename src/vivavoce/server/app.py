@@ -5,7 +5,7 @@ Realtime sockets never come here (`server.hybrid` takes them); what comes to the
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from fastapi import Depends, FastAPI
@@ -48,6 +48,7 @@ def create_app(
     missing: Callable[[], tuple[str, ...]],
     metrics: Metrics | None = None,
     engines: Callable[[], tuple[str, ...]] = tuple,
+    routed: Sequence[str] = (),
 ) -> FastAPI:
     """Return the application.
 
@@ -57,13 +58,14 @@ def create_app(
         missing: names what a session still lacks; nothing when the server is ready.
         metrics: what is told at `/metrics`; None to tell nothing there.
         engines: names all that sessions need.
+        routed: names of models that upstreams answer to, besides the usual ones.
     """
     app = FastAPI(title="vivavoce", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     _add_probes(app, missing)
     _add_page(app, page.load())
     _add_health(app, missing, engines)
     authenticated = _authentication(admission)
-    _add_models(app, authenticated)
+    _add_models(app, authenticated, tuple(dict.fromkeys((*MODELS, *routed))))
     if metrics is not None:
         _add_metrics(app, metrics, authenticated)
     _add_realtime_hints(app)
@@ -140,14 +142,14 @@ def _add_metrics(app: FastAPI, metrics: Metrics, authenticated: Callable[[HttpRe
         return Response(metrics.text(), headers={"Content-Type": metrics.content_type})
 
 
-def _add_models(app: FastAPI, authenticated: Callable[[HttpRequest], Awaitable[None]]) -> None:
+def _add_models(app: FastAPI, authenticated: Callable[[HttpRequest], Awaitable[None]], names: tuple[str, ...]) -> None:
     @app.get("/v1/models", dependencies=[Depends(authenticated)])
     async def models() -> dict[str, Any]:
-        return {"object": "list", "data": [_model(name) for name in MODELS]}
+        return {"object": "list", "data": [_model(name) for name in names]}
 
     @app.get("/v1/models/{name}", dependencies=[Depends(authenticated)])
     async def model(name: str) -> dict[str, Any]:
-        if name not in MODELS:
+        if name not in names:
             raise Refused(404, "model_not_found", f"The model '{name[:200]}' does not exist.", param="model")
         return _model(name)
 

@@ -34,6 +34,8 @@ _IDLE_SECONDS = 600.0
 """How long connections are kept ready for that nobody has asked for."""
 _FIRST_RETRY_SECONDS = 1.0
 _LAST_RETRY_SECONDS = 60.0
+_MOST_FAILURES = 4
+"""After so many in a row nothing more is tried ahead of need, unless the operator named the model."""
 _PATIENCE_SECONDS = 5.0
 """How long is waited where an upstream is not well, or too many connections wait already."""
 _PERSONAL_HEADERS = frozenset({"openai-safety-identifier"})
@@ -221,13 +223,13 @@ class Pool:
             )
         except LineError as error:
             self._count(shelf, "failed")
-            shelf.put_off(self._loop.time())
+            self._put_off(shelf)
             _log.info("upstream %s: no connection could be opened ahead of need: %s", shelf.upstream.name, error)
         else:
             self._count(shelf, "opened")
             if not connection.is_open:
                 self._count(shelf, "lost")
-                shelf.put_off(self._loop.time())
+                self._put_off(shelf)
             elif self._shelves.get(shelf.key) is shelf:
                 shelf.waiting.append(connection)
                 self._tell(shelf)
@@ -243,9 +245,15 @@ class Pool:
         shelf.waiting.remove(connection)
         self._count(shelf, "lost")
         # One that is let in and then closed, again and again, is not to be asked again and again.
-        shelf.put_off(self._loop.time())
+        self._put_off(shelf)
         self._tell(shelf)
         self._arm()
+
+    def _put_off(self, shelf: _Shelf) -> None:
+        """Wait before the next try, or make none before somebody asks again: clients may ask for any model."""
+        shelf.put_off(self._loop.time())
+        if shelf.failures >= _MOST_FAILURES and not shelf.is_warm:
+            self._give_up(shelf)
 
     def _make_room(self, shelf: _Shelf) -> bool:
         """Return whether one more may be opened; if need be, those that were wanted longest ago make room."""

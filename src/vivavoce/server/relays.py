@@ -18,9 +18,9 @@ from typing import Any
 import msgspec
 
 from ..core.limits import Limits
-from ..core.settings import Settings
+from ..core.settings import McpServer, Settings
 from ..core.states import SessionState
-from ..dialects import ga, transcription
+from ..dialects import common, ga, mcp, transcription
 from ..legs import Leg, LegOwner
 from ..legs.line import LineError
 from ..relay.answers import Answers
@@ -159,7 +159,7 @@ class Relays:
             kind=settings.kind,  # type: ignore[arg-type]
             model=model,
             shape=connection.dialect_hint or None,  # type: ignore[arg-type]
-            settings=given(settings) if connection.grant is not None or connection.is_conversation else {},
+            settings=given(settings) if _has_settings(connection, settings) else {},
             limits=self._limits,
             created_unix=time.time(),
             upstreams=len(set(route.names)),
@@ -247,12 +247,28 @@ def owner_of(connection: Connection, kind: str) -> str:
     return f"{connection.key_id} {kind} {hashlib.sha256(grant).hexdigest()}"
 
 
+def _has_settings(connection: Connection, settings: Settings) -> bool:
+    """Return whether a connection asks for settings by more than its session's kind and model."""
+    # Of a transcription session the model is one of them.
+    return connection.grant is not None or connection.is_conversation or settings.kind == "transcription"
+
+
 def given(settings: Settings) -> dict[str, Any]:
     """Return the fields of a GA session in which settings differ from those that every session begins with."""
     render = transcription.render_session if settings.kind == "transcription" else ga.render_session
     ours = render(SessionState("", 0, settings))
     usual = render(SessionState("", 0, Settings(kind=settings.kind)))
-    return _difference(ours, usual)
+    different = _difference(ours, usual)
+    if settings.mcp_servers:
+        # Sessions are not shown what lets others in, but whoever calls the tools has to know it.
+        tools = [common.render_tool(tool) for tool in settings.tools]
+        different["tools"] = tools + [_with_credentials(server) for server in settings.mcp_servers]
+    return different
+
+
+def _with_credentials(server: McpServer) -> dict[str, Any]:
+    credentials = {"authorization": server.authorization, "headers": server.headers}
+    return mcp.render_server(server) | {name: value for name, value in credentials.items() if value}
 
 
 def _difference(ours: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:

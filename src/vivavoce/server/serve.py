@@ -220,7 +220,12 @@ async def _run(
     till = Till(switchboard.service.rates, switchboard.ledger, functools.partial(switchboard.metrics.charged, LOCAL))
     desk = Desk(switchboard.engines, config.limits, lambda: switchboard.missing, till)
     app = create_app(
-        config.access, admission, lambda: switchboard.missing, switchboard.metrics, lambda: switchboard.engines.names
+        config.access,
+        admission,
+        lambda: switchboard.missing,
+        switchboard.metrics,
+        lambda: switchboard.engines.names,
+        config.routes.model_names,
     )
     app.include_router(rest_router(desk, admission))
     app.include_router(client_secrets_router(client_secrets, admission, desk, lambda: switchboard.service))
@@ -369,6 +374,7 @@ def _start_message(config: Config, sockets: list[socket.socket], engines: str, *
         ("OpenAI clients", f"base_url={root}/v1"),
         ("WebSocket", f"{'wss' if has_tls else 'ws'}://{where}/v1/realtime?model=vivavoce"),
         ("API key", f"one of {keys}" if keys else "any; none is needed on this machine"),
+        *(("Upstreams", config.routes.describe()) for _ in config.routes.routes[:1]),
         ("Engines", engines),
     )
     return "\n".join([f"vivavoce {__version__} is ready", *(f"  {name:<15} {value}" for name, value in rows)])
