@@ -250,7 +250,9 @@ def test_the_page_is_used_by_keyboard_alone(browser: Browser, server: servers.Se
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 800)], ids=["phone", "desktop"])
+@pytest.mark.parametrize(
+    ("width", "height"), [(320, 568), (390, 844), (1280, 800)], ids=["smallest", "phone", "desktop"]
+)
 def test_every_view_fits_its_screen_and_is_open_to_everybody(
     browser: Browser, server: servers.Server, judge: str, tmp_path: Path, width: int, height: int, *, dark: bool
 ) -> None:
@@ -258,6 +260,12 @@ def test_every_view_fits_its_screen_and_is_open_to_everybody(
         browser.picture(tmp_path / f"{view}.png")
         wide, high = browser.js("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
         assert (wide <= width, high <= height) == (True, True), view
+        # What sticks out of a box that hides it cannot be reached at all.
+        beyond = (
+            "[...document.querySelectorAll('button, input, select')].filter((one) => one.offsetParent)"
+            f".filter((one) => one.getBoundingClientRect().right > {width}).map((one) => one.outerHTML)"
+        )
+        assert browser.js(beyond) == [], view
         found = browser.js(
             f"{judge}; axe.run().then((told) => told.violations.map((one) => [one.id, one.nodes[0].html]))"
         )

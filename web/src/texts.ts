@@ -19,6 +19,7 @@ export const texts = {
   holding: "Listening… let go to send",
   holdHint: "or hold the space bar",
   listening: "Listening. Just speak.",
+  ready: "Ready when you are.",
   hearing: "Hearing you",
   answering: "Answering",
   mutedHint: "Your microphone is muted.",

@@ -19,7 +19,7 @@ export function TalkView({ session }: { session: Session }) {
         {talk.announcement}
       </p>
       <div className="border-t bg-card px-4 pt-3 pb-[max(0.75rem,env(safe-area-inset-bottom))]">
-        <div className="mx-auto grid max-w-3xl gap-3">
+        <div className="mx-auto grid max-w-3xl grid-cols-1 gap-3">
           <Troubles session={session} />
           {isOn ? <Controls session={session} /> : <Start session={session} />}
         </div>
@@ -87,7 +87,7 @@ function stateOf(session: Session): string {
   if (!session.isListening) return texts.noMicHint;
   if (session.isMuted) return texts.mutedHint;
   if (talk.isUserSpeaking) return texts.hearing;
-  return session.settings.mode === "push-to-talk" ? texts.holdHint : texts.listening;
+  return session.settings.mode === "push-to-talk" ? texts.ready : texts.listening;
 }
 
 function PushButton({ session }: { session: Session }) {

@@ -247,7 +247,7 @@ export function Tabs<Name extends string>({
           tabIndex={name === chosen ? 0 : -1}
           onClick={() => onChoose(name)}
           className={cn(
-            "min-h-9 flex-1 rounded-lg px-3 text-sm font-medium",
+            "min-h-9 min-w-0 flex-1 rounded-lg px-1 text-sm font-medium",
             name === chosen ? "bg-card text-foreground shadow-sm dark:bg-border" : "text-muted-foreground hover:text-foreground",
           )}
         >
