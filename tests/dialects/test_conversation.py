@@ -544,6 +544,39 @@ def test_odd_messages_give_errors_and_the_conversation_goes_on(frames: list[str]
     assert {"text_delta", "audio_delta", "response_done"} <= set(kinds(told))
 
 
+SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.just([]) | st.just({})
+ODD = SCALARS | st.dictionaries(
+    st.sampled_from(["audio", "error", "id", "code", "status", "status_details", "output_modalities"]),
+    SCALARS | st.just({"output": {"format": {"rate": "fast"}}}) | st.just({"error": {"code": 1}}),
+    max_size=3,
+)
+EVENTS = st.builds(
+    lambda kind, fields: {**fields, "type": kind},
+    st.sampled_from(
+        ["session.created", "session.updated", "response.created", "response.done", "error",
+         "response.output_audio.delta", "response.output_text.delta", "input_audio_buffer.speech_stopped",
+         *(f"conversation.item.input_audio_transcription.{what}" for what in ("delta", "completed", "failed", "x"))]
+    ) | SCALARS,
+    st.dictionaries(
+        st.sampled_from(["session", "response", "error", "delta", "item_id", "response_id", "content_index",
+                         "transcript", "logprobs"]),
+        ODD | st.lists(st.fixed_dictionaries({"token": SCALARS, "logprob": SCALARS}), max_size=2),
+        max_size=4,
+    ),
+)  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(EVENTS | SCALARS, max_size=6))
+def test_servers_elsewhere_may_say_odd_things(events: list[Any]) -> None:
+    bridge = Bridge(is_relayed=True)
+    for event in events:
+        for message in bridge.receive_session(json.dumps(event).encode(), 0.0).to_client:
+            assert isinstance(msgspec.json.decode(message), dict)
+        bridge.receive_client(b'{"type":"interrupt","played_ms":0}', 0.0)
+    assert bridge.receive_client(b'{"type":"text","text":"Hello?"}', 0.0).to_session
+
+
 # --------------------------------------------------------------------------------------------------------- the page
 
 

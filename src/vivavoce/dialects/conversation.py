@@ -141,7 +141,8 @@ class Bridge:
     @property
     def rate_hz(self) -> int:
         """The rate of the audio, of both sides."""
-        return int(_at(self._session, "audio", "output", "format", "rate") or PCM_16K.rate)
+        rate = _at(self._session, "audio", "output", "format", "rate")
+        return rate if isinstance(rate, int) and rate > 0 else PCM_16K.rate
 
     # -------------------------------------------------------------------------------------------------- the client
 
@@ -217,9 +218,14 @@ class Bridge:
     # ------------------------------------------------------------------------------------------------- the session
 
     def receive_session(self, data: bytes, now: float) -> Passed:
-        """Take one GA frame of the session; what the small protocol has no word for is not told."""
-        kind, delta = messages.peek(data)
-        match kind:
+        """Take one GA frame of the session; what the small protocol has no word for is not told.
+
+        A server elsewhere may say anything: what is missing or of another type there counts as not said.
+        """
+        delta = messages.peek(data)
+        if delta is None:
+            return Passed()
+        match delta.type:
             case "response.output_audio.delta":
                 return Passed(to_client=(self._sound(delta, now),))
             case "response.output_audio_transcript.delta" | "response.output_text.delta":
@@ -232,27 +238,31 @@ class Bridge:
                 self._is_speaking = False
                 self._latency.end_turn(now)
                 return Passed(to_client=(messages.SPEECH_STOPPED,))
-        event = codec.parse(data)
-        match kind:
-            case "session.created":
-                self._session = event["session"]
-                return Passed(to_client=(messages.session_ready(self._session, self.rate_hz),))
-            case "session.updated":
-                self._session = event["session"]
-            case "response.created":
-                return Passed(to_session=self._begin(event["response"]))
-            case "response.done":
-                return self._end(event["response"])
-            case "error":
-                return self._refused(event["error"])
-            case _ if kind.startswith("conversation.item.input_audio_transcription."):
-                return Passed(to_client=self._hear(kind.rsplit(".", 1)[1], event))
+            case kind if kind in _FOLLOWED:
+                return self._follow(kind, messages.event(data))
         return Passed()
+
+    def _follow(self, kind: str, event: dict[str, Any]) -> Passed:
+        """Take one of the events that come seldom."""
+        match kind:
+            case "session.created" | "session.updated":
+                self._session = messages.object_of(event, "session")
+                is_first = kind == "session.created"
+                return Passed(to_client=(messages.session_ready(self._session, self.rate_hz),) if is_first else ())
+            case "response.created":
+                self._begin(messages.object_of(event, "response"))
+                return Passed()
+            case "response.done":
+                return self._end(messages.object_of(event, "response"))
+            case "error":
+                return self._refused(messages.object_of(event, "error"))
+            case _:
+                return Passed(to_client=self._hear(kind.rsplit(".", 1)[1], event))
 
     def _sound(self, delta: messages.Delta, now: float) -> bytes:
         self._latency.receive_delta(now, is_sound=True)
-        if delta.response_id != self._sounding_id:
-            self._sounding_id, self._sounded = delta.response_id, []
+        if str(delta.response_id) != self._sounding_id:
+            self._sounding_id, self._sounded = str(delta.response_id), []
         last = self._sounded[-1] if self._sounded else None
         if last is None or (last.item_id, last.content_index) != (delta.item_id, delta.content_index):
             last = _Sounded(delta.item_id, delta.content_index, 0.0)
@@ -260,10 +270,9 @@ class Bridge:
         last.ms += delta.audio_bytes * 500 / self.rate_hz
         return messages.spliced(b'{"type":"audio_delta","audio":', delta.delta)
 
-    def _begin(self, response: dict[str, Any]) -> tuple[bytes, ...]:
+    def _begin(self, response: dict[str, Any]) -> None:
         self._is_asked, self._answer_id = False, response.get("id")
-        self._latency.begin_answer(is_written="audio" not in (response.get("output_modalities") or ["audio"]))
-        return ()
+        self._latency.begin_answer(is_written=response.get("output_modalities") == ["text"])
 
     def _end(self, response: dict[str, Any]) -> Passed:
         told = messages.response_done(response, self._latency.ms)
@@ -273,7 +282,7 @@ class Bridge:
         return Passed((self._ask(),) if self._wants_answer else (), told)
 
     def _refused(self, mistake: dict[str, Any]) -> Passed:
-        code, cause = mistake.get("code"), mistake.get("event_id")
+        code, cause = messages.text_of(mistake, "code"), mistake.get("event_id")
         if cause == messages.CANCELLING and code == "response_cancel_not_active":
             # It ended while it was being cancelled.
             self._is_asked, self._answer_id = False, None
@@ -286,25 +295,39 @@ class Bridge:
             # The session began to answer something that was said at the same moment.
             self._wants_answer = True
             return Passed(to_session=(self._cancel(),))
-        code = code or mistake.get("type") or "error"
-        return Passed(to_client=(messages.error(code, mistake.get("message") or code, mistake.get("param")),))
+        code = code or messages.text_of(mistake, "type") or "error"
+        text, param = messages.text_of(mistake, "message"), messages.text_of(mistake, "param")
+        return Passed(to_client=(messages.error(code, text or code, param),))
 
     def _hear(self, what: str, event: dict[str, Any]) -> tuple[bytes, ...]:
         """Return what tells of the words of the user."""
-        item_id = event["item_id"]
+        item_id = str(event.get("item_id"))
         if what == "delta":
-            words = self._partial[item_id] = self._partial.get(item_id, "") + (event.get("delta") or "")
+            words = self._partial[item_id] = self._partial.get(item_id, "") + messages.text_of(event, "delta")
             while len(self._partial) > _PARTIALS:
                 del self._partial[next(iter(self._partial))]
             return (messages.user_transcript(words.strip()),)
         self._partial.pop(item_id, None)
         if what == "completed":
-            return (messages.user_transcript(event["transcript"].strip(), event.get("logprobs") or ()),)
-        if what == "failed":
-            mistake = event["error"]
-            code = mistake.get("code") or "transcription_failed"
-            return (messages.error(code, mistake.get("message") or "What was said could not be recognised."),)
-        return ()
+            certainties = event.get("logprobs")
+            listed = certainties if isinstance(certainties, list) else []
+            return (messages.user_transcript(messages.text_of(event, "transcript").strip(), listed),)
+        mistake = messages.object_of(event, "error")
+        text = messages.text_of(mistake, "message") or "What was said could not be recognised."
+        return (messages.error(messages.text_of(mistake, "code") or "transcription_failed", text),)
+
+
+_FOLLOWED = frozenset(
+    (
+        "session.created",
+        "session.updated",
+        "response.created",
+        "response.done",
+        "error",
+        *(f"conversation.item.input_audio_transcription.{what}" for what in ("delta", "completed", "failed")),
+    )
+)
+"""Events that are read whole."""
 
 
 def _at(value: Any, *path: str) -> Any:

@@ -228,13 +228,36 @@ class Delta(msgspec.Struct, frozen=True):
 _read_delta = msgspec.json.Decoder(Delta).decode
 
 
-def peek(data: bytes) -> tuple[str, Delta]:
-    """Return the type of a GA server event, and what is read of its delta."""
-    delta = _read_delta(data)
+_read_event = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def peek(data: bytes) -> Delta | None:
+    """Return the type of a GA server event and what is read of its delta; None for what is no event."""
+    try:
+        delta = _read_delta(data)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
     if b"\\/" in bytes(delta.delta):
         # Some servers escape the slashes of base64.
         delta = msgspec.structs.replace(delta, delta=msgspec.Raw(bytes(delta.delta).replace(b"\\/", b"/")))
-    return delta.type, delta
+    return delta
+
+
+def event(data: bytes) -> dict[str, Any]:
+    """Return the whole of an event that was peeked at."""
+    return _read_event(data)
+
+
+def object_of(event: dict[str, Any], key: str) -> dict[str, Any]:
+    """Return a field that is an object; an empty one for any other."""
+    found = event.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def text_of(event: dict[str, Any], key: str) -> str:
+    """Return a field that is a text; an empty one for any other."""
+    found = event.get(key)
+    return found if isinstance(found, str) else ""
 
 
 # ----------------------------------------------------------------------------------------------- for the client
@@ -251,7 +274,7 @@ def spliced(head: bytes, value: msgspec.Raw) -> bytes:
 
 def session_ready(session: dict[str, Any], rate_hz: int) -> bytes:
     """Return the first message of a conversation."""
-    output = (session.get("audio") or {}).get("output") or {}
+    output = object_of(object_of(session, "audio"), "output")
     return codec.encode(
         {
             "type": "session_ready",
@@ -275,12 +298,12 @@ def response_done(response: dict[str, Any], latency_ms: int | None) -> tuple[byt
     }
     if status != "failed":
         return (codec.encode(done),)
-    cause = (response.get("status_details") or {}).get("error") or {}
+    cause = object_of(object_of(response, "status_details"), "error")
     code = cause.get("code") or cause.get("type") or "response_failed"
-    return (error(code, cause.get("message") or "The answer failed."), codec.encode(done))
+    return (error(str(code), str(cause.get("message") or "The answer failed.")), codec.encode(done))
 
 
-def user_transcript(text: str, logprobs: Iterable[dict[str, Any]] | None = None) -> bytes:
+def user_transcript(text: str, logprobs: Iterable[Any] | None = None) -> bytes:
     """Return what tells the words of the user.
 
     Args:
@@ -288,11 +311,19 @@ def user_transcript(text: str, logprobs: Iterable[dict[str, Any]] | None = None)
         logprobs: how certain each is, none where nobody says; None while more may come.
     """
     message: dict[str, Any] = {"type": "user_transcript", "text": text, "final": logprobs is not None}
-    # Marks of punctuation are tokens too, and always certain.
-    certain = [math.exp(token["logprob"]) for token in logprobs or () if any(map(str.isalnum, token["token"]))]
+    certain = [sure for sure in map(_certainty, logprobs or ()) if sure is not None]
     if certain:
         message["confidence"] = round(sum(certain) / len(certain), 3)
     return codec.encode(message)
+
+
+def _certainty(token: Any) -> float | None:
+    """Return how certain a token is; None of marks of punctuation, which always are."""
+    match token:
+        case {"token": str(text), "logprob": int() | float() as logprob} if any(map(str.isalnum, text)):
+            return math.exp(min(0.0, logprob))
+        case _:
+            return None
 
 
 def error(code: str, text: str, param: str | None = None) -> bytes:
