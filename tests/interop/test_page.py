@@ -6,12 +6,11 @@ import base64
 import contextlib
 import json
 import re
-import selectors
 import socket
 import threading
 import time
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -390,65 +389,84 @@ def test_settings_are_kept_and_travel_by_a_link(browser: Browser, server: server
     assert (updated["output"]["voice"], updated["input"]["turn_detection"]["silence_duration_ms"]) == ("ash", 700)
 
 
-def test_a_conversation_goes_on_when_the_line_broke(browser: Browser, server: servers.Server) -> None:
-    with breaking_line(server.host) as (host, break_it):
-        open_page(browser, f"http://{host}/")
+def test_a_conversation_goes_on_when_the_line_broke_and_begins_anew_when_the_server_did(
+    browser: Browser, server: servers.Server, tmp_path: Path
+) -> None:
+    with servers.running(tmp_path, tls=False, environment=KEYLESS) as another, Line.to(server.host) as line:
+        open_page(browser, f"http://{line.host}/")
         start(browser, "Only type")
         say_in_writing(browser, "my name is Ada")
         browser.until(ANSWERED)
-        break_it()
+        line.cut()
         browser.until("document.body.innerText.includes('The conversation goes on.')", 30)
         browser.until("document.querySelector('header').innerText.includes('Connected')")
         say_in_writing(browser, "what is my name")
         browser.until("document.querySelectorAll('[data-line=assistant][data-state=done]').length > 1")
         assert "Ada" in lines(browser, "assistant")[1]
+        line.lead_to(another.host)
+        line.cut()
+        browser.until("document.body.innerText.includes('this is a new conversation')", 30)
+        say_in_writing(browser, "what is six times seven")
+        browser.until("document.querySelectorAll('[data-line=assistant][data-state=done]').length > 2")
+        assert "42" in lines(browser, "assistant")[2]
 
 
-@contextlib.contextmanager
-def breaking_line(host: str) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Another address of a server, whose connections can all be broken at once."""
-    target = (host.split(":")[0], int(host.split(":")[1]))
-    ends: list[socket.socket] = []
-    stopped = threading.Event()
+class Line:
+    """Another address of a server, whose connections can all be cut at once."""
 
-    def carry(one: socket.socket, other: socket.socket) -> None:
-        with contextlib.suppress(OSError), selectors.DefaultSelector() as ready:
-            ready.register(one, selectors.EVENT_READ, other)
-            ready.register(other, selectors.EVENT_READ, one)
-            while not stopped.is_set():
-                for key, _ in ready.select(timeout=0.2):
-                    assert isinstance(key.fileobj, socket.socket)
-                    received = key.fileobj.recv(65536)
-                    if not received:
-                        return
-                    key.data.sendall(received)
+    def __init__(self, listener: socket.socket) -> None:
+        self.host = f"127.0.0.1:{listener.getsockname()[1]}"
+        self._listener = listener
+        self._target = ("", 0)
+        self._ends: list[socket.socket] = []
+        self._stopped = threading.Event()
 
-    def accept(listener: socket.socket) -> None:
-        while not stopped.is_set():
+    @classmethod
+    @contextlib.contextmanager
+    def to(cls, host: str) -> Iterator[Line]:
+        """A line to a server, until the context ends."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.settimeout(0.2)
+            line = cls(listener)
+            line.lead_to(host)
+            accepting = threading.Thread(target=line._accept, daemon=True)
+            accepting.start()
             try:
-                one = listener.accept()[0]
-            except TimeoutError:
-                continue
-            other = socket.create_connection(target)
-            ends.extend((one, other))
-            threading.Thread(target=carry, args=(one, other), daemon=True).start()
+                yield line
+            finally:
+                line._stopped.set()
+                accepting.join()
+                line.cut()
 
-    def break_all() -> None:
+    def lead_to(self, host: str) -> None:
+        """Connect those who come from now on with another server."""
+        name, port = host.split(":")
+        self._target = (name, int(port))
+
+    def cut(self) -> None:
+        """Break all connections."""
+        ends, self._ends = self._ends, []
         for end in ends:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-        ends.clear()
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(0.2)
-        accepting = threading.Thread(target=accept, args=(listener,), daemon=True)
-        accepting.start()
-        try:
-            yield f"127.0.0.1:{listener.getsockname()[1]}", break_all
-        finally:
-            stopped.set()
-            accepting.join()
-            break_all()
+    def _accept(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                one = self._listener.accept()[0]
+            except TimeoutError:
+                continue
+            other = socket.create_connection(self._target)
+            self._ends += (one, other)
+            for pair in ((one, other), (other, one)):
+                threading.Thread(target=_carry, args=pair, daemon=True).start()
+
+
+def _carry(one: socket.socket, other: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while received := one.recv(65536):
+            other.sendall(received)
+        other.shutdown(socket.SHUT_WR)
 
 
 def test_without_permission_the_page_says_so_and_one_can_write(tmp_path: Path, server: servers.Server) -> None:
@@ -491,7 +509,7 @@ def test_a_key_is_asked_for_once_and_goes_nowhere_but_into_the_request_for_a_sec
 
 
 def test_a_server_that_is_gone_is_named_as_the_reason(browser: Browser, server: servers.Server) -> None:
-    with breaking_line(server.host) as (host, _):
-        open_page(browser, f"http://{host}/")
+    with Line.to(server.host) as line:
+        open_page(browser, f"http://{line.host}/")
     browser.click("Only type")
     browser.until("document.body.innerText.includes('The server does not answer.')")
