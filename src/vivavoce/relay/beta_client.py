@@ -8,7 +8,7 @@ from typing import Any
 from ..dialects import beta, ga
 from ..dialects import objects as shapes
 from ..dialects.objects import Object
-from . import names
+from . import names, peek
 
 
 class BetaClient:
@@ -120,7 +120,7 @@ class BetaClient:
 
     def _session(self, event: Object) -> list[Object]:
         session = event["session"]
-        self._detection = str(_inside(session, "audio", "input", "turn_detection", "type") or "server_vad")
+        self._detection = str(peek.at(session, ("audio", "input", "turn_detection", "type")) or "server_vad")
         if session.get("type", self._kind) == "transcription":
             flat = shapes.session_to_beta(session) | {"modalities": self._modalities, "client_secret": None}
             return [event | {"type": f"transcription_{event['type']}", "session": flat}]
@@ -240,13 +240,6 @@ class _Temperatures:
         found = self._asked.pop(0)[1] if self._asked else self.session
         self._responses[response_id] = found
         return found
-
-
-def _inside(value: Any, *steps: str) -> Any:
-    """Return what lies at a path in an object; None where it ends before."""
-    for step in steps:
-        value = value.get(step) if isinstance(value, dict) else None
-    return value
 
 
 def _number(value: Any, otherwise: Any) -> Any:

@@ -10,6 +10,9 @@ NOTHING_KEPT = b"-"
 ANYTHING = b""
 """It may be about any event."""
 
+OPERATORS_FAULTS = frozenset(("invalid_api_key", "account_deactivated", "invalid_organization"))
+"""Why an upstream begins no session, which is no business of clients."""
+
 _BY_CODE = {
     "item_create_duplicate_item_id": CREATE,
     "item_create_invalid_previous_item_id": CREATE,

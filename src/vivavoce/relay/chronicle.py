@@ -76,9 +76,7 @@ class Chronicle:
     @property
     def transcriber(self) -> str:
         """The model that the client asked to write down what users say; empty for none that it named."""
-        found: object = self.settings
-        for name in ("audio", "input", "transcription", "model"):
-            found = found.get(name) if isinstance(found, dict) else None
+        found = peek.at(self.settings, ("audio", "input", "transcription", "model"))
         return found if isinstance(found, str) else ""
 
     # ---------------------------------------------------------------------------------------------- what has happened

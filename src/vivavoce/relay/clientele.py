@@ -91,6 +91,8 @@ class Client:
         shown = session | {"id": terms.session_id, "expires_at": expires_at}
         if terms.model and "model" in session:
             shown["model"] = terms.model
+        if isinstance(tools := session.get("tools"), list):
+            shown["tools"] = [_without_credentials(tool) for tool in tools]
         return shown
 
     def noted(self, what: str, now: float, fields: Object) -> list[Effect]:
@@ -105,3 +107,10 @@ class Client:
 
     def _beta(self) -> BetaClient:
         return BetaClient(self._terms.kind, self._new_id)
+
+
+def _without_credentials(tool: Any) -> Any:
+    """Return a tool without what lets others in: settings may be those of whoever made the client's secret."""
+    if not isinstance(tool, dict) or tool.get("type") != "mcp":
+        return tool
+    return {name: value for name, value in tool.items() if name not in ("authorization", "headers")}

@@ -91,6 +91,13 @@ def parse(frame: bytes) -> Object | None:
     return event if isinstance(event, dict) else None
 
 
+def at(value: Any, path: tuple[str, ...]) -> Any:
+    """Return what stands at a path in an object; None where it ends before."""
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
 def written(event: object) -> bytes:
     """Return an event as a frame."""
     return _encode(event)

@@ -22,9 +22,7 @@ _TELLING = (
     *(b"response.", b"input_audio_buffer.", b"conversation.item.", b"mcp_list_tools.", b"error"),
     *(b"session.", b"transcription_session."),
 )
-_TELLING_NOTHING = frozenset(
-    (b"conversation.item.retrieved", b"conversation.item.input_audio_transcription.delta", b"conversation.created")
-)
+_TELLING_NOTHING = frozenset((b"conversation.item.retrieved", b"conversation.created"))
 """What begins like an event that tells where the conversation stands, and does not."""
 
 

@@ -41,13 +41,6 @@ _PIECE_BYTES = 65_536
 # ------------------------------------------------------------------------------------------------------------- formats
 
 
-def at(value: Any, path: tuple[str, ...]) -> Any:
-    """Return what stands at a path in an object; None where it ends before."""
-    for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
 def read(wire: Any) -> AudioFormat | None:
     """Return a format that events name, if it is one that can be converted."""
     if not isinstance(wire, dict):
@@ -84,7 +77,7 @@ def replaced(place: Place, wire: Any) -> AudioFormat | None:
 
 def asks(place: Place, event: Object) -> bool:
     """Return whether an event of a client asks for a format that its upstream does not take."""
-    return any(replaced(place, at(event, path)) is not None for path in _ASKING.get(str(event.get("type")), ()))
+    return any(replaced(place, peek.at(event, path)) is not None for path in _ASKING.get(str(event.get("type")), ()))
 
 
 def completed(place: Place, settings: Object, kind: str) -> Object:
@@ -92,7 +85,7 @@ def completed(place: Place, settings: Object, kind: str) -> Object:
     usual = written(PCM_24K)
     for side in _SIDES.get(kind, ()) if replaced(place, usual) is not None else ():
         path = ("audio", side, "format")
-        settings = _with(settings, path, usual) if at(settings, path) is None else settings
+        settings = _with(settings, path, usual) if peek.at(settings, path) is None else settings
     return settings
 
 
@@ -107,7 +100,7 @@ def shown(place: Place, session: Object, asked: Callable[[str], Any]) -> Object:
     for side in ("input", "output"):
         path = ("audio", side, "format")
         wish = asked(side) or written(PCM_24K)
-        if at(session, path) is not None and replaced(place, wish) is not None:
+        if peek.at(session, path) is not None and replaced(place, wish) is not None:
             session = _with(session, path, written(read(wish) or PCM_24K))
     return session
 
@@ -193,7 +186,7 @@ class Sound:
         kind = str(event.get("type"))
         before: list[Object] = []
         if kind == "session.update":
-            wire = at(event, ("session", "audio", "input", "format"))
+            wire = peek.at(event, ("session", "audio", "input", "format"))
             before = self.hear(wire) if wire is not None else []
         elif kind == "input_audio_buffer.commit":
             before = self._rest()
@@ -205,7 +198,7 @@ class Sound:
         elif kind == "response.create":
             event = self._with_items(event, ("response", "input"))
         for path in _ASKING.get(kind, ()):
-            there = replaced(self._place, at(event, path))
+            there = replaced(self._place, peek.at(event, path))
             event = event if there is None else _with(event, path, written(there))
         return [*before, event]
 
@@ -232,7 +225,7 @@ class Sound:
 
     def _with_items(self, event: Object, path: tuple[str, ...]) -> Object:
         """Return an event with the audio in its item or items for the upstream."""
-        found = at(event, path)
+        found = peek.at(event, path)
         if self._hearing is None or not isinstance(found, dict | list):
             return event
         pairs = {"input_audio": self._hearing}
@@ -257,7 +250,7 @@ class Sound:
         if kind in _ENDS:
             yield from self._ended_voice(peek.item_id(frame), new_id)
         elif kind == b"response.done":
-            response_id = at(peek.parse(frame), ("response", "id"))
+            response_id = peek.at(peek.parse(frame), ("response", "id"))
             for item_id in [item_id for item_id, each in self._voices.items() if each.response_id == response_id]:
                 yield from self._ended_voice(item_id, new_id)
         elif kind.startswith(_ITEM_EVENTS):
@@ -273,7 +266,7 @@ class Sound:
         """
         response = event.get("response") or {}
         here = read(wish) or PCM_24K
-        told = read(at(response, _OUTPUT))
+        told = read(peek.at(response, _OUTPUT))
         # A server of the beta shape tells no rate.
         there = told if told is not None and nearest(self._place, told) == told else nearest(self._place, here)
         self._speaking = (there, here) if there is not None and there != here else None
@@ -283,11 +276,11 @@ class Sound:
 
     def ended(self, event: Object) -> Object:
         """Take a `response.done`, and return it as the client is to see it."""
-        return self._shown_response(event, self._responses.pop(at(event, ("response", "id")) or "", None))
+        return self._shown_response(event, self._responses.pop(peek.at(event, ("response", "id")) or "", None))
 
     def _shown_response(self, event: Object, pair: _Pair | None) -> Object:
         path = ("response", *_OUTPUT)
-        return event if pair is None or at(event, path) is None else _with(event, path, written(pair[1]))
+        return event if pair is None or peek.at(event, path) is None else _with(event, path, written(pair[1]))
 
     def _said(self, frame: bytes) -> bytes:
         """Return an audio delta for the client; empty where it completes nothing."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import blame, outbox, peek, sound
+from . import blame, outbox, peek
 from .chronicle import Chronicle
 from .effects import Effect, Noted, Used
 from .links import Link
 from .outbox import CLEAR, COMMIT, CREATE, CREATE_RESPONSE, DELETE, TRUNCATE, UPDATE, Entry, Outbox
+from .overheard import Overheard
 from .terms import Object
 from .unfinished import NewId, Unfinished, is_apart
 
@@ -61,6 +62,7 @@ class Standing:
         self._conversation_id: str | None = None
         """What the first server called the conversation, which is what the client calls it."""
         self._transcribes = False
+        self._overheard = Overheard()
         self.detection: Object | None = None
         """The turn detection in force."""
         self.output_bytes_per_ms = 48
@@ -98,7 +100,7 @@ class Standing:
         Args:
             side: `input` or `output`.
         """
-        return sound.at(self.chronicle.settings, ("audio", side, "format"))
+        return peek.at(self.chronicle.settings, ("audio", side, "format"))
 
     @property
     def format_heard(self) -> Any:
@@ -106,7 +108,7 @@ class Standing:
         found = self.format_asked("input")
         for entry in self.outbox:
             if entry.kind == UPDATE:
-                found = sound.at(entry.event, ("session", "audio", "input", "format")) or found
+                found = peek.at(entry.event, ("session", "audio", "input", "format")) or found
         return found
 
     # ------------------------------------------------------------------------------------------ what the upstream says
@@ -191,13 +193,13 @@ class Standing:
 
     def _measure(self) -> None:
         """Take note of how much room audio takes: by what the client asked for, or else by what it was shown."""
-        heard = self.format_heard or sound.at(self._shown, ("input", "format"))
-        spoken = self.format_asked("output") or sound.at(self._shown, ("output", "format"))
+        heard = self.format_heard or peek.at(self._shown, ("input", "format"))
+        spoken = self.format_asked("output") or peek.at(self._shown, ("output", "format"))
         self.outbox.measure(bytes_per_ms(heard))
         self.output_bytes_per_ms = bytes_per_ms(spoken)
 
     def _format_of_answer(self, asking: Entry | None) -> Any:
-        wish = sound.at(asking.event, ("response", "audio", "output", "format")) if asking is not None else None
+        wish = peek.at(asking.event, ("response", "audio", "output", "format")) if asking is not None else None
         return wish or self.format_asked("output")
 
     def _see_response(self, link: Link, kind: str, event: Object, now: float, effects: list[Effect]) -> Object | None:
@@ -256,6 +258,7 @@ class Standing:
                 event = _shifted(event, link.offset_ms)
                 self.stopped_ms = event.get("audio_end_ms", 0)
             case "input_audio_buffer.committed":
+                event = self._called(link, event) if self.restarted is not None else event
                 self._commit(event, now)
             case "input_audio_buffer.cleared":
                 if (entry := self.outbox.pending(CLEAR)) is not None:
@@ -266,14 +269,31 @@ class Standing:
         return event
 
     def _see_speech(self, link: Link, event: Object) -> Object | None:
-        item_id = event.get("item_id", "")
         if self.restarted is not None:
-            self.speaking, self.restarted = self.restarted, None
-            if item_id != self.speaking:
-                link.ids.add(item_id, self.speaking)
+            self._called(link, event)
             return None
-        self.speaking, self.is_stopped, self.is_due = item_id, False, False
+        self.speaking, self.is_stopped, self.is_due = event.get("item_id", ""), False, False
         return _shifted(event, link.offset_ms)
+
+    def _called(self, link: Link, event: Object) -> Object:
+        """Return an event about the turn whose beginning the client knows, with the id that the client has for it."""
+        theirs, ours = event.get("item_id", ""), self.restarted or ""
+        self.speaking, self.restarted = ours, None
+        if theirs == ours:
+            return event
+        link.ids.add(theirs, ours)
+        return event | {"item_id": ours}
+
+    def _overhear(self, link: Link, event: Object) -> Object | None:
+        """Take words that are told before a turn is over, or soon after."""
+        item_id = event.get("item_id", "")
+        if item_id not in self.chronicle and item_id != self._turn:
+            if self.restarted is not None:
+                event = self._called(link, event)
+            elif self.speaking is None:
+                # Where the client says when a turn is over, nothing else tells that one has begun.
+                self.speaking = item_id
+        return self._overheard.see(link, event.get("item_id", ""), event)
 
     def _commit(self, event: Object, now: float) -> None:
         # A turn that the server makes has been told to be over by then.
@@ -312,6 +332,8 @@ class Standing:
                 if (entry := self.outbox.pending(TRUNCATE)) is not None:
                     self.outbox.settle(entry)
                 self.truncate(item_id, event.get("content_index", 0), event.get("audio_end_ms", 0))
+            case "input_audio_transcription.delta":
+                return self._overhear(link, event)
             case "input_audio_transcription.failed":
                 self._heard(item_id)
             case "input_audio_transcription.completed":
@@ -325,6 +347,7 @@ class Standing:
         return event
 
     def _heard(self, item_id: str) -> None:
+        self._overheard.end(item_id)
         if item_id in self.unheard:
             self.unheard.remove(item_id)
 

@@ -9,6 +9,7 @@ import math
 from typing import Literal
 
 from . import peek, sound
+from .blame import OPERATORS_FAULTS
 from .bridges import BetaUpstream
 from .clientele import Client
 from .effects import CloseClient, Dial, Effect, HangUp, Noted, Place, Reason, What
@@ -27,8 +28,6 @@ CLOSED = b"session.closed"
 Parting = Literal["none", "asked", "told"]
 """The client has not asked for its session to be closed, or has, or was told that it is."""
 
-_OPERATORS_FAULTS = frozenset(("invalid_api_key", "account_deactivated", "invalid_organization"))
-"""Why an upstream begins no session, which is no business of clients."""
 _SHORT_LIFE_SECONDS = 5.0
 """An upstream that loses a link sooner is tried last."""
 
@@ -272,7 +271,7 @@ class Tenure:
             self._refused_by.add(link.place.upstream)
             if len(self._refused_by) >= self._terms.upstreams and not self._client.is_told:
                 code, kind = str(fault.get("code")), str(fault.get("type") or "server_error")
-                if code in _OPERATORS_FAULTS or kind == "authentication_error":
+                if code in OPERATORS_FAULTS or kind == "authentication_error":
                     # Servers quote the key, or a part of it.
                     return self._end_refused("The upstream server does not accept the key of this server.")
                 return self.end(code, str(fault.get("message")), 4000, f"{kind}.{code}", kind=kind)

@@ -24,6 +24,7 @@ from ..dialects import common, ga, mcp, transcription
 from ..legs import Leg, LegOwner
 from ..legs.line import LineError
 from ..relay.answers import Answers
+from ..relay.blame import OPERATORS_FAULTS
 from ..relay.effects import Noted, Used
 from ..relay.session import RelaySession
 from ..relay.terms import Terms
@@ -56,8 +57,6 @@ _ANSWER_BYTES = 64 * 1024 * 1024
 _CLIENTS_FAULTS = ("invalid_", "missing_", "unknown_", "unsupported_", "model_not_found")
 """How codes begin that tell why a session does not begin though its upstream is well, or else a client could have it
 left alone."""
-_OPERATORS_FAULTS = frozenset(("invalid_api_key", "invalid_organization"))
-"""Codes of which that is not true."""
 
 OpenCall = Callable[[Asked, Leg], LegOwner]
 """Begins a call with the engines of this process."""
@@ -226,7 +225,7 @@ class Relays:
 
     def _rejected(self, upstream: str, code: str) -> None:
         """Take note of an upstream that took a connection and ended it before its session began."""
-        if code.startswith(_CLIENTS_FAULTS) and code not in _OPERATORS_FAULTS:
+        if code.startswith(_CLIENTS_FAULTS) and code not in OPERATORS_FAULTS:
             self.chooser.refused(upstream)
         else:
             self.chooser.failed(upstream, LineError(f"no session began ({code})", again=True))
