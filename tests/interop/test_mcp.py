@@ -274,9 +274,10 @@ async def test_a_server_that_says_no_more_is_given_up_in_time_however_far_it_cam
 
 
 def talks(
-    folder: Path, said: list[str], tool: dict[str, Any], *, approve: bool = True, allowed: str = "127.0.0.1", **job: Any
-) -> tuple[list[Any], list[Any]]:
-    """Have openai-python hold talks with the product; returns what the responses made, and what the model was asked."""
+    folder: Path, said: list[str], tool: dict[str, Any], *, approve: bool = True, allowed: str = "127.0.0.1",
+    client: tuple[str, str] = ("openai", "mcp_client.py"), **job: Any
+) -> tuple[list[Any], list[Any]]:  # fmt: skip
+    """Have an SDK in Python hold talks with the product; returns what responses made, and what the model was asked."""
     with model_server.running() as (url, asked):
         environment = {"VIVAVOCE_LLM_URL": url, "VIVAVOCE_ALLOW_PRIVATE": allowed, "VIVAVOCE_JOURNAL": "journal"}
         with servers.running(folder, tls=False, environment=environment) as server:
@@ -286,8 +287,10 @@ def talks(
                 "approve": approve, "listed": "mcp_list_tools.completed", "recording": str(recording),
                 "results": str(results), **job,
             }  # fmt: skip
-            program = [str(environments.python("openai")), str(HERE / "python" / "mcp_client.py"), json.dumps(given)]
+            environment_name, file = client
+            program = [str(environments.python(environment_name)), str(HERE / "python" / file), json.dumps(given)]
             outside = {name: value for name, value in os.environ.items() if not name.startswith("VIVAVOCE_")}
+            outside["OPENAI_AGENTS_DISABLE_TRACING"] = "1"
             ran = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False, env=outside)
             assert ran.returncode == 0, f"{ran.stderr}\n{server.log.read_text(encoding='utf-8')}"
     judge(recording)
@@ -348,6 +351,17 @@ def test_a_server_at_a_private_address_is_refused_and_the_talk_goes_on(tmp_path:
     assert [item["type"] for item in made] == ["mcp_list_tools", "message"]
     assert made[0]["tools"] == []
     assert "tools" not in asked[0]
+
+
+def test_openai_agents_python_lives_with_remote_tools(tmp_path: Path) -> None:
+    with shop(token=TOKEN) as server:
+        said = ['use price {"article":"pen"}', "use fail {}"]
+        tool = tool_of(server, require_approval="never")
+        (one, two), asked = talks(tmp_path, said, tool, client=("openai-agents", "mcp_agents_client.py"))
+    assert [item["type"] for item in one] == ["mcp_call", "message"]
+    assert "three euros" in one[1]["content"][0]["text"]
+    assert two[0]["error"]["type"] == "tool_execution_error"
+    assert len(asked) == 4
 
 
 def agents_talks(folder: Path, said: list[str], server: McpServer, **job: Any) -> tuple[list[Any], list[Any]]:
