@@ -97,3 +97,16 @@ def test_why_an_upstream_cannot_be_had_is_told_to_the_operator_alone() -> None:
     assert stage.noted == ["unavailable"]
     assert [set(event) - {"type", "event_id", "at"} for event in told] == [{"what", "reason"}]
     assert Stage().unavailable(1, again=False)[0]["error"]["message"] == "The upstream server cannot be used."
+
+
+def test_a_client_is_told_of_its_session_though_nothing_is_heard_of_its_settings() -> None:
+    stage = Stage(PLACE, settings={"instructions": "Be brief."})
+    assert stage.opens() == []
+    stage.waits(5.0)
+    assert kinds(stage.to_client) == ["session.created"]
+
+
+def test_an_upstream_whose_clock_is_wrong_is_not_renewed_without_end() -> None:
+    stage = Stage(created_unix=1000.0)
+    stage.opens(expires_at=1001)
+    assert stage.waits(55.0) == []

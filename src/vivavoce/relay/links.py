@@ -20,6 +20,9 @@ from .renaming import Renaming
 from .sound import Sound
 from .terms import Object
 
+_LEAST_SECONDS = 5.0
+"""No session is so short, and one that were would be renewed without end."""
+
 
 class State(enum.Enum):
     """How far a link is."""
@@ -106,6 +109,8 @@ class Link:
         expires_at = session.get("expires_at")
         if isinstance(expires_at, int | float) and expires_at > created_unix + now:
             seconds = expires_at - created_unix - self.opened_at
+            if seconds < _LEAST_SECONDS:
+                return  # its clock is wrong
             self.session_seconds = min(self.session_seconds or math.inf, seconds)
 
     def expect_lists(self, tools: object) -> None:

@@ -50,6 +50,8 @@ class Tenure:
         self._next_link = 1
         self.live: Link | None = None
         """The link that holds the conversation; None while none does."""
+        self._holds_since = 0.0
+        """Since when it does."""
         self.spare: Link | None = None
         """The link that is being made ready to take over, in any state but live."""
         self._refusals = 0
@@ -69,7 +71,7 @@ class Tenure:
     @property
     def deadline(self) -> float:
         """When `receive_time` has something to do."""
-        due = min(self._patience_ends, self._first_word_due)
+        due = min(self._patience_ends, self._first_word_due, self._introduction_due)
         if self.live is not None:
             return min(due, self._plans.deadline(has_spare=self.spare is not None))
         lost_at = self._lost_at if self._lost_at is not None else math.inf
@@ -175,6 +177,9 @@ class Tenure:
                 self._plans.redial_at = math.inf
                 return [self._dial("start" if not self._client.is_told else "lost")]
             return []
+        if now >= self._introduction_due:
+            self.live.updates = 0
+            return self._client.created(self._reading.first, len(self._standing.chronicle))
         if now >= self._patience_ends:
             return self._lose_patience(now)
         return self.renew(now)
@@ -227,7 +232,7 @@ class Tenure:
 
     def _take_over(self, link: Link, now: float, session: Object | None = None) -> list[Effect]:
         """Let a link that is ready hold the conversation; it is told everything first."""
-        before, self.live, self.spare = self.live, link, None
+        before, self.live, self.spare, self._holds_since = self.live, link, None, now
         link.state = State.LIVE
         self._refusals = 0
         self._refused_by.clear()
@@ -295,6 +300,13 @@ class Tenure:
         if self.spare is None or self.spare.state is not State.OPEN:
             return math.inf
         return self.spare.opened_at + self.spare.place.connect_seconds
+
+    @property
+    def _introduction_due(self) -> float:
+        """When the client is told of its session though nothing is heard of the settings that it begins with."""
+        if self.live is None or self._client.is_told:
+            return math.inf
+        return self._holds_since + self.live.place.connect_seconds
 
     def _give_up_waiting(self, now: float) -> list[Effect]:
         """Give up an upstream that takes connections and begins no session."""
