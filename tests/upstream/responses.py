@@ -59,6 +59,10 @@ class Plan:
     """Tells what the items of the answer cost."""
 
 
+LONG_WORDS = 100
+"""A written answer of more words comes in pieces of so many."""
+
+
 class Over(Exception):
     """The response has ended while it was being said."""
 
@@ -127,6 +131,9 @@ class Response:
         self._send("response.content_part.added", content_index=0, part=empty)
         self._has_part = True
         words = WORD.findall(message.text) or [message.text]
+        if self.plan.modality != "audio" and self.plan.max_tokens in (None, "inf") and len(words) > LONG_WORDS:
+            # A book is not written word by word.
+            words = ["".join(words[at : at + LONG_WORDS]) for at in range(0, len(words), LONG_WORDS)]
         for number, word in enumerate(words):
             if isinstance(self.plan.max_tokens, int) and number >= self.plan.max_tokens:
                 self.end("incomplete", {"type": "incomplete", "reason": "max_output_tokens"})
