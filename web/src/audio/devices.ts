@@ -44,6 +44,7 @@ export class Sound {
   private source: MediaStreamAudioSourceNode | null = null;
   private volume = 1;
   private isDucked = false;
+  private listens = 0;
   private readonly silence = toBase64(new Int16Array(480));
 
   private constructor(context: AudioContext) {
@@ -79,13 +80,14 @@ export class Sound {
 
   /** Listen to a microphone, instead of the one before. */
   async listen(wishes: MicrophoneWishes): Promise<void> {
+    const turn = ++this.listens;
     this.deafen();
     const stream = await microphoneOf(wishes);
-    if (this.context.state === "closed") {
+    // Meanwhile the conversation may have ended, or another microphone been asked for.
+    if (this.context.state === "closed" || turn !== this.listens) {
       for (const track of stream.getTracks()) track.stop();
       return;
     }
-    this.deafen();
     this.stream = stream;
     this.source = this.context.createMediaStreamSource(stream);
     this.source.connect(this.microphone);

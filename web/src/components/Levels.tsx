@@ -8,6 +8,8 @@ const BAR = 4;
 const GAP = 3;
 /** Screen frames for which each bar gathers. */
 const FRAMES = 3;
+/** Screen frames between two words to screen readers. */
+const TOLD_FRAMES = 30;
 
 export function Levels({ session }: { session: Session }) {
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -22,8 +24,10 @@ export function Levels({ session }: { session: Session }) {
     const draw = () => {
       frame = requestAnimationFrame(draw);
       const levels: [number, number] = [session.level("microphone"), session.level("speaker")];
-      for (const [i, meter] of [own.current, theirs.current].entries()) {
-        meter?.setAttribute("aria-valuenow", String(Math.round(levels[i]! * 100)));
+      if (count % TOLD_FRAMES === 0) {
+        for (const [i, meter] of [own.current, theirs.current].entries()) {
+          meter?.setAttribute("aria-valuenow", String(Math.round(levels[i]! * 100)));
+        }
       }
       if (count++ % FRAMES === 0) history.push([0, 0]);
       const last = history.at(-1)!;

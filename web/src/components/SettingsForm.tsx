@@ -4,7 +4,7 @@ import { useEffect, useState } from "react";
 import { canChooseSpeaker, devices } from "../audio/devices";
 import { models } from "../realtime/access";
 import type { Session } from "../realtime/session";
-import { DEFAULTS, needsNewConnection, RANGES, type Settings, toFragment, VOICES } from "../realtime/settings";
+import { DEFAULTS, LEAST_IDLE_MS, needsNewConnection, RANGES, type Settings, toFragment, VOICES } from "../realtime/settings";
 import { texts } from "../texts";
 import { Button, Card, Input, Select, Slider, Switch, Textarea } from "./ui";
 
@@ -80,7 +80,7 @@ export function SettingsForm({
                 {slide("threshold", t.threshold, undefined, (value) => value.toFixed(2))}
                 {slide("silenceMs", t.silenceMs)}
                 {slide("prefixMs", t.prefixMs)}
-                {slide("idleMs", t.idleMs, t.idleHint)}
+                {slide("idleMs", t.idleMs, t.idleHint, (value) => (value < LEAST_IDLE_MS ? t.never : String(value)))}
               </>
             ) : (
               select("eagerness", t.eagerness, t.eagernesses)

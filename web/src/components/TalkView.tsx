@@ -84,7 +84,7 @@ function stateOf(session: Session): string {
   const { talk, phase } = session;
   if (phase !== "live") return texts.phases[phase];
   if (talk.isPlaying || talk.isAnswering) return texts.answering;
-  if (!session.isListening) return texts.noMicHint;
+  if (!session.isListening) return session.isAsking ? texts.asking : texts.noMicHint;
   if (session.isMuted) return texts.mutedHint;
   if (talk.isUserSpeaking) return texts.hearing;
   return session.settings.mode === "push-to-talk" ? texts.ready : texts.listening;
@@ -116,7 +116,7 @@ function PushButton({ session }: { session: Session }) {
     >
       <MicrophoneIcon />
       {isPushed ? texts.holding : texts.hold}
-      {!isPushed && <span className="text-xs font-normal opacity-90">{texts.holdHint}</span>}
+      {!isPushed && <span className="text-xs font-normal pointer-coarse:hidden">{texts.holdHint}</span>}
     </Button>
   );
 }

@@ -49,6 +49,8 @@ export class Session {
   trouble: Trouble | null = null;
   microphone: MicrophoneTrouble | null = null;
   isMuted = false;
+  /** Whether the browser was asked for the microphone and has not answered. */
+  isAsking = false;
   isPushed = false;
   /** Whether the visitor wants to be heard, or only to write. */
   wantsMicrophone = true;
@@ -115,6 +117,7 @@ export class Session {
     this.wantsMicrophone = wantsMicrophone;
     this.attempt = 0;
     this.resume = "";
+    if (this.talk.lines.length > 0) this.talk.remark(texts.notes.another);
     this.changed();
     try {
       const sound = await Sound.open();
@@ -183,12 +186,15 @@ export class Session {
     const { sound } = this;
     if (sound === null) return;
     const { echoCancellation, noiseSuppression, autoGain } = this.settings;
+    this.isAsking = true;
+    this.changed();
     try {
       await sound.listen({ deviceId: this.microphoneId, echoCancellation, noiseSuppression, autoGain });
       this.microphone = null;
     } catch (error) {
       this.microphone = error instanceof NoMicrophone ? error.trouble : "failed";
     }
+    this.isAsking = false;
     this.changed();
   }
 
