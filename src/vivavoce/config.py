@@ -105,8 +105,10 @@ class OutboundLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of one message, as with clients."""
     high_water_bytes: int = 64 * 1024
     """Bytes queued to the server above which whoever sends should wait."""
-    max_queue_bytes: int = 32 * MIB
-    """Bytes queued to the server above which the connection is cut: more than a conversation is ever retold in."""
+    max_queue_bytes: int = 8 * MIB
+    """Bytes queued to the server above which the connection is cut."""
+    max_burst_bytes: int = 24 * MIB
+    """Bytes that may be queued besides where they are said at once: what a conversation is retold in, or a picture."""
     max_early_bytes: int = 256 * 1024
     """Bytes that are kept of what the server says before anybody takes the connection over."""
     max_answer_bytes: int = 64 * 1024

@@ -327,6 +327,40 @@ def test_a_server_that_reads_nothing_is_cut_off_when_too_much_waits_for_it() -> 
     run(test)
 
 
+def test_what_is_said_at_once_may_wait_besides() -> None:
+    async def test(loop: ClockLoop) -> None:
+        leg, transport, owner, _ = opened()
+        transport.stuck = True
+        leg.allow(200_000)
+        for _ in range(40):
+            leg.send(b"x" * 5000)
+        leg.send(b"x" * 5000)
+        await settle()
+        assert owner.endings == []
+        transport.unstick()
+        transport.stuck = True
+        for _ in range(50):
+            leg.send(b"x" * 5000)
+        await settle()
+        assert owner.endings == [(1013, "slow upstream")]
+
+    run(test)
+
+
+def test_a_picture_may_wait_besides_and_no_more_than_a_few() -> None:
+    async def test(loop: ClockLoop) -> None:
+        leg, transport, owner, _ = opened()
+        transport.stuck = True
+        most = LIMITS.max_burst_bytes + LIMITS.max_queue_bytes
+        picture = b"x" * (LIMITS.max_burst_bytes // 4)
+        for count in range(1, 8):
+            leg.send(picture)
+            await settle()
+            assert (owner.endings == []) == ((count - 1) * len(picture) <= most)
+
+    run(test)
+
+
 def test_a_server_that_reads_nothing_for_long_is_cut_off() -> None:
     async def test(loop: ClockLoop) -> None:
         leg, transport, owner, _ = opened()

@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from callers import StringLeg, settle
@@ -34,6 +35,7 @@ class StringWire:
         self.sent: list[dict[str, Any]] = []
         self.closed: int | None = None
         self.is_paused = False
+        self.allowed = 0
 
     def attach(self, owner: LegOwner) -> None:
         self.owner = owner
@@ -45,6 +47,9 @@ class StringWire:
 
     def send(self, data: bytes) -> None:
         self.sent.append(json.loads(data))
+
+    def allow(self, burst_bytes: int) -> None:
+        self.allowed += burst_bytes
 
     def pause_reading(self) -> None:
         self.is_paused = True
@@ -190,6 +195,25 @@ async def test_a_lost_link_is_dialled_again() -> None:
         assert exchange.linker.wires[1].sent == [{"type": "response.create"}]
         assert exchange.leg.types() == ["session.created"]
     assert exchange.noted == ["opened", "lost", "recovered"]
+
+
+async def test_a_link_is_told_how_much_a_whole_conversation_is() -> None:
+    exchange = Exchange()
+    async with exchange.at_work() as wire:
+        for number in range(20):
+            item = {"id": f"item_{number}", "type": "message", "role": "user", "content": [], "status": "completed"}
+            item["content"] = [{"type": "input_text", "text": "hello"}]
+            exchange.client(type="conversation.item.create", item=item)
+            wire.says({"type": "conversation.item.added", "previous_item_id": None, "item": item})
+        exchange.now = 10.0
+        assert wire.owner is not None
+        wire.owner.leg_closed(1006, "")
+        await settle()
+        later = exchange.linker.wires[1]
+        later.says(CREATED)
+        assert len(later.sent) == 20
+        assert later.allowed == sum(len(msgspec.json.encode(event)) for event in later.sent)
+        assert wire.allowed == 0
 
 
 async def test_what_cannot_be_had_is_told() -> None:

@@ -28,6 +28,8 @@ __all__ = ["OutboundLeg", "open_outbound"]
 
 log = logging.getLogger(__name__)
 
+_LARGE_BYTES = 1024 * 1024
+"""No speech is so long; a picture is."""
 _TRUST = "`insecure` in its settings accepts it all the same"
 
 
@@ -59,6 +61,8 @@ class OutboundLeg(WebSocketLeg):
         self._ending: tuple[int, str] | None = None
         self._is_reading_paused = False
         self._progress: _Progress | None = None
+        self._burst_bytes = 0
+        """What was said at once and may be queued besides the rest."""
         self.opened_at = self._loop.time()
         """When it was opened, by the clock of the loop: the server's session is as old."""
 
@@ -93,7 +97,13 @@ class OutboundLeg(WebSocketLeg):
             if not self._may_queue():
                 return
             self._progress.added_bytes += len(data)
+        if len(data) > _LARGE_BYTES:
+            self.allow(len(data))
         self._framing.send_text(data)
+
+    def allow(self, burst_bytes: int) -> None:
+        """Let so much be queued besides what may be anyway: it is said at once, and a server needs time to read it."""
+        self._burst_bytes = min(self._burst_bytes + burst_bytes, self._outbound_limits.max_burst_bytes)
 
     def pause_reading(self) -> None:
         """Listen no more for now, so that the server has to wait; what has arrived already may still be delivered."""
@@ -119,6 +129,7 @@ class OutboundLeg(WebSocketLeg):
     def resume_writing(self) -> None:
         """Let the owner send again."""
         super().resume_writing()
+        self._burst_bytes = 0
         self._forget_progress()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -148,6 +159,10 @@ class OutboundLeg(WebSocketLeg):
         # The server's own close is awaited.
         self.resume_reading()
         super()._end(state, code, reason)
+
+    @property
+    def _most_queued_bytes(self) -> int:
+        return self._limits.max_queue_bytes + self._burst_bytes
 
     def _is_stalled(self) -> bool:
         return False

@@ -197,8 +197,13 @@ class WebSocketLeg(asyncio.BufferedProtocol):
 
     # Ending.
 
+    @property
+    def _most_queued_bytes(self) -> int:
+        """Above how much in the queue the peer is cut off."""
+        return self._limits.max_queue_bytes
+
     def _may_queue(self) -> bool:
-        if self._transport.get_write_buffer_size() <= self._limits.max_queue_bytes:
+        if self._transport.get_write_buffer_size() <= self._most_queued_bytes:
             return True
         self._cut_off()
         return False

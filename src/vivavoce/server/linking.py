@@ -44,6 +44,10 @@ class Wire(Protocol):
         """Send one message without waiting."""
         ...
 
+    def allow(self, burst_bytes: int) -> None:
+        """Learn that so much is sent at once, which is no sign that the upstream does not read."""
+        ...
+
     def pause_reading(self) -> None:
         """Listen no more for now."""
         ...

@@ -35,6 +35,9 @@ class LocalLink:
         if self.call is not None and not self._end.is_closed:
             self.call.receive_frame(data)
 
+    def allow(self, burst_bytes: int) -> None:
+        """Take no notice: there is no queue."""
+
     def pause_reading(self) -> None:
         """Let the call wait with what it says."""
         self._end.readable.clear()

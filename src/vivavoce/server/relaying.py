@@ -12,7 +12,8 @@ import contextlib
 import functools
 import logging
 import math
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 from ..legs import Leg
 from ..relay.effects import CloseClient, Dial, Effect, HangUp, Noted, ToClient, ToUpstream, Used
@@ -24,6 +25,8 @@ __all__ = ["RelayCall"]
 
 _log = logging.getLogger("vivavoce.relay")
 
+_MANY_EFFECTS = 16
+"""No frame of anybody brings about so many, but a link that takes over may."""
 _HIGH_WATER_BYTES = 256 * 1024
 """Bytes queued to a client from which its upstream is not listened to: about four seconds of speech."""
 
@@ -137,7 +140,7 @@ class RelayCall:
         self._bug = self._bug or bug
         self._ended.set()
 
-    def _take(self, step: Callable[[float], Iterable[Effect]]) -> None:
+    def _take(self, step: Callable[[float], Sequence[Effect]]) -> None:
         """Tell the session something at the present time, and do what it asks."""
         try:
             self._perform(step(self._now()))
@@ -160,7 +163,9 @@ class RelayCall:
             opened.release()
             self._take(lambda now: self.session.lost(number, code, reason, now))
 
-    def _perform(self, effects: Iterable[Effect]) -> None:
+    def _perform(self, effects: Sequence[Effect]) -> None:
+        if len(effects) > _MANY_EFFECTS:
+            self._announce(effects)
         for effect in effects:
             kind = type(effect)
             if kind is ToUpstream:
@@ -177,6 +182,16 @@ class RelayCall:
             deadline = session.deadline
             if deadline is not None and deadline < self._waits_until:
                 self._due_sooner.set()
+
+    def _announce(self, effects: Sequence[Effect]) -> None:
+        """Tell links how much is about to be sent at once: a whole conversation, where one takes over."""
+        bursts = Counter[int]()
+        for effect in effects:
+            if isinstance(effect, ToUpstream):
+                bursts[effect.link] += len(effect.frame)
+        for number, burst_bytes in bursts.items():
+            if opened := self._links.get(number):
+                opened.wire.allow(burst_bytes)
 
     def _perform_seldom(self, effect: Effect) -> None:
         match effect:
