@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from relay.stage import Stage, answer_begins, answer_ends, append, kinds
+from relay.stage import Stage, added, answer_begins, answer_ends, append, kinds
 
 TURN: list[dict[str, Any]] = [
     {"type": "input_audio_buffer.speech_started", "event_id": "e", "item_id": "item_1", "audio_start_ms": 0},
@@ -35,6 +35,15 @@ def test_nobody_owes_an_answer_in_a_transcription_session() -> None:
     stage.loses()
     stage.opens(2)
     assert "response.create" not in kinds(stage.to_link(2))
+
+
+def test_a_transcription_session_is_told_no_items() -> None:
+    stage = spoken_to(kind="transcription")
+    item = {"id": "item_1", "type": "message", "role": "user", "content": [{"type": "input_audio", "transcript": None}]}
+    stage.upstream(*added(item, None))
+    stage.loses()
+    stage.opens(2)
+    assert stage.to_link(2) == []
 
 
 def test_an_answer_apart_is_not_the_one_that_is_owed() -> None:

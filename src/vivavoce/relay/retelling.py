@@ -53,7 +53,8 @@ def told(link: Link, standing: Standing, client: Client, kind: str, new_id: NewI
         settings = settings | {"temperature": client.temperature}
     if settings:
         yield from settings_told(link, settings, kind, new_id)
-    for item in chronicle.retold():
+    # Other sessions make items and take none.
+    for item in chronicle.retold() if kind == "realtime" else ():
         yield from created_there(link, item, new_id)
     standing.begin_again()
     link.offset_ms = standing.outbox.first_audio_ms
