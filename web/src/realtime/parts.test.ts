@@ -145,7 +145,10 @@ describe("tools", () => {
 
   it("tell the time and colour the page", () => {
     const colours: string[] = [];
-    expect(JSON.parse(call("get_current_time", "", () => {}, at))).toMatchObject({ iso: "2026-03-01T10:00:00.000Z" });
+    expect(JSON.parse(call("get_current_time", "", () => {}, at))).toMatchObject({
+      local_time: expect.stringContaining("March 2026"),
+      time_zone: expect.any(String),
+    });
     expect(call("set_page_colour", '{"colour":"teal"}', (colour) => colours.push(colour), at)).toBe('{"colour":"teal"}');
     expect(colours).toEqual(["teal"]);
   });

@@ -33,7 +33,7 @@ export function call(name: string, json: string, setColour: (colour: Colour) => 
   if (name === "get_current_time") {
     const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
     const local = now.toLocaleString("en-GB", { dateStyle: "full", timeStyle: "short" });
-    return JSON.stringify({ local_time: local, time_zone: timeZone, iso: now.toISOString() });
+    return JSON.stringify({ local_time: local, time_zone: timeZone });
   }
   if (name === "set_page_colour") {
     const colour = COLOURS.find((one) => one === given.colour);
