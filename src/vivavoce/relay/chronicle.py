@@ -138,6 +138,10 @@ class Chronicle:
         while self._audio_bytes > self._keep_bytes and self._audio:
             self._forget_audio(next(iter(self._audio)))
 
+    def heard(self, item_id: str) -> list[bytes]:
+        """Return the appends that made an item of the user, as long as they are kept."""
+        return self._audio.get(item_id, [])
+
     def hear_created(self, item: Object) -> None:
         """Keep the audio of an item that was created with it."""
         parts = [part for part in item.get("content") or () if part.get("type") == "input_audio"]

@@ -82,6 +82,8 @@ class Link:
         """Servers of remote tools, by label, whose tools it will list because of them."""
         self.updates = 0
         """How many of our own settings it has not confirmed yet."""
+        self.recommitted: deque[str] = deque()
+        """Turns that it is to write down again, in order, of which it has not made items yet."""
         self.removals: Counter[str] = Counter()
         """How often it will tell that items were removed, which was our own idea."""
         self.offset_ms = 0.0
@@ -117,6 +119,15 @@ class Link:
         """Take note of the remote tools in settings that it is told."""
         labels = [tool.get("server_label") for tool in tools if isinstance(tool, dict)] if _is_list(tools) else []
         self._lists = Counter(label for label in labels if isinstance(label, str))
+
+    def is_recommitted(self, theirs: str) -> bool:
+        """Take note of a turn; return whether the client knows it already."""
+        if not self.recommitted:
+            return False
+        ours = self.recommitted.popleft()
+        self.ids.add(theirs, ours)
+        self.echoes[ours] += 1
+        return True
 
     def listed(self, label: object) -> bool:
         """Take note of a list of remote tools; return whether it comes of settings that it was told by us."""

@@ -56,14 +56,29 @@ def told(link: Link, standing: Standing, client: Client, kind: str, new_id: NewI
     # Other sessions make items and take none.
     for item in chronicle.retold() if kind == "realtime" else ():
         yield from created_there(link, item, new_id)
+    again_ms = 0.0
+    for item_id in standing.unheard:
+        frames = chronicle.heard(item_id)
+        again_ms += sum(peek.base64_bytes(frame, peek.AUDIO) for frame in frames) / standing.outbox.bytes_per_ms
+        yield from _committed_there(link, item_id, frames, new_id, is_beta_client=client.is_beta)
     standing.begin_again()
-    link.offset_ms = standing.outbox.first_audio_ms
+    link.offset_ms = standing.outbox.first_audio_ms - again_ms
     for entry in standing.outbox:
         yield from sent(link, entry, is_beta_client=client.is_beta)
     standing.outbox.keep_only(ANSWERED_FOR)
     if standing.outbox.odd:
         begun = peek.written({"type": "input_audio_buffer.append", "audio": peek.encoded(standing.outbox.odd)})
         yield from sent(link, Entry(APPEND, begun, None, 0.0, 0.0), is_beta_client=client.is_beta)
+
+
+def _committed_there(
+    link: Link, item_id: str, frames: list[bytes], new_id: NewId, *, is_beta_client: bool
+) -> Iterator[Effect]:
+    """Return what has an upstream write down a turn that the client has committed already."""
+    for frame in frames:
+        yield from sent(link, Entry(APPEND, frame, None, 0.0, 0.0), is_beta_client=is_beta_client)
+    link.recommitted.append(item_id)
+    yield from _ours(link, {"type": "input_audio_buffer.commit"}, new_id, item_id)
 
 
 def settings_told(link: Link, settings: Object, kind: str, new_id: NewId) -> Iterator[Effect]:
@@ -124,8 +139,10 @@ def given_up(standing: Standing, client: Client, new_id: NewId) -> list[Effect]:
         effects += truncated_here(entry.event or {}, None, standing, client, new_id)
     text = "The connection to the upstream server ended before it had written this down."
     error = {"type": "server_error", "code": "upstream_disconnected", "message": text}
-    while standing.unheard:
-        where = {"item_id": standing.unheard.pop(0), "content_index": 0}
+    lost = [item_id for item_id in standing.unheard if not standing.can_hear_again(item_id)]
+    for item_id in lost:
+        standing.unheard.remove(item_id)
+        where = {"item_id": item_id, "content_index": 0}
         event = {"type": "conversation.item.input_audio_transcription.failed", "event_id": new_id("event")}
         effects += client.tell(event | where | {"error": error})
     return effects

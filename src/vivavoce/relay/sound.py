@@ -37,6 +37,10 @@ _ITEM_EVENTS = b"conversation.item."
 _PIECE_BYTES = 65_536
 """The filter takes so much at a time: its sums need many times the room of the audio."""
 
+_BYTES_PER_MS = {"audio/pcmu": 8, "audio/pcma": 8}
+_LEAST_RATE_HZ = 8_000
+"""What a client writes in place of a rate may be anything until an upstream has seen it."""
+
 
 # ------------------------------------------------------------------------------------------------------------- formats
 
@@ -55,6 +59,15 @@ def read(wire: Any) -> AudioFormat | None:
 def written(known: AudioFormat) -> Object:
     """Return a format as events name it."""
     return {"type": known.type} if known.type in _G711 else {"type": known.type, "rate": known.rate}
+
+
+def bytes_per_ms(format: Any) -> int:  # noqa: A002 - the wire name
+    """Return how much a millisecond of audio takes in a format as sessions show it."""
+    if not isinstance(format, dict):
+        return 48
+    rate = format.get("rate")
+    of_pcm = rate // 500 if type(rate) is int and rate >= _LEAST_RATE_HZ else 48
+    return _BYTES_PER_MS.get(str(format.get("type")), of_pcm)
 
 
 def nearest(place: Place, wish: AudioFormat) -> AudioFormat | None:

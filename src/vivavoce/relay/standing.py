@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import blame, outbox, peek
-from .chronicle import Chronicle
+from . import blame, outbox, peek, sound
+from .chronicle import Chronicle, merge
 from .effects import Effect, Noted, Used
 from .links import Link
 from .outbox import CLEAR, COMMIT, CREATE, CREATE_RESPONSE, DELETE, TRUNCATE, UPDATE, Entry, Outbox
@@ -21,10 +21,6 @@ ANSWERED_FOR = frozenset((UPDATE, CREATE, DELETE, TRUNCATE, COMMIT, CLEAR, CREAT
 """What a client sends that a server has to answer for; everything else is sent once and forgotten."""
 OURS = "vivavoce_"
 """What the event ids of our own events begin with, to an upstream."""
-
-_BYTES_PER_MS = {"audio/pcmu": 8, "audio/pcma": 8}
-_LEAST_RATE_HZ = 8_000
-"""What a client writes in place of a rate may be anything until an upstream has seen it."""
 
 
 class Standing:
@@ -142,6 +138,12 @@ class Standing:
             self.detection = found["turn_detection"]
         self._measure()
 
+    def begun(self, session: Object) -> None:
+        """Take note of the session of a new link, which is told the client's settings next."""
+        found: Object = peek.parse(peek.written({"audio": session.get("audio") or {}})) or {}
+        merge(found, {"audio": self.chronicle.settings.get("audio") or {}})
+        self.configured(found)
+
     def updated(self, link: Link) -> bool:
         """Take note that settings were accepted; return whether they were the client's own idea."""
         if link.updates:
@@ -185,6 +187,10 @@ class Standing:
             self.is_due = False
             self.unheard.clear()
 
+    def can_hear_again(self, item_id: str) -> bool:
+        """Return whether another server can write down a turn: where it makes none itself, and the audio is here."""
+        return not self._has_answers and self.detection is None and bool(self.chronicle.heard(item_id))
+
     def begin_again(self) -> None:
         """Prepare for an upstream that hears the unfinished turn from its beginning."""
         self.restarted, self.speaking = self.speaking or self.restarted, None
@@ -195,8 +201,8 @@ class Standing:
         """Take note of how much room audio takes: by what the client asked for, or else by what it was shown."""
         heard = self.format_heard or peek.at(self._shown, ("input", "format"))
         spoken = self.format_asked("output") or peek.at(self._shown, ("output", "format"))
-        self.outbox.measure(bytes_per_ms(heard))
-        self.output_bytes_per_ms = bytes_per_ms(spoken)
+        self.outbox.measure(sound.bytes_per_ms(heard))
+        self.output_bytes_per_ms = sound.bytes_per_ms(spoken)
 
     def _format_of_answer(self, asking: Entry | None) -> Any:
         wish = peek.at(asking.event, ("response", "audio", "output", "format")) if asking is not None else None
@@ -257,6 +263,8 @@ class Standing:
             case "input_audio_buffer.timeout_triggered":
                 event = _shifted(event, link.offset_ms)
                 self.stopped_ms = event.get("audio_end_ms", 0)
+            case "input_audio_buffer.committed" if link.is_recommitted(event.get("item_id", "")):
+                return None
             case "input_audio_buffer.committed":
                 event = self._called(link, event) if self.restarted is not None else event
                 self._commit(event, now)
@@ -423,15 +431,6 @@ class Standing:
         if about != blame.ANYTHING:
             return self.outbox.pending(about)
         return next((entry for entry in self.outbox if entry.kind is not outbox.APPEND), None)
-
-
-def bytes_per_ms(format: Any) -> int:  # noqa: A002 - the wire name
-    """Return how much a millisecond of audio takes in a format as sessions show it."""
-    if not isinstance(format, dict):
-        return 48
-    rate = format.get("rate")
-    of_pcm = rate // 500 if type(rate) is int and rate >= _LEAST_RATE_HZ else 48
-    return _BYTES_PER_MS.get(str(format.get("type")), of_pcm)
 
 
 def _shifted(event: Object, offset_ms: float) -> Object:

@@ -240,7 +240,7 @@ class Tenure:
         standing = self._standing
         if session is not None:
             session = self._reading.first = sound.shown(link.place, session, standing.format_asked)
-            standing.configured(session)
+            standing.begun(session)
         effects: list[Effect] = []
         if not self._client.is_told and session is not None and not standing.chronicle.settings:
             effects += self._client.created(session, len(standing.chronicle))
