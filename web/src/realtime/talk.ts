@@ -31,7 +31,7 @@ export interface Line {
   tool?: { name: string; arguments: string; output?: string };
 }
 
-/** What is known of an answer's sound. */
+/** What is known of an answer's sound, until it was played or cut. */
 interface Sound {
   marks: Mark[];
   receivedMs: number;
@@ -445,6 +445,7 @@ export class Talk {
       const cutMs = Math.floor(ms);
       this.advance(item, ms);
       this.dead.add(item);
+      this.sounds.delete(item);
       const line = this.lines.find((one) => one.id === item);
       if (line !== undefined) {
         this.replace({ ...line, state: "cut", cutMs });
@@ -468,6 +469,7 @@ export class Talk {
   }
 
   private finish(item: string): void {
+    this.sounds.delete(item);
     const line = this.lines.find((one) => one.id === item);
     if (line === undefined || line.state !== "live") return;
     this.replace({ ...line, state: "done", spoken: line.text.length });
