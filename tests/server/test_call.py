@@ -275,7 +275,7 @@ def waits(desk: Desk, monkeypatch: pytest.MonkeyPatch, meanwhile: dict[int, Call
         desk.clock += seconds - 20.0
         await asyncio.sleep(0)
 
-    monkeypatch.setattr(desk.call, "_doze", pass_time)
+    monkeypatch.setattr(desk.call._alarm, "wait", pass_time)
     return waited
 
 
@@ -302,9 +302,9 @@ async def test_a_deadline_that_moves_to_before_what_is_waited_for_is_kept(monkey
 
     async def doze(seconds: float) -> None:
         waited.append(round(seconds, 3))
-        await desk.call._due_sooner.wait()
+        await desk.call._alarm._sooner.wait()
 
-    monkeypatch.setattr(desk.call, "_doze", doze)
+    monkeypatch.setattr(desk.call._alarm, "wait", doze)
     async with desk.at_work():
         detection = {"type": "server_vad", "idle_timeout_ms": 5000}
         desk.client("session.update", session={"type": "realtime", "audio": {"input": {"turn_detection": detection}}})
@@ -314,13 +314,6 @@ async def test_a_deadline_that_moves_to_before_what_is_waited_for_is_kept(monkey
         desk.brain.say(rp.Answered(response))
         await settle()
         assert waited == [60.0, 5.02]
-
-
-async def test_a_wait_ends_with_its_time_or_when_the_deadline_moves() -> None:
-    desk = Desk()
-    await asyncio.wait_for(desk.call._doze(0.0), 10)
-    desk.call._due_sooner.set()
-    await asyncio.wait_for(desk.call._doze(1e6), 10)
 
 
 async def test_what_a_client_must_not_do_ends_the_call_with_its_reason() -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import time
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -334,3 +336,19 @@ def test_a_client_secret_goes_on_only_with_what_it_was_made_for() -> None:
     others = {owner(other), owner(None), owner(grant, "transcription"), owner(None, "transcription")}
     assert owner(grant) == owner(Grant(Settings(instructions="Sell."), key_id="k"))
     assert len(others | {owner(grant)}) == 5
+
+
+async def test_a_session_that_has_ended_is_freed_at_once() -> None:
+    world = World()
+    gc.collect()
+    gc.disable()
+    try:
+        async with world.call() as (call, _):
+            gone = weakref.ref(call)
+            await world.answers()
+        world.wires.clear()
+        del call
+        await settle()
+        assert gone() is None
+    finally:
+        gc.enable()

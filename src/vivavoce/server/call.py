@@ -8,9 +8,7 @@ client slows its own answer and nothing else.  Reading never waits for writing.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import math
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -50,6 +48,7 @@ from ..core.settings import Settings
 from ..dialects.choose import Dialect
 from ..engines.api import Brain, Hearing, Toolbox
 from ..legs import Leg
+from .alarm import Alarm
 from .errands import Errands
 from .ids import Ids, new_seed
 from .journal import FORMAT, Given, Head, Journal, JournalError, Moment, step
@@ -123,9 +122,7 @@ class Call:
         self._key_id = terms.key_id
         self._charge = charge
         self._ended = asyncio.Event()
-        self._due_sooner = asyncio.Event()
-        """Set when the session's deadline has moved to before the moment that is waited for."""
-        self._waits_until = math.inf
+        self._alarm = Alarm(lambda: self._session.deadline, self._now, lambda: self._take(Moment.DUE))
         self._bug: BaseException | None = None
         head = Head(
             __version__,
@@ -158,7 +155,7 @@ class Call:
                 backlog, self._backlog = self._backlog or [], None
                 for data in backlog:
                     self.receive_frame(data)
-                watch = group.create_task(self._watch_deadline())
+                watch = group.create_task(self._alarm.run())
                 await self._ended.wait()
                 watch.cancel()
                 for pump in self._pumps.values():
@@ -177,6 +174,7 @@ class Call:
                 _log.error("session %s failed", self._session.id, exc_info=self._bug)
                 self._leg.close(1011, "internal error")
             await self._errands.close()
+            self._alarm.release()
 
     def receive_frame(self, data: bytes) -> None:
         """Take one message from the leg."""
@@ -241,9 +239,7 @@ class Call:
         if self._trace is not None:
             self._trace.see(effects, now, self._session.settings.tracing)
         self._perform(effects)
-        deadline = self._session.deadline
-        if deadline is not None and deadline < self._waits_until:
-            self._due_sooner.set()
+        self._alarm.reconsider()
 
     def _write_down(self, given: Given, now: float, outcome: list[Effect] | Exception) -> None:
         if self._journal is None:
@@ -328,22 +324,6 @@ class Call:
         finally:
             if self._pumps.get(prompt.response_id) is asyncio.current_task():
                 del self._pumps[prompt.response_id]
-
-    async def _watch_deadline(self) -> None:
-        """Tell the session when its deadline has passed."""
-        while (deadline := self._session.deadline) is not None:
-            self._waits_until = deadline
-            self._due_sooner.clear()
-            if (now := self._now()) < deadline:
-                await self._doze(deadline - now)
-            else:
-                self._take(Moment.DUE)
-
-    async def _doze(self, seconds: float) -> None:
-        """Wait for so long, or until the session's deadline has moved to before then."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._due_sooner.wait()
 
 
 def _opened(folder: Path | None, session_id: str, head: Head) -> Journal | None:

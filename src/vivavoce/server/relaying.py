@@ -8,16 +8,15 @@ upstream that does not read is cut off by its leg, and the conversation goes on 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import logging
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 
 from ..legs import Leg
 from ..relay.effects import CloseClient, Dial, Effect, HangUp, Noted, ToClient, ToUpstream, Used
 from ..relay.session import RelaySession
+from .alarm import Alarm
 from .linking import Linker, Opened, Unavailable
 from .relay_log import RelayLog
 
@@ -43,7 +42,7 @@ class RelayCall:
         now: Callable[[], float],
         log: RelayLog,
         noted: Callable[[Noted], bool],
-        used: Callable[[Used], None],
+        used: Callable[[Used], object],
     ) -> None:
         """Make a call that has not started.
 
@@ -69,8 +68,7 @@ class RelayCall:
         self._chores: set[asyncio.Task[None]] = set()
         """What will come to nothing once the client has gone: dialling, and waiting for the client to read."""
         self._ended = asyncio.Event()
-        self._due_sooner = asyncio.Event()
-        self._waits_until = math.inf
+        self._alarm = Alarm(lambda: session.deadline, self._now, lambda: self._take(session.receive_time))
         self._is_held = False
         self._latest = ""
         """The upstream that was reached last: its voice is the one that the client knows."""
@@ -85,7 +83,7 @@ class RelayCall:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 self._perform(self.session.begin(self._now()))
-                watch = group.create_task(self._watch_deadline())
+                watch = group.create_task(self._alarm.run())
                 await self._ended.wait()
                 watch.cancel()
                 for chore in tuple(self._chores):
@@ -101,6 +99,7 @@ class RelayCall:
             if self._bug is not None:
                 _log.error("session %s failed", self.session.id, exc_info=self._bug)
                 self._leg.close(1011, "internal error")
+            self._let_go()
 
     def receive_frame(self, data: bytes) -> None:
         """Take one message of the client."""
@@ -132,6 +131,14 @@ class RelayCall:
         self._ended.set()
 
     # ------------------------------------------------------------------------------------------------- the inside
+
+    def _let_go(self) -> None:
+        """Drop what refers back to here: a session that has ended is freed at once, not by the garbage collector."""
+        self._alarm.release()
+        self._at_end.clear()
+        self._used = self._noted = _nobody
+        self._links.clear()
+        del self._group
 
     def _now(self) -> float:
         return self._clock() - self._began
@@ -179,9 +186,7 @@ class RelayCall:
         session = self.session
         if session.has_moved:
             session.has_moved = False
-            deadline = session.deadline
-            if deadline is not None and deadline < self._waits_until:
-                self._due_sooner.set()
+            self._alarm.reconsider()
 
     def _announce(self, effects: Sequence[Effect]) -> None:
         """Tell links how much is about to be sent at once: a whole conversation, where one takes over."""
@@ -250,20 +255,9 @@ class RelayCall:
         for opened in self._links.values():
             opened.wire.resume_reading()
 
-    async def _watch_deadline(self) -> None:
-        """Tell the session when its deadline has passed."""
-        while (deadline := self.session.deadline) is not None:
-            self._waits_until = deadline
-            self._due_sooner.clear()
-            if (now := self._now()) < deadline:
-                await self._doze(deadline - now)
-            else:
-                self._take(self.session.receive_time)
 
-    async def _doze(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(None if math.isinf(seconds) else seconds):
-                await self._due_sooner.wait()
+def _nobody(_what: object) -> bool:
+    return False
 
 
 class _LinkOwner:
