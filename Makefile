@@ -40,7 +40,7 @@ interop: $(DEV)
 	.venv/bin/python -m pytest -m interop --timeout 600 $(ARGS)
 
 slow-and-interop: $(DEV)
-	.venv/bin/python -m pytest -m "slow or interop" --timeout 900 $(ARGS)
+	.venv/bin/python -m pytest -m "slow or interop" --timeout 900 --durations 25 $(ARGS)
 
 lint: $(DEV)
 	@status=0; for check in "ruff check ." "ruff format --check ." mypy; do \

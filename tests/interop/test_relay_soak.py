@@ -14,11 +14,11 @@ from upstream.soak import soak, summary
 pytestmark = pytest.mark.interop
 
 SESSIONS = 20
-LIMIT_SECONDS, DROP_SECONDS = 10.0, 8.0
+LIMIT_SECONDS, DROP_SECONDS = 7.0, 6.0
 """How long an upstream's session lives, and after how long on average its connection is cut."""
 
 
-@pytest.mark.parametrize(("shape", "seconds"), [("ga", 60.0), ("beta", 30.0)])
+@pytest.mark.parametrize(("shape", "seconds"), [("ga", 35.0), ("beta", 20.0)])
 def test_conversations_outlive_the_sessions_and_connections_of_their_upstream(
     tmp_path: Path, shape: str, seconds: float
 ) -> None:
