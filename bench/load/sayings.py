@@ -253,8 +253,8 @@ HELD_OUT = Sayings(
 )
 
 TUNING = Sayings(
-    assents=LEARNT.assents,
-    commands=LEARNT.commands,
+    assents=(*COMMON_ASSENTS, "marvellous", "terrific", "fair enough", "makes sense", "delightful", "certainly"),
+    commands=(*COMMON_COMMANDS, "stop right now", "hang on a moment", "silence", "skip it"),
     sentences=_lines("""
         what about the second one
         can you say that once more

@@ -11,8 +11,8 @@ from vivavoce.core.reports import Heard
 class Listener:
     """Feeds a hold frames of 32 ms, beginning where turn detection noticed the sound."""
 
-    def __init__(self, *, is_awaited: bool = False) -> None:
-        self.hold = Hold(0, is_awaited=is_awaited)
+    def __init__(self, *, is_awaited: bool = False, suspected: int | None = None) -> None:
+        self.hold = Hold(0, is_awaited=is_awaited, suspected=suspected)
         self.at = 3 * FRAME_TICKS
 
     def hear(
@@ -45,6 +45,21 @@ def test_the_surer_a_claim_is_the_sooner_it_is_believed(claim: float, after_ms: 
     frames = Listener().hear(20, claim)
     assert frames is not None
     assert 96 + frames * 32 == after_ms
+
+
+@pytest.mark.parametrize(("suspected_frames", "after_frames"), [(0, 5), (2, 3), (4, 1), (9, 1)])
+def test_a_sound_that_was_noticed_late_is_believed_as_soon_as_any(suspected_frames: int, after_frames: int) -> None:
+    assert Listener(suspected=-suspected_frames * FRAME_TICKS).hear(20, 0.5) == after_frames
+
+
+def test_no_sound_is_too_long_for_an_assent_because_it_was_noticed_late() -> None:
+    listener = Listener(suspected=-1000 * FRAME_TICKS)
+    assert listener.hear(24, 0.4) is None
+    assert listener.hear(4, 0.4) is not None
+
+
+def test_a_sound_never_begins_after_it_was_noticed() -> None:
+    assert Listener(suspected=5 * FRAME_TICKS).hear(20, 0.5) == 5
 
 
 def test_what_does_not_sound_like_a_claim_is_none_for_most_of_a_second() -> None:

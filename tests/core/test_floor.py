@@ -72,10 +72,29 @@ def test_a_sound_ducks_the_answer_at_once_and_tells_the_client_nothing() -> None
     assert sound(play, 2, claim=0.1) == NOTHING
 
 
+def test_soft_beginnings_count_for_a_claim() -> None:
+    play = answering(prefix_padding_ms=0)
+    assert sound(play, 2, 0.4, claim=0.5) == NOTHING
+    assert sound(play, 3, claim=0.5) == ["Transcribe item_2 from 3072", "Duck"]
+    assert sound(play, 1, claim=0.5)[:3] == [
+        "input_audio_buffer.speech_started 64 item_2", "Abandon resp_1", "ClearPlayout",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("between", [rp.Heard(0, 0.1), rp.Heard(0, 0.9, 0.9, 0.5)])
+def test_what_was_soft_before_a_pause_or_an_echo_is_no_part_of_the_sound(between: rp.Heard) -> None:
+    play = answering()
+    sound(play, 2, 0.4, claim=0.5)
+    sound(play, 1, between.probability, claim=between.claim, echo=between.echo)
+    assert sound(play, 5, claim=0.5) == ["Transcribe item_2 from 0", "Duck"]
+    assert sound(play, 1, claim=0.5)[0] == "input_audio_buffer.speech_started 0 item_2"
+
+
 def test_who_claims_the_turn_has_it_with_the_true_beginning() -> None:
     play = answering(prefix_padding_ms=100)
     silence(play, 960)
-    sound(play, 4, claim=0.9)
+    sound(play, 2)
+    sound(play, 2, claim=0.9)
     lines = sound(play, 1, claim=0.9)
     assert lines[:3] == ["input_audio_buffer.speech_started 860 item_2", "Abandon resp_1", "ClearPlayout"]
     assert lines[3:] == INTERRUPTED

@@ -69,14 +69,15 @@ class Verdict(enum.Enum):
 class Hold:
     """A sound under judgement."""
 
-    def __init__(self, onset: int, *, is_awaited: bool) -> None:
+    def __init__(self, onset: int, *, is_awaited: bool, suspected: int | None = None) -> None:
         """Begin with a sound that was noticed just now.
 
         Args:
             onset: tick at which it began.
             is_awaited: whether the user was asked something, or the answer is as good as over, so that any word counts.
+            suspected: tick from which it was like speech, though not yet enough to be noticed; claims are of all that.
         """
-        self._onset = onset
+        self._began = onset if suspected is None else min(onset, suspected)
         self._is_awaited = is_awaited
         self._text = ""
         self._read_at = onset
@@ -133,7 +134,7 @@ class Hold:
             # After a pause a sound begins anew, like any.
             return None
         kind = self._kind
-        length_ms = (self._heard_to - self._onset) // TICKS_PER_MS
+        length_ms = (self._heard_to - self._began) // TICKS_PER_MS
         claim = self._claim
         # What was read before a pause says nothing of what follows it.
         is_assent = kind == "assent" and self._read_at > self._voiced_from

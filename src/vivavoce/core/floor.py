@@ -45,6 +45,8 @@ class Floor:
         self._hold: Hold | None = None
         self._heard_at = 0.0
         self._heard_to = 0
+        self._suspected: int | None = None
+        """Where what may be speech began; None while nothing is."""
         self._ducked_item: str | None = None
         """What the client was told is ducked; None when it was told nothing."""
 
@@ -66,13 +68,15 @@ class Floor:
         if not self._is_adaptive(settings):
             return self._listening.receive_frame(heard, now)
         has_answer = self._has_answer(now)
+        self._suspect(heard)
         # An echo is no speech of the user, and the longer it is heard the surer that is.
         speech = heard if heard.echo < ECHO else msgspec.structs.replace(heard, probability=0.0)
         out = self._listening.receive_frame(speech, now, holds=has_answer)
         if self._hold is None:
             if not self._listening.is_held:
                 return out
-            self._hold = Hold(heard.at - ONSET_FRAMES * FRAME_TICKS, is_awaited=self._is_awaited(now))
+            onset = heard.at - ONSET_FRAMES * FRAME_TICKS
+            self._hold = Hold(onset, is_awaited=self._is_awaited(now), suspected=self._suspected)
             out += self._duck(settings, now)
         self._heard_at = now
         return out + self._follow(self._hold.receive_frame(heard, has_answer=has_answer), now)
@@ -153,6 +157,13 @@ class Floor:
             return [Duck()]
         self._ducked_item = item_id
         return [Duck(), Send(ev.OutputDucked(self._new_id("event"), item_id))]
+
+    def _suspect(self, heard: Heard) -> None:
+        """Keep where the sound began: claims are made of softer sounds than turns are, so they come first."""
+        if heard.claim is None or heard.echo >= ECHO:
+            self._suspected = None
+        elif self._suspected is None:
+            self._suspected = heard.at - ONSET_FRAMES * FRAME_TICKS
 
     def _follow(self, verdict: Verdict | None, now: float) -> list[Effect]:
         """Do what the verdict says."""
