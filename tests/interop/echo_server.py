@@ -18,6 +18,7 @@ import msgspec
 from vivavoce.cli import serve as command
 from vivavoce.config import load
 from vivavoce.core.errors import EngineError
+from vivavoce.core.service import DEFAULT_SERVICE
 from vivavoce.legs import Leg
 from vivavoce.server.admission import Connection
 from vivavoce.server.metrics import Metrics
@@ -49,6 +50,7 @@ class Switchboard:
     missing = ()
     ledger = None
     metrics = Metrics()
+    service = DEFAULT_SERVICE
     engines: Any = None  # what works without a socket is not asked of it
 
     def describe(self) -> str:
