@@ -53,7 +53,8 @@ WEB_MODULES := web/node_modules/.package-lock.json
 
 $(WEB_MODULES): web/package.json web/package-lock.json web/.npmrc
 	@command -v npm >/dev/null || { echo "The page is built with Node and npm, which are not here; only its makers need them." >&2; exit 1; }
-	cd web && npm ci --ignore-scripts
+	# Not `npm ci`: its newer versions refuse a lock file that lacks packages for other systems, which a registry may not have.
+	cd web && npm install --no-save --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 web: $(WEB_MODULES)

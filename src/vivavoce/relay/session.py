@@ -27,8 +27,6 @@ from .tenure import CLOSE, CLOSED, Tenure
 from .terms import Object, Terms
 from .unfinished import NewId
 
-_STALE_SECONDS = 30.0
-"""What is not answered for by an upstream that speaks so much later never will be."""
 _UNANSWERED_SHARE = 4
 """Where an upstream is there to answer soon, this many times as much may be unanswered: one picture may take 20 MB."""
 
@@ -181,7 +179,7 @@ class RelaySession:
         if (end := self._lifetime.end_at(now)) is not None:
             return self._tenure.end(end.error.code, end.error.message, 1001, end.reason, kind=end.error.type)
         if self._live is not None:
-            self._standing.expire(self._heard_at - _STALE_SECONDS)
+            self._standing.expire(self._heard_at)
         return self._tenure.receive_time(now)
 
     def exhaust(self, message: str) -> list[Effect]:

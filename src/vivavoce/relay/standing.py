@@ -19,6 +19,11 @@ from .unfinished import NewId, Unfinished, is_apart
 
 ANSWERED_FOR = frozenset((UPDATE, CREATE, DELETE, TRUNCATE, COMMIT, CLEAR, CREATE_RESPONSE))
 """What a client sends that a server has to answer for; everything else is sent once and forgotten."""
+_UNANSWERED_SECONDS = 120.0
+"""What was not answered for by an upstream that speaks so much later never will be: its words may be late themselves,
+because the client is slow to read."""
+_OWED_SECONDS = 30.0
+"""An answer that did not begin so long after its turn is no answer to it."""
 OURS = "vivavoce_"
 """What the event ids of our own events begin with, to an upstream."""
 
@@ -180,10 +185,10 @@ class Standing:
             if item_id in self.chronicle
         ]
 
-    def expire(self, before: float) -> None:
-        """Wait no longer for what was to come of things before some time: not every server does everything."""
-        self.outbox.expire(before)
-        if self._turned_at < before and not self.responses:
+    def expire(self, heard_at: float) -> None:
+        """Wait no longer for what was to come of things long before the upstream last spoke: not all do everything."""
+        self.outbox.expire(heard_at - _UNANSWERED_SECONDS)
+        if self._turned_at < heard_at - _OWED_SECONDS and not self.responses:
             self.is_due = False
             self.unheard.clear()
 
