@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from .core.hosts import is_azure, is_openai
 from .options import Secret
 
 __all__ = ["LOCAL", "Route", "Routes", "Upstream", "best_pattern"]
@@ -36,8 +37,6 @@ UNNAMED = ""
 
 _MOST_DESCRIBED = 3
 """Routes of which half a line has room."""
-_OPENAI_HOSTS = (".openai.com",)
-_AZURE_HOSTS = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
 PRESENT_NAMES: Mapping[str, str] = {
     "gpt-4o-realtime-preview*": "gpt-realtime-2.1",
     "gpt-4o-mini-realtime-preview*": "gpt-realtime-2.1-mini",
@@ -188,16 +187,6 @@ def host_of(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
-
-
-def is_openai(host: str) -> bool:
-    """Return whether a host is one of OpenAI's own service."""
-    return f".{host}".endswith(_OPENAI_HOSTS)
-
-
-def is_azure(host: str) -> bool:
-    """Return whether a host is one of Azure's OpenAI service."""
-    return host.endswith(_AZURE_HOSTS)
 
 
 def usual_session_seconds(url: str) -> float:

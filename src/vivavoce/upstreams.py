@@ -28,6 +28,7 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from .core.errors import ConfigError
+from .core.hosts import is_azure, is_openai
 from .options import Secret
 from .routing import (
     FORMATS,
@@ -37,8 +38,6 @@ from .routing import (
     Route,
     Routes,
     Upstream,
-    is_azure,
-    is_openai,
     local_upstream,
     usual_session_seconds,
 )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..config import Config, load
+from ..core.hosts import is_openai
 from ..legs.line import Line, Shape, error_text
 from ..legs.upstream import Upstream, dial
 from .failure import Failure, Misuse
@@ -77,7 +78,7 @@ def place_of(args: argparse.Namespace, environ: Mapping[str, str] | None = None)
             raise Misuse("--insecure is about the server of --url")
         return Place(config, model=args.model, shape=shape)
     unkeyed = Upstream(args.url, shape=shape, insecure=args.insecure)
-    model = args.model or (_OPENAI_MODEL if _is_openai(unkeyed.host) else "")
+    model = args.model or (_OPENAI_MODEL if is_openai(unkeyed.host) else "")
     upstream = msgspec.structs.replace(unkeyed, model=model, key=_key(unkeyed.host, environ))
     _ = upstream.headers  # a key that cannot be sent is told before anything else is done
     return Place(config, upstream, model, shape)
@@ -88,17 +89,13 @@ def transcription_model(place: Place) -> str:
     if place.upstream is None:
         return "vivavoce"
     # The one name that every other server knows; at OpenAI, only newer ones tell probabilities.
-    return "gpt-4o-transcribe" if _is_openai(place.host) else "whisper-1"
-
-
-def _is_openai(host: str) -> bool:
-    return host == "openai.com" or host.endswith(".openai.com")
+    return "gpt-4o-transcribe" if is_openai(place.host) else "whisper-1"
 
 
 def _key(host: str, environ: Mapping[str, str]) -> str:
     """Return the key for a host: OpenAI's own first at OpenAI, ours first elsewhere."""
     names = ["VIVAVOCE_API_KEY", "OPENAI_API_KEY"]
-    if _is_openai(host):
+    if is_openai(host):
         names.reverse()
     return next((environ[name] for name in names if environ.get(name, "").strip()), "")
 

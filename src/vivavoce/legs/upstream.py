@@ -16,6 +16,7 @@ import msgspec
 
 from .. import __version__
 from ..core.errors import ConfigError
+from ..core.hosts import is_azure
 from . import refusals
 from .line import Line, LineError, Shape
 from .refusals import refused
@@ -23,8 +24,6 @@ from .refusals import refused
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
-_AZURE_HOSTS = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
-"""Hosts of Azure's own service, which wants its key in a header of its own."""
 _AZURE_PREVIEW = "2024-10-01-preview"
 """The first version of Azure's preview; later ones are compatible with it."""
 _SECRET_PARAMETERS = frozenset({"api-key", "key", "token"})
@@ -96,7 +95,7 @@ class Upstream(msgspec.Struct, frozen=True):
         key = self.key.strip()
         if not (key.isascii() and key.isprintable()):
             raise ConfigError("the key contains characters that no key has; was it copied whole?")
-        if key and _is_azure(self.host):
+        if key and is_azure(self.host):  # which wants it in a header of its own
             headers["api-key"] = key
         elif key:
             headers["Authorization"] = f"Bearer {key}"
@@ -233,11 +232,7 @@ def _endpoint(parts: SplitResult) -> str:
         return f"{path}/realtime"
     if path:
         return path
-    return "/openai/v1/realtime" if _is_azure(parts.hostname or "") else "/v1/realtime"
-
-
-def _is_azure(host: str) -> bool:
-    return host.endswith(_AZURE_HOSTS)
+    return "/openai/v1/realtime" if is_azure(parts.hostname or "") else "/v1/realtime"
 
 
 def _is_preview(path: str, parameters: set[str]) -> bool:
