@@ -206,10 +206,9 @@ class Outbox:
     @property
     def first_audio_ms(self) -> float:
         """Where the audio that is still here begins, on the client's clock; its end where there is none."""
-        kept = [each for each in self._entries if each.kind is APPEND]
-        if not kept:
+        first = next((each for each in self._entries if each.kind is APPEND), None)
+        if first is None:
             return self.clock_ms
-        first = kept[0]
         return first.end_ms - peek.base64_bytes(first.frame, peek.AUDIO) / self.bytes_per_ms
 
     def _whole(self, frame: bytes) -> bytes:

@@ -141,7 +141,7 @@ class RelaySession:
             self._greetings.record(kind, frame)
         if kind in AUDIO_DELTAS:
             return [self._reading.spoken(link, kind, frame)]
-        return self._read(link, frame, now) if tells(kind) else self._reading.passed(link, kind, frame)
+        return self._read(link, kind, frame, now) if tells(kind) else self._reading.passed(link, kind, frame)
 
     def opened(self, number: int, place: Place, now: float) -> list[Effect]:
         """Learn that a link leads to an upstream, which is yet to begin a session."""
@@ -235,11 +235,11 @@ class RelaySession:
 
     # -------------------------------------------------------------------------------------------- the upstream's side
 
-    def _read(self, link: Link, frame: bytes, now: float) -> list[Effect]:
+    def _read(self, link: Link, kind: bytes, frame: bytes, now: float) -> list[Effect]:
         """Take a frame that tells something of where the conversation stands."""
         self.has_moved = True
         self._heard_at = now
-        if peek.kind(frame) == CLOSED:
+        if kind == CLOSED:
             self._tenure.parting = "told"
         effects = self._reading.read(link, frame, now)
         if self._exhausted and not self._standing.responses:
