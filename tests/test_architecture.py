@@ -20,7 +20,9 @@ ARROWS = {
     "dialects": {"dialects", "core"},
     "relay": {"relay", "dialects", "audio", "core"},
     "engines": {"engines", "audio", "core", "config"},
-    "legs": {"legs", "audio", "dialects", "core", "config"},
+    "rtp": {"rtp"},
+    "sip": {"sip"},
+    "legs": {"legs", "rtp", "sip", "audio", "dialects", "core", "config"},
     "server": {"server", "legs", "engines", "relay", "dialects", "audio", "core", "config", "routing"},
     "check": {"check", "legs", "audio", "core"},
     "cli": {"cli", "check", "server", "legs", "engines", "dialects", "audio", "core", "config"},
@@ -37,6 +39,8 @@ PURE = {
     "audio": {"msgspec", "numpy"},
     "dialects": {"msgspec", "pybase64"},
     "relay": {"msgspec", "pybase64"},
+    "rtp": {"msgspec"},
+    "sip": {"msgspec"},
 }
 """The pure folders, and the third-party libraries that each may import."""
 

@@ -1,0 +1,1 @@
+"""WebRTC: one UDP port for all calls, and browsers that talk by it."""
