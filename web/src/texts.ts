@@ -153,7 +153,7 @@ export const texts = {
   },
   troubles: {
     microphone: {
-      insecure: "Browsers give sound to secure pages only. Open this page by https://, or on this machine as http://localhost.",
+      insecure: "Browsers give the microphone to secure pages only. Open this page by https://, or on this machine as http://localhost. You can write meanwhile.",
       unsupported: "This browser cannot record sound. A current Chrome, Edge, Firefox or Safari can.",
       denied: "The microphone is not allowed. Allow it in the browser’s site settings, beside the address, and try again. You can write meanwhile.",
       absent: "No microphone was found. Plug one in and try again. You can write meanwhile.",

@@ -1,9 +1,10 @@
-/** The microphone and the loudspeaker of a conversation, joined to the two worklets. */
+/** The microphone and the loudspeaker of a conversation, joined to the two worklets where the browser has those. */
 
 import captureUrl from "./capture.worklet.ts?worker&url";
 import { toBase64 } from "./pcm";
-import type { PlaybackNews, PlaybackOrder } from "./playback.worklet";
 import playbackUrl from "./playback.worklet.ts?worker&url";
+import type { PlaybackNews, PlaybackOrder } from "./player";
+import { plainSpeaker, type Speaker, workletSpeaker } from "./speaker";
 
 export type MicrophoneTrouble = "insecure" | "unsupported" | "denied" | "absent" | "busy" | "failed";
 
@@ -38,8 +39,7 @@ export class Sound {
   private readonly gain: GainNode;
   private readonly speaker: AnalyserNode;
   private readonly microphone: AnalyserNode;
-  private readonly playback: AudioWorkletNode;
-  private readonly capture: AudioWorkletNode;
+  private readonly playback: Speaker;
   private stream: MediaStream | null = null;
   private source: MediaStreamAudioSourceNode | null = null;
   private volume = 1;
@@ -47,31 +47,34 @@ export class Sound {
   private listens = 0;
   private readonly silence = toBase64(new Int16Array(480));
 
-  private constructor(context: AudioContext) {
+  private constructor(
+    context: AudioContext,
+    private readonly hasWorklets: boolean,
+  ) {
     this.context = context;
     this.gain = context.createGain();
     this.speaker = context.createAnalyser();
     this.microphone = context.createAnalyser();
     for (const meter of [this.speaker, this.microphone]) meter.fftSize = 1024;
-    this.playback = new AudioWorkletNode(context, "playback", { numberOfInputs: 0, outputChannelCount: [1] });
-    this.capture = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0, channelCount: 1 });
-    this.playback.connect(this.speaker).connect(this.gain).connect(context.destination);
-    this.microphone.connect(this.capture);
-    this.playback.port.onmessage = (message: MessageEvent<PlaybackNews>) => this.onPlayback(message.data);
-    this.capture.port.onmessage = (message: MessageEvent<Int16Array>) =>
+    this.playback = (hasWorklets ? workletSpeaker : plainSpeaker)(context, (news) => this.onPlayback(news));
+    this.playback.node.connect(this.speaker).connect(this.gain).connect(context.destination);
+    if (!hasWorklets) return;
+    const capture = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0, channelCount: 1 });
+    this.microphone.connect(capture);
+    capture.port.onmessage = (message: MessageEvent<Int16Array>) =>
       this.onFrame(this.isMuted ? this.silence : toBase64(message.data), performance.now());
   }
 
   /** Return sound that is at work; to be called when the visitor has just clicked. */
   static async open(): Promise<Sound> {
-    if (!window.isSecureContext) throw new NoMicrophone("insecure");
-    if (!("AudioContext" in window) || !("AudioWorkletNode" in window)) throw new NoMicrophone("unsupported");
+    if (!("AudioContext" in window)) throw new NoMicrophone("unsupported");
     const context = new AudioContext({ latencyHint: "interactive" });
     try {
       // Not awaited: where there is no loudspeaker some browsers never resume.
       void context.resume();
-      await Promise.all([context.audioWorklet.addModule(captureUrl), context.audioWorklet.addModule(playbackUrl)]);
-      return new Sound(context);
+      const hasWorklets = "audioWorklet" in context;
+      if (hasWorklets) await Promise.all([captureUrl, playbackUrl].map((url) => context.audioWorklet.addModule(url)));
+      return new Sound(context, hasWorklets);
     } catch (error) {
       void context.close();
       throw error;
@@ -82,6 +85,7 @@ export class Sound {
   async listen(wishes: MicrophoneWishes): Promise<void> {
     const turn = ++this.listens;
     this.deafen();
+    if (!this.hasWorklets) throw new NoMicrophone(window.isSecureContext ? "unsupported" : "insecure");
     const stream = await microphoneOf(wishes);
     // Meanwhile the conversation may have ended, or another microphone been asked for.
     if (this.context.state === "closed" || turn !== this.listens) {
@@ -114,7 +118,7 @@ export class Sound {
   }
 
   order(order: PlaybackOrder): void {
-    this.playback.port.postMessage(order, order.order === "add" ? [order.pcm.buffer] : []);
+    this.playback.obey(order);
   }
 
   setVolume(volume: number): void {

@@ -2,7 +2,7 @@
 
 import { NoMicrophone, type MicrophoneTrouble, Sound } from "../audio/devices";
 import { fromBase64 } from "../audio/pcm";
-import type { PlaybackNews } from "../audio/playback.worklet";
+import type { PlaybackNews } from "../audio/player";
 import { texts } from "../texts";
 import { clientSecret, NoAccess, openSocket, type Refusal, roundTrip } from "./access";
 import { MOST_ATTEMPTS, parting, waitMs } from "./backoff";

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import type { PlaybackNews } from "../audio/playback.worklet";
+import type { PlaybackNews } from "../audio/player";
 import { Talk } from "./talk";
 
 /** 100 ms of silence in base64. */

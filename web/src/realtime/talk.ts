@@ -5,7 +5,7 @@
  * returns what is to be done as a short list of effects, which `session.ts` performs.
  */
 
-import type { PlaybackNews } from "../audio/playback.worklet";
+import type { PlaybackNews } from "../audio/player";
 import { type Mark, spokenLength } from "./captions";
 import { note, type Turn } from "./latency";
 import { type ClientEvent, inGaSpelling, list, number, record, type ServerEvent, text } from "./wire";
