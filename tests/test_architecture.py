@@ -58,6 +58,8 @@ EVERYWHERE = {"msgspec", "numpy", "pybase64"}
 """Third-party libraries that are part of the language here: values, arrays and base64."""
 
 SEVERAL = {
+    # PyAV codes files in a process of its own; legs only look into its folder, where libopus lies.
+    "av": {"engines/media_child.py", "legs/opus.py"},
     "fastapi": {"server/app.py", "server/rest/http.py"},
     "starlette": {"server/app.py", "server/rest/http.py"},
     "uvicorn": {"server/hybrid.py", "server/serve.py"},
