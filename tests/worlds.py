@@ -160,6 +160,7 @@ class World:
             "tools": pick([[], TOOLS, REMOTE, [*TOOLS, SHOP]]),
             "tool_choice": pick(["auto", "auto", {"type": "function", "name": "look_up"}]),
             "instructions": pick(["Be brief.", ""]),
+            "include": pick([None, ["input_audio_buffer.voice_probability"]]),
         }
         if shape == "ga":
             audio = {

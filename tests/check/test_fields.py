@@ -13,7 +13,7 @@ from vivavoce.check.fields import BETA_OBJECTS, EVENTS, GA_OBJECTS, OBJECTS, pro
 from vivavoce.check.order import KNOWN, TRANSLATION
 
 Json = dict[str, Any]
-EXTENSIONS = {"output_audio_buffer.ducked", "output_audio_buffer.restored"}
+EXTENSIONS = {"input_audio_buffer.voice_probability", "output_audio_buffer.ducked", "output_audio_buffer.restored"}
 """Events that a server may have besides, for clients that ask for them."""
 DELTA: Json = {
     "type": "response.output_audio.delta", "event_id": "event_1", "response_id": "resp_1", "item_id": "item_1",

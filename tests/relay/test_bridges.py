@@ -26,7 +26,7 @@ Event = dict[str, Any]
 STEPS = 60
 SEEDS = range(40)
 MANY_SEEDS = range(1000, 1600)
-LOST = {"truncation", "reasoning", "parallel_tool_calls", "idle_timeout_ms", "languages", "rate"}
+LOST = {"truncation", "reasoning", "include", "parallel_tool_calls", "idle_timeout_ms", "languages", "rate"}
 """What GA has and the beta has no word for."""
 
 

@@ -16,9 +16,9 @@ BOTH = {
     "conversation.item.input_audio_transcription.completed", "conversation.item.input_audio_transcription.delta",
     "conversation.item.input_audio_transcription.failed", "conversation.item.retrieved", "conversation.item.truncated",
     "error", "input_audio_buffer.cleared", "input_audio_buffer.committed", "input_audio_buffer.speech_started",
-    "input_audio_buffer.speech_stopped", "output_audio_buffer.cleared", "output_audio_buffer.started",
-    "output_audio_buffer.stopped", "rate_limits.updated", "response.content_part.added", "response.content_part.done",
-    "response.created", "response.done", "response.function_call_arguments.delta",
+    "input_audio_buffer.speech_stopped", "input_audio_buffer.voice_probability", "output_audio_buffer.cleared",
+    "output_audio_buffer.started", "output_audio_buffer.stopped", "rate_limits.updated", "response.content_part.added",
+    "response.content_part.done", "response.created", "response.done", "response.function_call_arguments.delta",
     "response.function_call_arguments.done", "response.output_item.added", "response.output_item.done",
     "session.created", "session.updated",
 }  # fmt: skip

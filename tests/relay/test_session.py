@@ -295,6 +295,8 @@ def test_the_clock_of_audio_goes_on() -> None:
     started = {"type": "input_audio_buffer.speech_started", "audio_start_ms": 2500, "item_id": "item_y"}
     (told,) = stage.upstream(started, link=2)
     assert told["audio_start_ms"] == 9500
+    likely = {"type": "input_audio_buffer.voice_probability", "audio_end_ms": 2660, "probabilities": [0.9]}
+    assert stage.upstream(likely, link=2) == [{**likely, "audio_end_ms": 9660}]
 
 
 def test_what_users_said_is_told_by_its_words_or_else_by_its_audio() -> None:

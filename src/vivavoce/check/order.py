@@ -285,6 +285,7 @@ KNOWN = (
         "input_audio_buffer.cleared",
         "input_audio_buffer.dtmf_event_received",
         # Extensions that a client has asked for.
+        "input_audio_buffer.voice_probability",
         "output_audio_buffer.ducked",
         "output_audio_buffer.restored",
         "response.mcp_call.in_progress",

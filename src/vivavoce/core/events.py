@@ -152,6 +152,19 @@ class SpeechStopped(_Server, frozen=True):
     item_id: str
 
 
+class VoiceProbability(_Server, frozen=True):
+    """How likely it is that somebody speaks, frame by frame.  An extension, told to clients that ask for it."""
+
+    audio_end_ms: int
+    """Where the last of the frames ends."""
+    frame_ms: int
+    """What each probability is about; the frames follow upon each other."""
+    probabilities: tuple[float, ...]
+    """0 to 1 each."""
+    threshold: float
+    """From where on a frame counts as speech."""
+
+
 class TimeoutTriggered(_Server, frozen=True):
     """Nothing was said for so long after an answer that the server speaks again."""
 
@@ -403,6 +416,7 @@ ServerEvent = (
     | BufferCleared
     | SpeechStarted
     | SpeechStopped
+    | VoiceProbability
     | TimeoutTriggered
     | OutputDucked
     | OutputRestored

@@ -58,6 +58,7 @@ from .states import SessionState
 from .stored import for_one_response, with_prompt
 from .tooling import Tooling
 from .transcripts import check_languages
+from .voice import Voice
 
 
 class Session:
@@ -107,6 +108,7 @@ class Session:
         )
         self._floor = Floor(self._listening, self._answering, self._new_id, service.interruption_mode)
         self._consequences = Consequences(self._answering, self.accounts, service.parting_words)
+        self._voice = Voice(self._new_id)
 
     # ---------------------------------------------------------------------------------------------- the contract
 
@@ -346,7 +348,8 @@ class Session:
     # -------------------------------------------------------------------------------------------------- reports
 
     def _heard(self, report: Heard, now: float) -> list[Effect]:
-        return self._turned(self._floor.receive_frame(report, self.settings, now), now)
+        out = self._turned(self._floor.receive_frame(report, self.settings, now), now)
+        return out + self._voice.receive_frame(report, self.settings) if self.settings.include else out
 
     def _overheard(self, report: Overheard, now: float) -> list[Effect]:
         return self._turned(self._floor.receive_words(report, now), now)

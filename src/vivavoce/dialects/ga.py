@@ -14,6 +14,8 @@ from ..core.formats import AudioFormat
 from ..core.items import Item
 from ..core.settings import NoiseReduction, ResponsePatch, ServerVad, SessionPatch, Transcription, TurnDetection
 from ..core.states import ResponseState, SessionState
+from ..core.transcripts import LOGPROBS
+from ..core.voice import PROBABILITY
 from . import codec, common, mcp, spelling
 from . import schema as s
 
@@ -86,7 +88,7 @@ def noise_reduction(value: Any, path: str) -> dict[str, Any] | None:
     return {key: element for key, element in _NOISE_REDUCTION(value, path).items() if element is not None}
 
 
-include = s.nullable(s.array(s.choice("item.input_audio_transcription.logprobs", COST)))
+include = s.nullable(s.array(s.choice(LOGPROBS, COST, PROBABILITY)))
 
 
 _TRACING = s.fields(

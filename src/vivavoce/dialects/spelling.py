@@ -54,6 +54,7 @@ SHARED_NAMES: dict[type, str] = {
     ev.BufferCleared: "input_audio_buffer.cleared",
     ev.SpeechStarted: "input_audio_buffer.speech_started",
     ev.SpeechStopped: "input_audio_buffer.speech_stopped",
+    ev.VoiceProbability: "input_audio_buffer.voice_probability",
     ev.OutputDucked: "output_audio_buffer.ducked",
     ev.OutputRestored: "output_audio_buffer.restored",
     ev.OutputBufferStarted: "output_audio_buffer.started",

@@ -268,6 +268,8 @@ class Standing:
             case "input_audio_buffer.timeout_triggered":
                 event = _shifted(event, link.offset_ms)
                 self.stopped_ms = event.get("audio_end_ms", 0)
+            case "input_audio_buffer.voice_probability":
+                event = _shifted(event, link.offset_ms)
             case "input_audio_buffer.committed" if link.is_recommitted(event.get("item_id", "")):
                 return None
             case "input_audio_buffer.committed":
