@@ -75,6 +75,11 @@ class RelaySession:
         return self._terms.session_id
 
     @property
+    def kind(self) -> str:
+        """`realtime`, `transcription` or `translation`."""
+        return self._terms.kind
+
+    @property
     def deadline(self) -> float | None:
         """When `receive_time` has to be called."""
         return None if self.is_closed else min(self._lifetime.deadline, self._tenure.deadline)

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from .. import __version__
+from ..core import events as ev
 from ..core.effects import (
     Abandon,
     Answer,
@@ -46,8 +47,10 @@ from ..core.service import DEFAULT_SERVICE, Service
 from ..core.sessions import session_of
 from ..core.settings import Settings
 from ..dialects.choose import Dialect
+from ..dialects.speaking import TRANSLATION, appending
 from ..engines.api import Brain, Hearing, Toolbox
 from ..legs import Leg
+from ..legs.media import AudioLeg
 from .alarm import Alarm
 from .errands import Errands
 from .ids import Ids, new_seed
@@ -91,6 +94,7 @@ class Call:
         seed: str | None = None,
         toolbox: Toolbox | None = None,
         charge: Callable[[float], None] = lambda usd: None,
+        audio: AudioLeg | None = None,
     ) -> None:
         """Make a call that has not started.
 
@@ -105,9 +109,11 @@ class Call:
             seed: of its ids; None for a random one.
             toolbox: what remote tools are reached with; None where there are none.
             charge: is told what was used, in US dollars.
+            audio: plays the audio of answers, for a client that reads none in messages.
         """
         ids = Ids(seed or new_seed())
         self._leg = leg
+        self._audio = audio
         self._dialect = dialect
         self._brain = brain
         self._clock = now
@@ -186,6 +192,19 @@ class Call:
         except Exception as bug:  # noqa: BLE001 - the leg that calls this must not be taken down by our bug
             self._fail(bug)
 
+    def receive_audio(self, audio: bytes) -> None:
+        """Take what the user said where that does not travel in messages, as `input_audio_buffer.append` brings it."""
+        if self._backlog is not None or self._journal is not None:
+            self.receive_frame(appending(audio, is_translation=self._session.settings.kind == "translation"))
+            return
+        if self._ended.is_set():
+            return
+        try:
+            now = self._now()
+            self._follow(self._session.receive_event(ev.InputAudioBufferAppend(audio=audio), now), now)
+        except Exception as bug:  # noqa: BLE001 - as with frames
+            self._fail(bug)
+
     def exhaust(self, message: str) -> None:
         """Learn that the key that pays has no money left; the message is for the developer of the client."""
         self._receive_report(Exhausted(message))
@@ -236,6 +255,10 @@ class Call:
             self._write_down(given, now, bug)
             raise
         self._write_down(given, now, effects)
+        self._follow(effects, now)
+
+    def _follow(self, effects: list[Effect], now: float) -> None:
+        """Do what an input has brought about."""
         if self._trace is not None:
             self._trace.see(effects, now, self._session.settings.tracing)
         self._perform(effects)
@@ -265,6 +288,8 @@ class Call:
         for effect in effects:
             match effect:
                 case Send():
+                    if self._audio is not None and _is_spoken(self._audio, effect.event):
+                        continue
                     for frame in self._dialect.encode(effect.event):
                         self._leg.send(frame)
                 case Listen():
@@ -299,8 +324,14 @@ class Call:
                     self._errands.run(effect, self._group)
                 case DropTool():
                     self._errands.drop(effect.item_id)
-                case ClearPlayout() | Duck() | Restore():
-                    pass  # a WebSocket's client plays the audio itself
+                case Duck():
+                    if self._audio is not None:
+                        self._audio.duck()
+                case Restore():
+                    if self._audio is not None:
+                        self._audio.restore()
+                case ClearPlayout():
+                    pass  # the client stops by itself, or what plays for it by the event that tells of it
                 case Charge():
                     self._charge(effect.usd)
                 case Close():
@@ -324,6 +355,17 @@ class Call:
         finally:
             if self._pumps.get(prompt.response_id) is asyncio.current_task():
                 del self._pumps[prompt.response_id]
+
+
+def _is_spoken(audio: AudioLeg, event: ev.ServerEvent) -> bool:
+    """Play an event that is audio, and return whether it is."""
+    if type(event) is ev.AudioDelta:
+        audio.speak(event.response_id, event.item_id, event.delta)
+        return True
+    if type(event) is ev.OutputAudioDelta:
+        audio.speak("", TRANSLATION, event.delta)
+        return True
+    return False
 
 
 def _opened(folder: Path | None, session_id: str, head: Head) -> Journal | None:

@@ -13,6 +13,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from ..dialects.speaking import appending
 from ..legs import Leg
 from ..relay.effects import CloseClient, Dial, Effect, HangUp, Noted, ToClient, ToUpstream, Used
 from ..relay.session import RelaySession
@@ -107,6 +108,10 @@ class RelayCall:
             self._perform(self.session.receive_client(data, self._clock() - self._began))
         except Exception as bug:  # noqa: BLE001 - the leg that calls this must not be taken down by our bug
             self._fail(bug)
+
+    def receive_audio(self, audio: bytes) -> None:
+        """Take what the user said where that does not travel in messages."""
+        self.receive_frame(appending(audio, is_translation=self.session.kind == "translation"))
 
     def leg_closed(self, code: int, reason: str) -> None:
         """Learn that the client is gone."""
