@@ -52,6 +52,21 @@ def test_nothing_set_gives_the_defaults() -> None:
         ("VIVAVOCE_JOURNAL", "journals", "journal", "journals"),
         ("VIVAVOCE_TRACES_CONTENT", "yes", "traces_content", True),
         ("VIVAVOCE_LOG_LEVEL", "DEBUG", "log_level", "debug"),
+        ("VIVAVOCE_WEBRTC", "no", "webrtc.enabled", False),
+        ("VIVAVOCE_WEBRTC_PORT", "3478", "webrtc.port", 3478),
+        (
+            "VIVAVOCE_WEBRTC_ADVERTISE",
+            "203.0.113.7, 10.0.0.5:3478 2001:DB8::7,[2001:db8::8]:9,203.0.113.7",
+            "webrtc.advertised",
+            (("203.0.113.7", None), ("10.0.0.5", 3478), ("2001:db8::7", None), ("2001:db8::8", 9)),
+        ),
+        ("VIVAVOCE_OPUS_BITRATE", "24000", "webrtc.opus.bitrate_bps", 24_000),
+        (
+            "VIVAVOCE_ICE_SERVERS",
+            "stun:stun.example.com, stuns:[2001:db8::7]:5349",
+            "webrtc.turn.urls",
+            ("stun:stun.example.com", "stuns:[2001:db8::7]:5349"),
+        ),
     ],
 )
 def test_variables_set_what_they_name(variable: str, text: str, path: str, value: Any) -> None:
@@ -78,6 +93,12 @@ def test_variables_set_what_they_name(variable: str, text: str, path: str, value
         ("VIVAVOCE_ALLOWED_ORIGINS", "https://voice.example/path"),
         ("VIVAVOCE_LLM_URL", "localhost:11434"),
         ("VIVAVOCE_LOG_LEVEL", "chatty"),
+        ("VIVAVOCE_WEBRTC_PORT", "65536"),
+        ("VIVAVOCE_WEBRTC_ADVERTISE", "voice.example"),
+        ("VIVAVOCE_WEBRTC_ADVERTISE", "10.0.0.5:0"),
+        ("VIVAVOCE_OPUS_COMPLEXITY", "11"),
+        ("VIVAVOCE_ICE_SERVERS", "turn.example.com"),
+        ("VIVAVOCE_ICE_SERVERS", "stun:stun.example.com?transport=tcp"),
     ],
 )
 def test_values_that_cannot_be_used_name_their_variable(variable: str, text: str) -> None:
@@ -145,6 +166,29 @@ def test_settings_that_contradict_each_other_are_a_mistake(environ: dict[str, st
         load(environ)
 
 
+@pytest.mark.parametrize(
+    ("environ", "named"),
+    [
+        ({"VIVAVOCE_OPUS_FEC": "yes"}, "--opus-application voip"),
+        ({"VIVAVOCE_TURN_SECRET": "x"}, "--ice-servers"),
+        ({"VIVAVOCE_ICE_SERVERS": "turn:turn.example.com"}, "VIVAVOCE_TURN_SECRET"),
+        ({"VIVAVOCE_ICE_SERVERS": "turn:turn.example.com", "VIVAVOCE_TURN_USERNAME": "x"}, "VIVAVOCE_TURN_PASSWORD"),
+        (
+            {
+                "VIVAVOCE_ICE_SERVERS": "turn:turn.example.com",
+                "VIVAVOCE_TURN_SECRET": "x",
+                "VIVAVOCE_TURN_USERNAME": "y",
+                "VIVAVOCE_TURN_PASSWORD": "z",
+            },
+            "exclude each other",
+        ),
+    ],
+)
+def test_settings_of_webrtc_that_contradict_each_other_are_a_mistake(environ: dict[str, str], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        load(environ)
+
+
 def test_the_state_folder_follows_the_users_wish() -> None:
     assert load({"XDG_STATE_HOME": "/state", "HOME": "/users/me"}).state_dir == "/state/vivavoce"
     assert load({"XDG_STATE_HOME": "relative", "HOME": "/users/me"}).state_dir == "/users/me/.local/state/vivavoce"
@@ -170,6 +214,8 @@ def test_secrets_have_no_flag() -> None:
         "VIVAVOCE_API_KEYS",
         "VIVAVOCE_LLM_API_KEY",
         "VIVAVOCE_SECRET_KEY",
+        "VIVAVOCE_TURN_PASSWORD",
+        "VIVAVOCE_TURN_SECRET",
         "VIVAVOCE_UPSTREAM_KEY",
     }
 

@@ -28,10 +28,13 @@ __all__ = [
     "Llm",
     "Money",
     "Option",
+    "Opus",
     "OutboundLimits",
     "Relaying",
     "Secret",
     "Tools",
+    "Turn",
+    "Webrtc",
     "load",
     "misspelt",
 ]
@@ -191,6 +194,63 @@ class Relaying(msgspec.Struct, frozen=True, kw_only=True):
     """What the only upstream is asked for, whatever clients name; empty to go by them."""
 
 
+class Opus(msgspec.Struct, frozen=True, kw_only=True):
+    """How the voices that browsers are sent are coded."""
+
+    application: str = "lowdelay"
+    """`lowdelay`, at a third of the processor time, or `voip`, which alone can carry forward error correction."""
+    bitrate_bps: int = 40_000
+    """Bits a second of one voice."""
+    complexity: int = 5
+    """How hard the encoder tries, from 0 to 10."""
+    fec: bool = False
+    """Whether each packet repeats a little of the one before, for links that lose some; `voip` alone can."""
+    loss_percent: int = 5
+    """Which share of packets is expected to be lost, where `fec` is on."""
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """The STUN and TURN servers that browsers are told of."""
+
+    urls: tuple[str, ...] = ()
+    """Such as `turn:turn.example.com:3478?transport=udp`; none to tell browsers of none."""
+    secret: Secret = Secret("")
+    """What the TURN server shares with this one, by which passwords of limited time are made; empty for none."""
+    username: str = ""
+    """The name of a lasting account, where there is no secret; empty for none."""
+    password: Secret = Secret("")
+    """The password of that account."""
+    seconds: float = 3600.0
+    """How long a password of limited time is good for; calls outlive it only where their browser renews nothing."""
+
+
+class Webrtc(msgspec.Struct, frozen=True, kw_only=True):
+    """Calls by WebRTC."""
+
+    enabled: bool = True
+    """Whether browsers may call by WebRTC."""
+    host: str = ""
+    """Address or name to take UDP at; empty for that of HTTP; anything but loopback needs keys."""
+    port: int | None = None
+    """UDP port of all calls; 0 for a free one, None for the number of the TCP port."""
+    advertised: tuple[Place, ...] = ()
+    """IP addresses by which browsers reach the UDP port, each with another port or None; none for the machine's own."""
+    connect_seconds: float = 20.0
+    """Seconds that a browser has, from the answer to its offer on, until audio can pass."""
+    idle_seconds: float = 8.0
+    """Seconds without any packet of a browser after which it is gone."""
+    calls_per_minute: int = 600
+    """Calls that may begin in a minute from one address, and with one key; 0 for any number."""
+    max_checks_per_second: int = 2000
+    """STUN requests from addresses of no call that are looked at in a second."""
+    max_sidebands: int = 8
+    """Sockets that may attend to one call beside its browser."""
+    max_offer_bytes: int = 64 * 1024
+    """Bytes of an SDP offer; those of browsers have 1 to 10 thousand."""
+    opus: Opus = Opus()
+    turn: Turn = Turn()
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that an operator can set."""
 
@@ -208,6 +268,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     engines: Engines = Engines()
     money: Money = Money()
     tools: Tools = Tools()
+    webrtc: Webrtc = Webrtc()
     relaying: Relaying = Relaying()
     routes: Routes = Routes()
     """The servers that answer clients, and which of them answers whom; made of `relaying`."""
@@ -292,3 +353,19 @@ def _check(config: Config) -> None:
         raise ConfigError("--tls-key (VIVAVOCE_TLS_KEY) needs --tls-cert (VIVAVOCE_TLS_CERT) beside it")
     if listening.tls_cert and listening.tls_self_signed:
         raise ConfigError("--tls-self-signed (VIVAVOCE_TLS_SELF_SIGNED) and --tls-cert exclude each other")
+    _check_webrtc(config.webrtc)
+
+
+def _check_webrtc(webrtc: Webrtc) -> None:
+    opus, turn = webrtc.opus, webrtc.turn
+    if opus.fec and opus.application != "voip":
+        raise ConfigError("--opus-fec (VIVAVOCE_OPUS_FEC) needs --opus-application voip (VIVAVOCE_OPUS_APPLICATION)")
+    has_account = bool(turn.username or turn.password)
+    if has_account and not (turn.username and turn.password):
+        raise ConfigError("--turn-username (VIVAVOCE_TURN_USERNAME) and VIVAVOCE_TURN_PASSWORD need each other")
+    if has_account and turn.secret:
+        raise ConfigError("VIVAVOCE_TURN_SECRET and VIVAVOCE_TURN_PASSWORD exclude each other")
+    if (has_account or turn.secret) and not turn.urls:
+        raise ConfigError("what VIVAVOCE_TURN_* says needs the servers beside it: --ice-servers (VIVAVOCE_ICE_SERVERS)")
+    if turn.urls and not (has_account or turn.secret) and any(url.startswith("turn") for url in turn.urls):
+        raise ConfigError("a TURN server in --ice-servers (VIVAVOCE_ICE_SERVERS) needs VIVAVOCE_TURN_SECRET beside it")

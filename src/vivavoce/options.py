@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,38 @@ def places(value: str) -> tuple[Place, ...]:
             raise ValueError("hosts such as localhost, 127.0.0.1:9000 or [::1]:9000, separated by commas")
         found.append((parts[1].strip("[]").lower(), int(parts[2]) if parts[2] else None))
     return tuple(dict.fromkeys(found))
+
+
+def addresses(value: str) -> tuple[Place, ...]:
+    """Read IP addresses, each with a port or without."""
+    found: list[Place] = []
+    for text in filter(None, re.split(r"[,\s]+", value)):
+        try:
+            # Without brackets the colons of IPv6 leave no place for a port.
+            host, port = (str(ip_address(text)), None) if text.count(":") > 1 and "]" not in text else places(text)[0]
+            found.append((str(ip_address(host)), port))
+        except ValueError:
+            raise ValueError(
+                "IP addresses such as 203.0.113.7, 203.0.113.7:3478 or [2001:db8::7]:3478, separated by commas"
+            ) from None
+    return tuple(dict.fromkeys(found))
+
+
+_ICE_URL = re.compile(
+    r"(stuns?:(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?"
+    r"|turns?:(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(\?transport=(udp|tcp))?)"
+)
+"""RFC 7064 and RFC 7065."""
+
+
+def ice_servers(value: str) -> tuple[str, ...]:
+    """Read URLs of STUN and TURN servers."""
+    urls = tuple(url for url in re.split(r"[,\s]+", value) if url)
+    if not all(map(_ICE_URL.fullmatch, urls)):
+        raise ValueError(
+            "URLs such as stun:stun.example.com or turn:turn.example.com:3478?transport=tcp, separated by commas"
+        )
+    return tuple(dict.fromkeys(urls))
 
 
 def yes_or_no(value: str) -> bool:
