@@ -180,7 +180,9 @@ class Call:
                 _log.error("session %s failed", self._session.id, exc_info=self._bug)
                 self._leg.close(1011, "internal error")
             await self._errands.close()
+            # A session that has ended is freed at once, not by the garbage collector: nothing here refers back.
             self._alarm.release()
+            self.__dict__.pop("_group", None)
 
     def receive_frame(self, data: bytes) -> None:
         """Take one message from the leg."""

@@ -47,7 +47,8 @@ class Errands:
             self.drop(item_id)
 
     async def close(self) -> None:
-        """Close the connections to all servers."""
+        """Close the connections to all servers; nothing is reported any more."""
+        self._report = _ignored
         if self._toolbox is not None:
             await self._toolbox.close()
 
@@ -66,3 +67,7 @@ class Errands:
     def _forget(self, item_id: str, task: asyncio.Task[None]) -> None:
         if self._tasks.get(item_id) is task:
             del self._tasks[item_id]
+
+
+def _ignored(report: Report) -> None:
+    """Take no notice."""

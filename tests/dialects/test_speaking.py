@@ -1,0 +1,270 @@
+"""A party whose audio the server plays: what becomes sound, what it is told of it, and what is cut by itself."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from playbook import CountedIds, b64
+from vivavoce.core.formats import PCM_8K, PCM_16K, PCM_24K, PCMA, PCMU
+from vivavoce.dialects.speaking import EndItem, Play, Speaking, Step, Stop, ToParty, ToSession, appending, fitted
+
+DELTAS = ("response.output_audio.delta", "response.audio.delta")
+
+
+def made() -> Speaking:
+    return Speaking(CountedIds())
+
+
+def frame(kind: str, **fields: Any) -> bytes:
+    return json.dumps({"type": kind, "event_id": "event_s", **fields}).encode()
+
+
+def told(steps: list[Step]) -> list[Any]:
+    """Steps, frames as what they say without their ids."""
+    out: list[Any] = []
+    for step in steps:
+        if isinstance(step, ToParty | ToSession):
+            said = json.loads(step.frame)
+            said.pop("event_id", None)
+            out.append(("party" if isinstance(step, ToParty) else "session", said))
+        else:
+            out.append(step)
+    return out
+
+
+def says(speaking: Speaking, item_id: str = "item_1", response_id: str = "resp_1", audio: bytes = bytes(960)) -> None:
+    ids = {"response_id": response_id, "item_id": item_id, "output_index": 0, "content_index": 0}
+    assert speaking.receive_session(frame(DELTAS[0], **ids, delta=b64(audio))) == [Play(item_id, audio)]
+
+
+def done(speaking: Speaking, item_id: str = "item_1", response_id: str = "resp_1") -> list[Step]:
+    steps = speaking.receive_session(frame("response.output_audio.done", response_id=response_id, item_id=item_id))
+    return steps + speaking.receive_session(frame("response.done", response={"id": response_id, "status": "completed"}))
+
+
+@pytest.mark.parametrize("kind", DELTAS)
+def test_audio_is_played_and_not_told(kind: str) -> None:
+    ids = {"response_id": "resp_1", "item_id": "item_1", "output_index": 0, "content_index": 0}
+    assert made().receive_session(frame(kind, **ids, delta=b64(b"\1\0\2\0"))) == [Play("item_1", b"\1\0\2\0")]
+
+
+def test_everything_else_goes_to_the_party_byte_for_byte() -> None:
+    for text in (
+        b'{"type":"a.b" , "x":1.00}',
+        b"not json",
+        b"[1]",
+        b'{"type":7}',
+        b'{"type":"response.done","response":7}',
+    ):
+        assert made().receive_session(text) == [ToParty(text)]
+
+
+def test_a_response_starts_when_its_first_sound_goes_out_and_stops_when_all_of_it_was_played() -> None:
+    speaking = made()
+    says(speaking)
+    assert told(speaking.item_started("item_1")) == [
+        ("party", {"type": "output_audio_buffer.started", "response_id": "resp_1"})
+    ]
+    says(speaking, "item_2")
+    assert EndItem("item_1") in speaking.receive_session(
+        frame("response.output_audio.done", response_id="resp_1", item_id="item_1")
+    )
+    assert speaking.item_played("item_1") == []
+    assert speaking.item_started("item_2") == [], "one response starts once"
+    done(speaking, "item_2")
+    assert told(speaking.item_played("item_2")) == [
+        ("party", {"type": "output_audio_buffer.stopped", "response_id": "resp_1"})
+    ]
+
+
+def test_a_response_that_was_heard_before_it_was_done_stops_after_its_end() -> None:
+    speaking = made()
+    says(speaking)
+    speaking.item_started("item_1")
+    speaking.receive_session(frame("response.output_audio.done", response_id="resp_1", item_id="item_1"))
+    assert speaking.item_played("item_1") == []
+    steps = speaking.receive_session(frame("response.done", response={"id": "resp_1"}))
+    assert [said["type"] for _, said in told(steps)] == ["response.done", "output_audio_buffer.stopped"]
+
+
+def test_a_response_that_broke_off_is_played_as_far_as_it_came() -> None:
+    speaking = made()
+    says(speaking)
+    broken = frame("response.done", response={"id": "resp_1", "status": "failed"})
+    assert speaking.receive_session(broken) == [ToParty(broken), EndItem("item_1")]
+
+
+def test_the_user_who_takes_the_turn_silences_the_answer_and_the_conversation_keeps_what_was_heard() -> None:
+    speaking = made()
+    says(speaking)
+    speaking.item_started("item_1")
+    says(speaking, "item_2")
+    started = frame("input_audio_buffer.speech_started", item_id="item_u", audio_start_ms=0)
+    assert speaking.receive_session(started) == [ToParty(started), Stop()]
+    assert told(speaking.stopped([("item_1", 340), ("item_2", 0)])) == [
+        ("party", {"type": "output_audio_buffer.cleared", "response_id": "resp_1"}),
+        (
+            "session",
+            {"type": "conversation.item.truncate", "item_id": "item_1", "content_index": 0, "audio_end_ms": 340},
+        ),
+        ("session", {"type": "conversation.item.truncate", "item_id": "item_2", "content_index": 0, "audio_end_ms": 0}),
+    ]
+    assert speaking.receive_session(started) == [ToParty(started)], "nothing plays any more"
+
+
+def test_audio_of_an_answer_that_was_cut_is_not_played() -> None:
+    speaking = made()
+    says(speaking)
+    speaking.stopped([("item_1", 10)])
+    late = frame(DELTAS[0], response_id="resp_1", item_id="item_1", content_index=0, delta=b64(bytes(960)))
+    assert speaking.receive_session(late) == []
+    assert done(speaking)[1:] != [EndItem("item_1")]
+
+
+@pytest.mark.parametrize(
+    "session",
+    [
+        {"audio": {"input": {"turn_detection": {"type": "server_vad", "interrupt_response": False}}}},
+        {"turn_detection": {"type": "server_vad", "interrupt_response": False}},
+    ],
+)
+def test_who_does_not_want_interruptions_gets_none(session: dict[str, Any]) -> None:
+    speaking = made()
+    speaking.receive_session(frame("session.updated", session=session))
+    says(speaking)
+    started = frame("input_audio_buffer.speech_started", item_id="item_u")
+    assert speaking.receive_session(started) == [ToParty(started)]
+    speaking.receive_session(frame("session.updated", session={"turn_detection": None}))
+    assert Stop() in speaking.receive_session(started)
+
+
+def test_the_party_clears_the_output_itself() -> None:
+    speaking = made()
+    says(speaking)
+    speaking.item_started("item_1")
+    assert speaking.receive_client(frame("output_audio_buffer.clear")) == [Stop()]
+    assert [said["type"] for _, said in told(speaking.stopped([("item_1", 20)]))] == [
+        "output_audio_buffer.cleared",
+        "conversation.item.truncate",
+    ]
+    assert speaking.receive_client(frame("output_audio_buffer.clear")) == [Stop()]
+    assert speaking.stopped([]) == [], "there is nothing to clear, and nothing wrong with asking"
+
+
+def test_a_cut_that_comes_too_late_is_nobodys_mistake() -> None:
+    speaking = made()
+    says(speaking)
+    (cut,) = speaking.stopped([("item_1", 20)])
+    assert isinstance(cut, ToSession)
+    own = json.loads(cut.frame)["event_id"]
+    assert speaking.receive_session(frame("error", error={"code": "x", "event_id": own})) == []
+    other = frame("error", error={"code": "x", "event_id": "event_other"})
+    assert speaking.receive_session(other) == [ToParty(other)]
+    unknown = frame("error", error={"code": "x", "event_id": None})
+    assert speaking.receive_session(unknown) == [ToParty(unknown)]
+
+
+def test_older_pages_finalize_what_the_user_said() -> None:
+    assert told(made().receive_client(frame("conversation.item.finalize", item_id="i"))) == [
+        ("session", {"type": "input_audio_buffer.commit"}),
+        ("session", {"type": "response.create"}),
+    ]
+
+
+@given(st.binary(max_size=60))
+def test_whatever_a_party_says_is_the_sessions_to_judge(data: bytes) -> None:
+    assert made().receive_client(data) == [ToSession(data)]
+
+
+@pytest.mark.parametrize(
+    ("session", "heard", "said"),
+    [
+        ({}, PCM_24K, PCM_24K),
+        ({"audio": {"input": {"format": {"type": "audio/pcm", "rate": 16000}}}}, PCM_16K, PCM_24K),
+        ({"audio": {"output": {"format": {"type": "audio/pcma"}}, "input": None}}, PCM_24K, PCMA),
+        ({"input_audio_format": "g711_ulaw", "output_audio_format": "pcm16"}, PCMU, PCM_24K),
+        ({"audio": {"input": {"format": {"type": "audio/pcm", "rate": 8000}}}}, PCM_8K, PCM_24K),
+        ({"audio": 7, "input_audio_format": "unheard of"}, PCM_24K, PCM_24K),
+    ],
+)
+def test_formats_are_those_that_the_session_tells(session: dict[str, Any], heard: Any, said: Any) -> None:
+    speaking = made()
+    speaking.receive_session(frame("session.created", session=session))
+    assert (speaking.input_format, speaking.output_format) == (heard, said)
+
+
+def test_who_joins_is_told_of_the_session_as_it_is_by_now() -> None:
+    speaking = made()
+    assert speaking.session_created is None
+    speaking.receive_session(frame("session.created", session={"id": "sess_1", "voice": "alloy"}))
+    speaking.receive_session(frame("session.updated", session={"id": "sess_1", "voice": "cedar"}))
+    assert speaking.session_created is not None
+    found = json.loads(speaking.session_created)
+    assert (found["type"], found["session"]) == ("session.created", {"id": "sess_1", "voice": "cedar"})
+    assert found["event_id"] != "event_s"
+
+
+def test_a_key_that_is_pressed_is_told_with_its_time() -> None:
+    assert told(made().pressed("#", 1700000000)) == [
+        (
+            "party",
+            {"type": "input_audio_buffer.dtmf_event_received", "event": "#", "received_at": 1700000000},
+        )
+    ]
+
+
+def test_a_translation_is_played_and_never_interrupted() -> None:
+    speaking = made()
+    told_audio = frame("session.output_audio.delta", format="pcm16", delta=b64(bytes(960)))
+    assert speaking.receive_session(told_audio) == [Play("translation", bytes(960))]
+    assert speaking.item_started("translation") == []
+    started = frame("input_audio_buffer.speech_started")
+    assert speaking.receive_session(started) == [ToParty(started)]
+
+
+@pytest.mark.parametrize("is_translation", [False, True])
+def test_an_append_is_spelt_as_a_client_would(is_translation: bool) -> None:
+    kind = "session.input_audio_buffer.append" if is_translation else "input_audio_buffer.append"
+    found = json.loads(appending(b"\1\0", is_translation=is_translation))
+    assert found == {"type": kind, "audio": b64(b"\1\0")}
+
+
+# ------------------------------------------------------------------------------------------------- small channels
+
+
+def test_what_fits_is_left_as_it_is() -> None:
+    assert fitted(b'{"type": "x"}', 100, CountedIds()) == (b'{"type": "x"}',)
+
+
+@pytest.mark.parametrize("character", ["a", "é", "😀", "\u0001", '"'])
+def test_a_long_text_is_told_in_pieces_that_fit_and_make_it_up(character: str) -> None:
+    text = character * 5000
+    pieces = fitted(frame("response.output_text.delta", item_id="i", delta=text), 4096, CountedIds())
+    assert all(len(piece) <= 4096 for piece in pieces)
+    events = [json.loads(piece) for piece in pieces]
+    assert "".join(event["delta"] for event in events) == text
+    assert {event["item_id"] for event in events} == {"i"}
+    assert len({event["event_id"] for event in events}) == len(events)
+
+
+def test_audio_inside_an_item_is_left_out_where_it_does_not_fit() -> None:
+    content = [{"type": "input_audio", "audio": "A" * 9000, "transcript": "hello"}, {"type": "input_text", "text": "x"}]
+    (found,) = fitted(frame("conversation.item.retrieved", item={"id": "i", "content": content}), 4096, CountedIds())
+    assert json.loads(found)["item"]["content"] == [
+        {"type": "input_audio", "transcript": "hello"},
+        {"type": "input_text", "text": "x"},
+    ]
+
+
+def test_what_cannot_be_shortened_is_an_error_that_names_it() -> None:
+    (found,) = fitted(frame("session.updated", session={"instructions": "z" * 9000}), 4096, CountedIds())
+    error = msgspec.json.decode(found)["error"]
+    assert error["code"] == "event_too_large"
+    assert "'session.updated'" in error["message"]
+    assert "4096" in error["message"]
