@@ -241,10 +241,6 @@ class Webrtc(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds without any packet of a browser after which it is gone."""
     calls_per_minute: int = 600
     """Calls that may begin in a minute from one address, and with one key; 0 for any number."""
-    max_checks_per_second: int = 2000
-    """STUN requests from addresses of no call that are looked at in a second."""
-    max_sidebands: int = 8
-    """Sockets that may attend to one call beside its browser."""
     max_offer_bytes: int = 64 * 1024
     """Bytes of an SDP offer; those of browsers have 1 to 10 thousand."""
     opus: Opus = Opus()

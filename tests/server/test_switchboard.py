@@ -342,3 +342,52 @@ def test_the_operators_money_becomes_the_terms_of_sessions(tmp_path: Path) -> No
     assert switchboard.ledger is not None
     assert "$3" in switchboard.ledger.message
     assert build(load({"HOME": str(tmp_path)})).service.budget_usd is None
+
+
+class Line:
+    """A call that is live, for controllers."""
+
+    def __init__(self, *, has_room: bool = True) -> None:
+        self.legs: list[Any] = []
+        self.has_room = has_room
+
+    def attach(self, leg: Any) -> Any:
+        self.legs.append(leg)
+        return self if self.has_room else None
+
+    def hang_up(self, reason: str) -> None: ...
+
+
+async def attend(line: Line, **changes: Any) -> tuple[Any, StringLeg]:
+    """The owner that the leg of a controller gets, and the leg."""
+    leg = StringLeg()
+    async with board() as switchboard:
+        switchboard.lives.enter("rtc_u1_1", line, secret_id="aa")
+        asked = msgspec.structs.replace(ASKED, **({"query": {"call_id": "rtc_u1_1"}} | changes))
+        owner = switchboard.accept(asked, leg)
+        switchboard.lives.leave("rtc_u1_1")
+    return owner, leg
+
+
+async def test_a_connection_that_names_a_call_attends_to_it_and_gets_no_session() -> None:
+    line = Line()
+    owner, leg = await attend(line)
+    assert owner is line
+    assert (line.legs, leg.sent, leg.closed) == ([leg], [], None)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"query": {"call_id": "rtc_u1_2"}}, {"secret_id": "bb", "grant": Grant(KIND)}], ids=["unknown", "other"]
+)
+async def test_a_call_that_is_not_there_or_not_ones_own_is_not_found(changes: dict[str, Any]) -> None:
+    _, leg = await attend(Line(), **changes)
+    [error] = leg.sent
+    assert (error["error"]["code"], error["error"]["param"]) == ("invalid_value", "call_id")
+    assert "not found" in error["error"]["message"]
+    assert leg.closed == (4000, "invalid_request_error.invalid_value")
+
+
+async def test_controllers_beyond_those_that_a_call_may_have_are_told_so() -> None:
+    _, leg = await attend(Line(has_room=False))
+    assert leg.sent[0]["error"]["code"] == "rate_limit_exceeded"
+    assert leg.closed == (4000, "invalid_request_error.rate_limit_exceeded")

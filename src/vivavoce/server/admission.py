@@ -83,6 +83,8 @@ class Connection(msgspec.Struct, frozen=True):
     """What the application calls its user by, as it was given: a hash, by the protocol; empty for nothing."""
     grant: Grant | None = None
     """What the client secret is bound to that opened it; None where an ordinary key did, or none was needed."""
+    secret_id: str = ""
+    """Sixteen hexadecimal digits that tell client secrets apart and give none away; empty where none opened it."""
 
     @property
     def kind(self) -> str:
@@ -95,6 +97,11 @@ class Connection(msgspec.Struct, frozen=True):
     def is_conversation(self) -> bool:
         """Whether it speaks the small protocol."""
         return self.path.rstrip("/") == CONVERSATION
+
+    @property
+    def is_sideband(self) -> bool:
+        """Whether it attends to a call that is live, and wants no session of its own."""
+        return "call_id" in self.query and not self.is_conversation
 
 
 class Refused(VivavoceError):
@@ -173,6 +180,7 @@ class Admission:
             # The one of the secret is the application's word, the other may be its user's.
             safety_identifier=(grant.safety_identifier if grant else "") or safety_identifier(request.headers),
             grant=grant,
+            secret_id="" if grant is None else _digest(_key_of(request)[0]).hex()[:16],
         )
 
     def authenticate(self, request: Request) -> str:

@@ -13,6 +13,11 @@ def new_seed() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(_SEED_LENGTH))
 
 
+def new_call_id() -> str:
+    """Return the random id of a live call: whoever knows it and has a key of this server may control the call."""
+    return f"rtc_u1_{secrets.token_hex(16)}"
+
+
 class Ids:
     """The ids of one session: a random seed and a running number, 21 characters behind the kind."""
 

@@ -33,6 +33,10 @@ Family = TypeVar("Family", Counter, Gauge, Histogram)
 _UPSTREAM = ("upstream",)
 _SECONDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 60.0)
 """Bounds of times on the way to an upstream: a connection in one region takes some 0.3 s, and 60 s end a session."""
+_BRIEF_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
+"""Bounds of jitter and round trips."""
+_RATIOS = (0.0, 0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5)
+"""Bounds of shares that are lost: speech suffers from some 0.02 on."""
 
 
 class Metrics:
@@ -49,6 +53,7 @@ class Metrics:
         self._by_upstream: list[Counter | Gauge | Histogram] = []
         ProcessCollector(registry=self._registry)
         self._add_sessions()
+        self._add_calls()
         self._add_links()
         self._add_responses()
         for name in upstreams:
@@ -65,6 +70,27 @@ class Metrics:
         for kind in sorted(KINDS):
             self._sessions.labels(kind)
             self._sessions_total.labels(kind)
+
+    def _add_calls(self) -> None:
+        roads = ("road",)
+        self._calls = Gauge("vivavoce_calls_open", "Live calls under way.", roads, registry=self._registry)
+        self._calls_total = Counter("vivavoce_calls", "Live calls begun.", roads, registry=self._registry)
+        self._calls_failed = Counter(
+            "vivavoce_calls_unconnected",
+            "Live calls that ended before audio could pass.",
+            roads,
+            registry=self._registry,
+        )
+        of_calls = (
+            ("setup_seconds", "From the offer of a live call until audio can pass.", _SECONDS),
+            ("loss_ratio", "Share of a party's packets that were lost, at the end of its call.", _RATIOS),
+            ("jitter_seconds", "Jitter of a party's packets, at the end of its call.", _BRIEF_SECONDS),
+            ("round_trip_seconds", "Round trip to a party, at the end of its call.", _BRIEF_SECONDS),
+        )
+        self._of_calls = {
+            name: Histogram(f"vivavoce_call_{name}", told, roads, buckets=buckets, registry=self._registry)
+            for name, told, buckets in of_calls
+        }
 
     def _add_links(self) -> None:
         self._links = self._gauge(
@@ -115,6 +141,31 @@ class Metrics:
         self._sessions.labels(kind).inc()
         self._sessions_total.labels(kind).inc()
         return self._sessions.labels(kind).dec
+
+    # --------------------------------------------------------------------------------------------------------- calls
+
+    def call_began(self, road: str) -> Callable[[], None]:
+        """Count a live call by a road, such as `webrtc`; call what is returned when it is over."""
+        self._calls.labels(road).inc()
+        self._calls_total.labels(road).inc()
+        return self._calls.labels(road).dec
+
+    def call_connected(self, road: str, seconds: float) -> None:
+        """Audio can pass, so many seconds after the offer."""
+        self._of_calls["setup_seconds"].labels(road).observe(seconds)
+
+    def call_unconnected(self, road: str) -> None:
+        """A live call ended before audio could pass."""
+        self._calls_failed.labels(road).inc()
+
+    def call_measured(
+        self, road: str, loss_ratio: float | None, jitter_seconds: float | None, round_trip_seconds: float | None
+    ) -> None:
+        """A live call is over that had this quality; None for what was not measured."""
+        found = {"loss_ratio": loss_ratio, "jitter_seconds": jitter_seconds, "round_trip_seconds": round_trip_seconds}
+        for name, value in found.items():
+            if value is not None:
+                self._of_calls[name].labels(road).observe(value)
 
     # ------------------------------------------------------------------------------------------------------ the relay
 

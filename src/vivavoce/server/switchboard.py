@@ -16,19 +16,21 @@ from ..core import events as ev
 from ..core.errors import ConfigError, ProtocolError
 from ..core.limits import Limits
 from ..core.service import DEFAULT_SERVICE, Service
-from ..core.settings import Settings, Transcription
+from ..core.settings import Settings
 from ..dialects import conversation
 from ..dialects.choose import Dialect, choose
 from ..engines.registry import Engines, configured
 from ..legs import Leg, LegOwner
 from ..routing import LOCAL, Route
 from .admission import Connection
+from .asked import DEFAULT_MODEL, model_of, refusal_of, settings_of
 from .call import Call, Terms
 from .conversation import ConversationLeg
 from .costs import Costs
 from .ids import Ids, new_seed
 from .ledger import Ledger
 from .linking import Asked, dial
+from .lives import Lives
 from .metrics import Metrics
 from .prices import load_rates
 from .prompts import PromptFolder
@@ -37,8 +39,6 @@ from .relays import Relays
 from .traces import Tracing
 
 _FOR_EVER_SECONDS = 10 * 365 * 86_400.0
-DEFAULT_MODEL = "vivavoce"
-"""The model of a connection that names none."""
 
 
 class Switchboard:
@@ -82,6 +82,8 @@ class Switchboard:
         """How many messages a client of the small protocol may send; 0 for any number."""
         self.relays: Relays | None = None
         """Who answers what routes lead elsewhere; None where nothing does."""
+        self.lives = Lives(self.accept, self.metrics)
+        """The calls by WebRTC and telephone."""
         self._runs: set[asyncio.Task[None]] = set()
         self._is_ready = False
 
@@ -109,7 +111,9 @@ class Switchboard:
         """Return the owner of a new leg, already at work."""
         if connection.is_conversation:
             return self._converse(connection, leg)
-        return self._answer(connection, leg, _settings(connection), connection.dialect_hint or None)
+        if connection.is_sideband:
+            return self._attend(connection, leg)
+        return self._answer(connection, leg, settings_of(connection), connection.dialect_hint or None)
 
     def _converse(self, connection: Connection, leg: Leg) -> LegOwner:
         """Return what stands between a client of the small protocol and the session that it gets."""
@@ -119,29 +123,39 @@ class Switchboard:
         is_relayed = self._route_of(connection, "realtime") is not None
         bridge = conversation.Bridge(is_relayed=is_relayed)
         between = ConversationLeg(leg, bridge, messages_per_second=self.messages_per_second, now=time.monotonic)
-        settings = conversation.begun(_settings(connection), is_relayed=is_relayed)
+        settings = conversation.begun(settings_of(connection), is_relayed=is_relayed)
         between.owner = self._answer(connection, between, settings, conversation.SHAPE)
         return between
+
+    def _attend(self, connection: Connection, leg: Leg) -> LegOwner:
+        """Return what a controller's connection says to a call that is live, after having let it hear of that."""
+        call_id = connection.query["call_id"]
+        dialect = choose(connection.dialect_hint or "ga")
+        call = self.lives.find(call_id, connection)
+        if call is None:
+            missing = ProtocolError("invalid_value", f"Call '{call_id[:64]}' not found.", "call_id")
+            return _refuse(leg, dialect, missing)
+        owner = call.attach(leg)
+        if owner is None:
+            text = f"Call '{call_id[:64]}' has as many controllers as it may."
+            return _refuse(leg, dialect, ProtocolError("rate_limit_exceeded", text, "call_id"))
+        return owner
 
     def _route_of(self, connection: Connection, kind: str) -> Route | None:
         """Return the route that leads a connection elsewhere; None where the engines of this process answer."""
         if self.relays is None:
             return None
-        return self.relays.route_for(connection, _asked_model(connection), kind)
+        return self.relays.route_for(connection, model_of(connection), kind)
 
     def _answer(self, connection: Connection, leg: Leg, settings: Settings, shape: str | None) -> LegOwner:
         """Return the call of a new leg, already at work."""
         dialect = choose(shape, settings.kind)
-        refusal = _refusal(connection)
+        refusal = refusal_of(connection)
         if refusal is not None:
-            error = ev.Error(Ids(new_seed())("event"), refusal.type, refusal.code, refusal.message, refusal.param)
-            for frame in dialect.encode(error):
-                leg.send(frame)
-            leg.close(4000, f"{refusal.type}.{refusal.code}")
-            return _Nobody()
+            return _refuse(leg, dialect, refusal)
         route = self._route_of(connection, settings.kind)
         if route is not None and self.relays is not None:
-            relayed = self.relays.accept(connection, leg, route, settings, _asked_model(connection))
+            relayed = self.relays.accept(connection, leg, route, settings, model_of(connection))
             return self._work(relayed, connection.key_id, settings.kind)
         terms = self._terms(settings, shape, connection.safety_identifier, connection.key_id)
         charge = functools.partial(self._charge, connection.key_id)
@@ -211,6 +225,7 @@ class Switchboard:
 
     async def close(self) -> None:
         """End all calls and free the engines."""
+        await self.lives.close()
         for run in self._runs:
             run.cancel()
         await asyncio.gather(*self._runs, return_exceptions=True)
@@ -219,60 +234,26 @@ class Switchboard:
         await self.engines.close()
 
 
+def _refuse(leg: Leg, dialect: Dialect, refusal: ProtocolError) -> LegOwner:
+    """Tell a connection why it gets nothing, and return the owner that it has until it is closed."""
+    error = ev.Error(Ids(new_seed())("event"), refusal.type, refusal.code, refusal.message, refusal.param)
+    for frame in dialect.encode(error):
+        leg.send(frame)
+    leg.close(4000, f"{refusal.type}.{refusal.code}")
+    return _Nobody()
+
+
 class _Nobody:
     """Owns a leg that is being closed."""
 
     def receive_frame(self, data: bytes) -> None:
         """Take no notice."""
 
-    def leg_closed(self, code: int, reason: str) -> None:
+    def receive_audio(self, audio: bytes) -> None:
         """Take no notice."""
 
-
-def _settings(connection: Connection) -> Settings:
-    """Return what a connection's session begins with, by its client secret or else by its address."""
-    grant = connection.grant
-    model = _asked_model(connection)
-    if grant is not None:
-        # SDKs cannot connect without naming a model, so another one than the secret's is no mistake.
-        free = model and not grant.names_model and grant.settings.kind == "realtime"
-        return msgspec.structs.replace(grant.settings, model=model) if free else grant.settings
-    match connection.kind:
-        case "transcription":
-            # Some clients send both: then the model can only be the one that transcribes.
-            return Settings(kind="transcription", transcription=Transcription(model=model) if model else None)
-        case "translation":
-            return Settings(kind="translation", model=model or DEFAULT_MODEL)
-        case _:
-            return Settings(model=model or DEFAULT_MODEL)
-
-
-def _asked_model(connection: Connection) -> str:
-    """Return the model that a connection asks for, or that its client secret is bound to; empty for none."""
-    query, grant = connection.query, connection.grant
-    if grant is not None and grant.names_model:
-        return grant.settings.model
-    return (query.get("model") or query.get("deployment") or "")[:256]
-
-
-def _fits(asked: str, granted: str) -> bool:
-    """Return whether an address that asks for a kind of session may open one of the granted kind."""
-    # Transcription sessions are where the others are, so nothing need be said; translations have a path of their own.
-    return asked == granted or (not asked and granted != "translation")
-
-
-def _refusal(connection: Connection) -> ProtocolError | None:
-    """Return why a connection asks for something that is not served, or None."""
-    query, grant = connection.query, connection.grant
-    if grant is not None and not _fits(connection.kind, grant.settings.kind):
-        return ProtocolError(
-            "invalid_value",
-            f"This client secret was created for {grant.settings.kind} sessions and opens no others.",
-            "intent" if query.get("intent") else None,
-        )
-    if "call_id" in query:
-        return ProtocolError("invalid_value", f"Call '{query['call_id'][:64]}' not found.", "call_id")
-    return None
+    def leg_closed(self, code: int, reason: str) -> None:
+        """Take no notice."""
 
 
 def build(config: Config) -> Switchboard:
