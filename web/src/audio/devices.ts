@@ -1,9 +1,10 @@
 /** The microphone and the loudspeaker of a conversation, joined to the two worklets where the browser has those. */
 
 import captureUrl from "./capture.worklet.ts?worker&url";
-import { toBase64 } from "./pcm";
+import type { Captured } from "./capture.worklet";
+import { RATE, toBase64 } from "./pcm";
 import playbackUrl from "./playback.worklet.ts?worker&url";
-import type { PlaybackNews, PlaybackOrder } from "./player";
+import type { PlaybackNews, PlaybackOrder, PlayedPiece } from "./player";
 import { plainSpeaker, type Speaker, workletSpeaker } from "./speaker";
 
 export type MicrophoneTrouble = "insecure" | "unsupported" | "denied" | "absent" | "busy" | "failed";
@@ -22,6 +23,8 @@ export interface MicrophoneWishes {
   autoGain: boolean;
 }
 
+/** How long a loudspeaker is waited for that may never fall silent. */
+const PARTING_MS = 200;
 const DUCKED = 0.25;
 /** Over which a change of loudness is spread, so that it does not click. */
 const GLIDE_SECONDS = 0.03;
@@ -30,9 +33,11 @@ const loudness = (volume: number) => volume ** 2;
 
 export class Sound {
   readonly context: AudioContext;
-  /** Told of each frame of 20 ms, in base64. */
-  onFrame: (audio: string, now: number) => void = () => {};
+  /** Told of each frame of 20 ms, in base64 and as it is. */
+  onFrame: (audio: string, now: number, frame: Captured) => void = () => {};
   onPlayback: (news: PlaybackNews) => void = () => {};
+  /** Told of all that was played, as it came in. */
+  onPlayed: (piece: PlayedPiece) => void = () => {};
   /** Told when the microphone goes away by itself. */
   onMicrophoneLost: () => void = () => {};
   isMuted = false;
@@ -45,7 +50,10 @@ export class Sound {
   private volume = 1;
   private isDucked = false;
   private listens = 0;
-  private readonly silence = toBase64(new Int16Array(480));
+  private readonly silence = new Int16Array(RATE / 50);
+  private readonly silenceSent = toBase64(this.silence);
+  /** Called when the loudspeaker has told all that it has to. */
+  private onQuiet: () => void = () => {};
 
   private constructor(
     context: AudioContext,
@@ -56,13 +64,19 @@ export class Sound {
     this.speaker = context.createAnalyser();
     this.microphone = context.createAnalyser();
     for (const meter of [this.speaker, this.microphone]) meter.fftSize = 1024;
-    this.playback = (hasWorklets ? workletSpeaker : plainSpeaker)(context, (news) => this.onPlayback(news));
+    this.playback = (hasWorklets ? workletSpeaker : plainSpeaker)(context, (news) => {
+      if (news.news === "played") return this.onPlayed(news);
+      this.onPlayback(news);
+      if (news.news === "flushed") this.onQuiet();
+    });
     this.playback.node.connect(this.speaker).connect(this.gain).connect(context.destination);
     if (!hasWorklets) return;
     const capture = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0, channelCount: 1 });
     this.microphone.connect(capture);
-    capture.port.onmessage = (message: MessageEvent<Int16Array>) =>
-      this.onFrame(this.isMuted ? this.silence : toBase64(message.data), performance.now());
+    capture.port.onmessage = ({ data }: MessageEvent<Captured>) => {
+      if (!this.isMuted) this.onFrame(toBase64(data.pcm), performance.now(), data);
+      else this.onFrame(this.silenceSent, performance.now(), { pcm: this.silence, at: data.at });
+    };
   }
 
   /** Return sound that is at work; to be called when the visitor has just clicked. */
@@ -153,9 +167,22 @@ export class Sound {
     return Math.min(1, Math.max(0, (10 * Math.log10(power + 1e-12) + 60) / 60));
   }
 
-  close(): void {
+  /** The time of the context's clock, in samples of 24 kHz. */
+  get now(): number {
+    return Math.round(this.context.currentTime * RATE);
+  }
+
+  /** Fall silent, and return when all that was played has been told of. */
+  async close(): Promise<void> {
     this.deafen();
-    void this.context.close();
+    const quiet = new Promise<void>((resolve) => {
+      this.onQuiet = resolve;
+      // Where a browser has put the context to sleep, nothing is told any more.
+      setTimeout(resolve, PARTING_MS);
+    });
+    this.order({ order: "flush", id: 0 });
+    await quiet;
+    await this.context.close();
   }
 
   private glide(): void {

@@ -13,7 +13,7 @@ class Playback extends AudioWorkletProcessor {
   process(_inputs: Float32Array[][], outputs: Float32Array[][]): boolean {
     const [first, ...others] = outputs[0] ?? [];
     if (first === undefined) return true;
-    this.player.fill(first);
+    this.player.fill(first, currentFrame);
     for (const channel of others) channel.set(first);
     return true;
   }

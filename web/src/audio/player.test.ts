@@ -1,17 +1,31 @@
 import { expect, test } from "vitest";
-import { type PlaybackNews, Player } from "./player";
+import { type PlaybackNews, type PlayedPiece, Player } from "./player";
 import { RATE } from "./pcm";
 
-/** A player at the sound's own rate, and what it told but the state. */
-function playing(): { player: Player; told: PlaybackNews[]; fill: (samples: number) => Float32Array } {
+/** A player on a device, and what it told: word of how far it got, and what was played. */
+function playing(rate = RATE) {
   const told: PlaybackNews[] = [];
-  const player = new Player(RATE, (news) => told.push(news));
+  const pieces: PlayedPiece[] = [];
+  const player = new Player(rate, (news) => (news.news === "played" ? pieces.push(news) : told.push(news)));
+  let at = 0;
   const fill = (samples: number) => {
     const block = new Float32Array(samples);
-    player.fill(block);
+    player.fill(block, at);
+    at += samples;
     return block;
   };
-  return { player, told, fill };
+  return { player, told, pieces, fill };
+}
+
+/** Sound of which no two samples near each other are alike. */
+const ramp = (samples: number, first = 0) => Int16Array.from({ length: samples }, (_, i) => (first + 7 * i) % 20_000);
+
+/** What was played, with silence where nothing was. */
+function tape(pieces: readonly PlayedPiece[]): Int16Array {
+  const last = pieces.at(-1)!;
+  const all = new Int16Array(last.at + last.pcm.length);
+  for (const { at, pcm } of pieces) all.set(pcm, at);
+  return all;
 }
 
 const pcm = (samples: number) => new Int16Array(samples).fill(8192);
@@ -53,4 +67,49 @@ test("the state is told every 1024 samples, however they are asked for", () => {
   told.length = 0;
   for (let i = 0; i < 32; i++) fill(128);
   expect(told).toHaveLength(4);
+});
+
+test.each([24_000, 44_100, 48_000])("what was played is told as it came in, at its time, on a device of %i Hz", (rate) => {
+  const { player, pieces, fill } = playing(rate);
+  fill(rate / 10);
+  player.obey({ order: "add", item: "a", part: 0, pcm: ramp(5000) });
+  player.obey({ order: "add", item: "b", part: 0, pcm: ramp(5000, 3) });
+  player.obey({ order: "end" });
+  for (let i = 0; i < 200; i++) fill(128 * (rate === RATE ? 1 : 2));
+  const heard = tape(pieces);
+  expect(heard.subarray(0, 2400).every((sample) => sample === 0)).toBe(true);
+  expect(heard.subarray(2400, 7400)).toEqual(ramp(5000));
+  expect(heard.subarray(7400)).toEqual(ramp(5000, 3));
+  expect(new Set(pieces.filter((piece) => piece.at < 7400).map((piece) => piece.item))).toEqual(new Set(["a"]));
+});
+
+test.each([24_000, 44_100, 48_000])("nothing is told of what a flush took back, on a device of %i Hz", (rate) => {
+  const { player, told, pieces, fill } = playing(rate);
+  player.obey({ order: "add", item: "a", part: 0, pcm: ramp(RATE) });
+  for (let i = 0; i < 100; i++) fill(128);
+  player.obey({ order: "flush", id: 1 });
+  for (let i = 0; i < 100; i++) fill(128);
+  const flushed = told.find(({ news }) => news === "flushed");
+  const heardMs = flushed?.news === "flushed" ? flushed.playing!.ms : 0;
+  const heard = tape(pieces);
+  expect(heard).toEqual(ramp(heard.length));
+  expect(Math.abs(heard.length - heardMs * 24)).toBeLessThanOrEqual(2);
+  // All of it is told before the flush is answered.
+  expect(heard.length).toBeGreaterThan(0);
+});
+
+test.each([24_000, 48_000])("a gap stays a gap, on a device of %i Hz", (rate) => {
+  const { player, pieces, fill } = playing(rate);
+  const step = rate / RATE;
+  player.obey({ order: "add", item: "a", part: 0, pcm: ramp(2400) });
+  for (let i = 0; i < 40; i++) fill(128 * step);
+  player.obey({ order: "add", item: "a", part: 0, pcm: ramp(2400, 5) });
+  player.obey({ order: "end" });
+  for (let i = 0; i < 40; i++) fill(128 * step);
+  const heard = tape(pieces);
+  // The filter keeps a little of what came before the gap until it is given more.
+  const kept = rate === RATE ? 0 : 27;
+  expect(heard.subarray(0, 2400 - kept)).toEqual(ramp(2400).subarray(0, 2400 - kept));
+  expect(heard.subarray(2400, 5120).every((sample) => sample === 0)).toBe(true);
+  expect(heard.subarray(5120 + kept)).toEqual(ramp(2400, 5));
 });

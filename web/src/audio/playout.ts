@@ -2,8 +2,9 @@
  * What is to be played, and exactly how much of it was: the whole of the playback worklet but its ports.
  *
  * Sound comes in pieces of 24 kHz, each of an item; it leaves at the device's rate.  Samples are counted at 24 kHz as
- * they leave, so that an interrupted answer can be cut where it fell silent.  Playing begins when a little is in stock,
- * or when no more will come; each gap raises what is asked to be in stock, and a long time without one lowers it again.
+ * they leave, so that an interrupted answer can be cut where it fell silent, and what left is told as it came in, with
+ * the time.  Playing begins when a little is in stock, or when no more will come; each gap raises what is asked to be in
+ * stock, and a long time without one lowers it again.
  */
 
 import { RATE } from "./pcm";
@@ -22,6 +23,16 @@ export interface Flushed {
   playing: Played | null;
   /** Items that were waiting and of which nothing was heard. */
   unheard: string[];
+}
+
+/** Sound that left. */
+export interface Heard {
+  item: string;
+  part: number;
+  /** As it came in. */
+  samples: Float32Array;
+  /** When its first sample left, in samples of 24 kHz by the clock of whoever pulls. */
+  at: number;
 }
 
 interface Piece {
@@ -61,8 +72,16 @@ export class Playout {
   /** What goes into the resampler, and how many samples of it have. */
   private current: { item: string; part: number; taken: number } | null = null;
   private lastSample = 0;
+  /** What went into the resampler and has not left. */
+  private readonly behind: Piece[] = [];
+  /** When the sound began that has had no gap since, and how much has left, at the device's rate and at 24 kHz. */
+  private run = { at: 0, left: 0, told: 0 };
 
-  constructor(private readonly deviceRate: number) {
+  /** Play on a device of that rate, and tell what leaves. */
+  constructor(
+    private readonly deviceRate: number,
+    private readonly onHeard: (heard: Heard) => void = () => {},
+  ) {
     this.resampler = new Resampler(RATE, deviceRate);
   }
 
@@ -103,6 +122,7 @@ export class Playout {
     if (playing !== null) unheard.delete(playing.item);
     if (this.running) this.fadeOut();
     this.pieces.length = 0;
+    this.behind.length = 0;
     this.ready = new Float32Array(0);
     this.readyTaken = 0;
     this.current = null;
@@ -112,13 +132,17 @@ export class Playout {
     return { playing, unheard: [...unheard] };
   }
 
-  /** Fill a block, and return whether it has sound. */
-  pull(output: Float32Array): boolean {
-    if (!this.running && this.mayStart()) this.running = true;
+  /** Fill a block that leaves at a time, in samples of the device's rate, and return whether it has sound. */
+  pull(output: Float32Array, at = 0): boolean {
+    if (!this.running && this.mayStart()) {
+      this.running = true;
+      this.run = { at: Math.round((at * RATE) / this.deviceRate), left: 0, told: 0 };
+    }
     let filled = 0;
+    let isDry = false;
     while (this.running && filled < output.length) {
       if (this.readyTaken === this.ready.length && !this.refill()) {
-        this.dry();
+        isDry = true;
         break;
       }
       const count = Math.min(output.length - filled, this.ready.length - this.readyTaken);
@@ -127,10 +151,27 @@ export class Playout {
       filled += count;
     }
     if (filled > 0) this.lastSample = output[filled - 1]!;
+    this.run.left += filled;
+    // Nothing of what is complete stays behind, though rounding may say so.
+    this.tellHeard(isDry && this.complete ? Infinity : Math.floor(this.run.left * this.resampler.step) - this.run.told);
+    if (isDry) this.dry();
     const sounded = filled > 0;
     for (; filled < output.length; filled++) output[filled] = this.fade[this.fadeTaken++] ?? 0;
     this.count(output.length, sounded);
     return sounded;
+  }
+
+  /** Tell that so many samples of what went into the resampler have left. */
+  private tellHeard(count: number): void {
+    for (let left = count; left > 0 && this.behind.length > 0; ) {
+      const piece = this.behind[0]!;
+      const samples = piece.samples.subarray(piece.taken, piece.taken + left);
+      this.onHeard({ item: piece.item, part: piece.part, samples, at: this.run.at + this.run.told });
+      piece.taken += samples.length;
+      this.run.told += samples.length;
+      left -= samples.length;
+      if (piece.taken === piece.samples.length) this.behind.shift();
+    }
   }
 
   private mayStart(): boolean {
@@ -148,6 +189,7 @@ export class Playout {
       }
       piece.taken += samples.length;
       this.current.taken += samples.length;
+      this.behind.push({ item: piece.item, part: piece.part, samples, taken: 0 });
       if (piece.taken === piece.samples.length) this.pieces.shift();
       this.ready = this.resampler.push(samples);
       this.readyTaken = 0;

@@ -1,6 +1,7 @@
 /** What an AudioWorklet's global scope offers; TypeScript's own library leaves it out. */
 
 declare const sampleRate: number;
+declare const currentFrame: number;
 
 declare class AudioWorkletProcessor {
   readonly port: MessagePort;

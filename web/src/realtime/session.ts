@@ -2,16 +2,19 @@
 
 import { NoMicrophone, type MicrophoneTrouble, Sound } from "../audio/devices";
 import { fromBase64 } from "../audio/pcm";
+import type { Captured } from "../audio/capture.worklet";
 import type { PlaybackNews } from "../audio/player";
+import type { Recorder } from "../review/recorder";
+import { Shelf } from "../review/shelf";
 import { texts } from "../texts";
 import { clientSecret, NoAccess, openSocket, type Refusal, roundTrip } from "./access";
 import { MOST_ATTEMPTS, parting, waitMs } from "./backoff";
 import { SentClock } from "./clock";
-import { EventLog } from "./log";
+import { type Entry, EventLog } from "./log";
 import { needsNewConnection, type Settings, toSession } from "./settings";
 import { type Effect, Talk } from "./talk";
 import { call, type Colour, TOOLS } from "./tools";
-import { type ClientEvent, decode, number, record, text } from "./wire";
+import { type ClientEvent, decode, number, record, type ServerEvent, text } from "./wire";
 
 export type Phase = "idle" | "connecting" | "live" | "reconnecting";
 
@@ -38,6 +41,8 @@ const MEASURE_SECONDS = 5;
 const SETTLED_MS = 400;
 /** Between two looks at figures that change all the time. */
 const LOOK_MS = 250;
+/** Before the server's first word, what a microphone's frame and its way to the page may take: 100 ms. */
+const EARLIER_SAMPLES = 2400;
 /** More than this waiting to be sent is sound that nobody would answer in time any more. */
 const MOST_QUEUED = 512 * 1024;
 
@@ -45,6 +50,8 @@ export class Session {
   phase: Phase = "idle";
   readonly log = new EventLog();
   readonly talk: Talk;
+  /** Talks that are over, to look back at. */
+  readonly shelf = new Shelf();
   quality: Quality = { roundTripMs: null, stockMs: 0, gaps: 0, playedMs: 0, queued: 0 };
   trouble: Trouble | null = null;
   microphone: MicrophoneTrouble | null = null;
@@ -65,6 +72,7 @@ export class Session {
   private announced = false;
   private readonly clock = new SentClock();
   private sound: Sound | null = null;
+  private recorder: Recorder | null = null;
   private socket: WebSocket | null = null;
   /** Counts conversations, so that what belongs to an earlier one is known and dropped. */
   private era = 0;
@@ -85,7 +93,7 @@ export class Session {
     this.told = settings;
     this.talk = new Talk({
       clock: this.clock,
-      silenceMs: () => (this.settings.detection === "server_vad" ? this.settings.silenceMs : 0),
+      silenceMs: () => this.silenceMs,
       isInterruptible: () => this.settings.interruptResponse,
     });
   }
@@ -145,9 +153,22 @@ export class Session {
     this.talk.end();
     this.socket?.close(1000);
     this.socket = null;
-    this.sound?.close();
-    this.sound = null;
+    void this.silence();
     this.phase = "idle";
+    this.changed();
+  }
+
+  /** Let the sound go, and keep the talk as soon as the last of it is told. */
+  private async silence(): Promise<void> {
+    const { sound, recorder } = this;
+    this.look();
+    this.sound = this.recorder = null;
+    if (sound === null) return;
+    const end = sound.now;
+    if (recorder !== null) sound.onPlayed = ({ item, pcm, at }) => recorder.played(item, pcm, at);
+    await sound.close();
+    if (recorder === null) return;
+    this.shelf.keep(recorder, end, this.talk.cost);
     this.changed();
   }
 
@@ -239,7 +260,7 @@ export class Session {
     } catch (error) {
       if (era !== this.era) return;
       const refused = error instanceof NoAccess ? error : new NoAccess("refused", String(error));
-      this.log.add("page", { type: "access.refused", refusal: refused.refusal, message: refused.message }, performance.now());
+      this.note("page", { type: "access.refused", refusal: refused.refusal, message: refused.message });
       const isPassing = refused.refusal === "unreachable" || refused.refusal === "busy";
       this.failed({ of: "access", refusal: refused.refusal, message: refused.message }, isPassing);
       return;
@@ -274,7 +295,7 @@ export class Session {
     clearTimeout(this.telling);
     this.perform(this.talk.lose());
     const { code, reason } = close;
-    this.log.add("page", { type: "socket.closed", code, reason }, performance.now());
+    this.note("page", { type: "socket.closed", code, reason });
     const meaning = parting(code);
     if (meaning === "again") {
       this.failed({ of: "access", refusal: hasOpened ? "unreachable" : "busy", message: reason }, true);
@@ -310,7 +331,7 @@ export class Session {
     const now = performance.now();
     const event = decode(frame);
     if (event === null) return;
-    this.log.add("server", event, now);
+    this.note("server", event);
     if (event.type === "session.created") this.created(record(event.session));
     this.perform(this.talk.receive(event, now));
   }
@@ -355,8 +376,36 @@ export class Session {
 
   private send(event: ClientEvent): void {
     if (this.socket?.readyState !== WebSocket.OPEN) return;
-    this.log.add("client", event, performance.now());
+    this.note("client", event);
     this.socket.send(JSON.stringify(event));
+  }
+
+  // ----------------------------------------------------------------------------------------------- what is kept of it
+
+  private note(from: Entry["from"], event: ClientEvent | ServerEvent): void {
+    this.log.add(from, event, performance.now());
+    if (this.sound === null) return;
+    if (event.type === "session.created") this.recorder ??= this.record(this.sound);
+    this.recorder?.note(from, event, this.sound.now);
+  }
+
+  private record(sound: Sound): Recorder {
+    return this.shelf.begin({
+      // A frame that is sent at once was heard a little before.
+      zero: sound.now - EARLIER_SAMPLES,
+      began: Date.now(),
+      silenceMs: () => this.silenceMs,
+      before: this.talk,
+    });
+  }
+
+  private look(): void {
+    if (this.sound !== null) this.recorder?.see(this.talk.lines, this.talk.turns, this.sound.now, performance.now());
+  }
+
+  /** Silence that a turn's end includes. */
+  private get silenceMs(): number {
+    return this.settings.detection === "server_vad" ? this.settings.silenceMs : 0;
   }
 
   // ------------------------------------------------------------------------------------------------------ the sound
@@ -366,7 +415,8 @@ export class Session {
     sound.isMuted = this.isMuted;
     sound.setVolume(this.settings.volume);
     if (this.speakerId !== "") void this.chooseSpeaker(this.speakerId);
-    sound.onFrame = (audio, now) => this.heard(audio, now);
+    sound.onFrame = (audio, now, frame) => this.heard(audio, now, frame);
+    sound.onPlayed = ({ item, pcm, at }) => this.recorder?.played(item, pcm, at);
     sound.onMicrophoneLost = () => {
       this.microphone = "absent";
       this.letGo();
@@ -381,6 +431,9 @@ export class Session {
     const now = performance.now();
     const { lines, isPlaying } = this.talk;
     const effects = this.talk.receivePlayback(news, news.news === "began" ? now + outputDelayMs : now);
+    if (news.news === "flushed" && news.playing !== null && this.sound !== null) {
+      this.recorder?.cut(news.playing.item, news.playing.ms, this.sound.now);
+    }
     if (news.news !== "state") return this.perform(effects);
     // This comes fifty times a second, and seldom shows.
     if (lines !== this.talk.lines || isPlaying !== this.talk.isPlaying) this.changed();
@@ -392,10 +445,11 @@ export class Session {
     this.changed();
   }
 
-  private heard(audio: string, now: number): void {
+  private heard(audio: string, now: number, frame: Captured): void {
     const isWanted = this.settings.mode === "hands-free" || this.isPushed;
     if (!this.isReady || !isWanted || (this.socket?.bufferedAmount ?? 0) > MOST_QUEUED) return;
     this.clock.sentFrame(now);
+    this.recorder?.sent(frame.pcm, frame.at);
     this.send({ type: "input_audio_buffer.append", audio });
   }
 
@@ -417,6 +471,7 @@ export class Session {
 
   /** Have the page drawn anew, once for all that happens before the next frame of the screen. */
   private changed(): void {
+    this.look();
     if (this.announced) return;
     this.announced = true;
     // Pages in the background get no frames, and are told late or by the next sound.
