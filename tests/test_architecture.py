@@ -63,6 +63,7 @@ SEVERAL = {
     # PyAV codes files in a process of its own; legs only look into its folder, where libopus lies.
     "av": {"engines/media_child.py", "legs/opus.py"},
     "fastapi": {"server/app.py", "server/rest/http.py"},
+    "httpx": {"engines/chat.py", "server/phone/webhooks.py"},
     "starlette": {"server/app.py", "server/rest/http.py"},
     "uvicorn": {"server/hybrid.py", "server/serve.py"},
     "websockets": {"check/network.py", "legs/upstream.py"},
