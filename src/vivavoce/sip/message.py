@@ -6,6 +6,7 @@ bytes.  RFC 3261 section 7.
 
 from __future__ import annotations
 
+import re
 from typing import TypeAlias
 
 import msgspec
@@ -53,6 +54,9 @@ REASONS = {
 }  # fmt: skip
 """Reason phrases by status."""
 
+
+# Quoted strings of others, which answers repeat, may hold one behind a backslash.
+_BARE_NUL = re.compile(r"(?<!\\)\x00")
 
 _NAMES = frozenset(_CANONICAL.values())
 
@@ -185,7 +189,7 @@ def encode(message: Message) -> bytes:
             sound = sound and (name in _NAMES or is_token(name))
     lines.append(f"Content-Length: {len(message.body)}")
     text = "\n".join(lines)
-    if not sound or text.count("\n") != len(lines) - 1 or "\r" in text or "\0" in text:
+    if not sound or text.count("\n") != len(lines) - 1 or "\r" in text or _BARE_NUL.search(text):
         raise UnwritableMessage("a method, address, reason or header holds a line break or what its place forbids")
     try:
         return text.replace("\n", "\r\n").encode() + b"\r\n\r\n" + message.body
