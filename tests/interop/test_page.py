@@ -334,7 +334,7 @@ def test_the_beta_shape_is_spoken_too(browser: Browser, server: servers.Server) 
 def test_the_page_is_used_by_keyboard_alone(browser: Browser, server: servers.Server) -> None:
     open_page(browser, page_of(server))
     reached: list[str] = []
-    for _ in range(8):
+    for _ in range(12):
         browser.key("Tab")
         outline, name = browser.js(
             "(() => { const one = document.activeElement; return [getComputedStyle(one).outlineStyle,"
@@ -344,7 +344,15 @@ def test_the_page_is_used_by_keyboard_alone(browser: Browser, server: servers.Se
         reached.append(name)
         if name == "Only type":
             break
-    assert reached == ["Skip to the conversation", "Change to dark", "What was said", "Start talking", "Only type"]
+    ways = ["Talk", "Classic", "Transcribe", "Speak"]
+    assert reached == [
+        "Skip to the conversation",
+        *ways,
+        "Change to dark",
+        "What was said",
+        "Start talking",
+        "Only type",
+    ]
     browser.key("Enter")
     browser.until("document.querySelector('header').innerText.includes('Connected')")
     for _ in range(12):

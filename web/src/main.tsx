@@ -4,6 +4,8 @@ import "./index.css";
 import { initial } from "./kept";
 import { Session } from "./realtime/session";
 import { DARK, dress, themeOf } from "./theme";
+import { MODES } from "./work/mode";
+import { Work } from "./work/work";
 
 const { settings, linkTaken } = initial();
 // Before anything is drawn, so that a dark page does not flash.
@@ -12,7 +14,11 @@ const session = new Session(settings);
 session.onColour = (colour) => {
   document.documentElement.dataset.colour = colour;
 };
+const work = new Work(() => session.settings);
 // A page that is left has its conversation ended at once.
-addEventListener("pagehide", () => session.stop());
+addEventListener("pagehide", () => {
+  session.stop();
+  for (const mode of MODES) work.leave(mode);
+});
 
-createRoot(document.getElementById("root")!).render(<App session={session} linkTaken={linkTaken} />);
+createRoot(document.getElementById("root")!).render(<App session={session} work={work} linkTaken={linkTaken} />);

@@ -58,7 +58,7 @@ export const texts = {
     median: "Median to first sound",
     none: "Each of your turns appears here, with the time from your last word to the first sound.",
     turns: (count: number) => (count === 1 ? "1 turn" : `${count} turns`),
-    kinds: { spoken: "Spoken", pushed: "Held", typed: "Written" },
+    kinds: { spoken: "Spoken", pushed: "Held", typed: "Written", recorded: "Recorded" },
     notSounded: "no sound",
     steps: {
       stopped: "End noticed",
@@ -246,6 +246,8 @@ export const texts = {
   },
   classic: {
     title: "Record, be answered, listen",
+    fold: "Timing and options",
+    step: (name: string, ms: number) => `${name} ${ms} ms`,
     emptyTitle: "Ask something, step by step",
     emptyBody: "What you record is written down, then answered, then spoken: three requests, one after the other. Press the button, or hold it or the space bar while you speak.",
     record: "Record",

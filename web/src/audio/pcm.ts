@@ -2,7 +2,7 @@
 
 export const RATE = 24_000;
 
-export function toPcm16(samples: Float32Array): Int16Array {
+export function toPcm16(samples: Float32Array): Int16Array<ArrayBuffer> {
   const pcm = new Int16Array(samples.length);
   for (let i = 0; i < samples.length; i++) {
     pcm[i] = Math.max(-32_768, Math.min(32_767, Math.round(samples[i]! * 32_768)));
@@ -27,7 +27,7 @@ export function toBase64(pcm: Int16Array): string {
 }
 
 /** Decode sound; a byte that is left over, half a sample, is dropped. */
-export function fromBase64(text: string): Int16Array {
+export function fromBase64(text: string): Int16Array<ArrayBuffer> {
   const raw = atob(text);
   const bytes = new Uint8Array(raw.length & ~1);
   for (let i = 0; i < bytes.length; i++) bytes[i] = raw.charCodeAt(i);

@@ -6,7 +6,16 @@ import { texts } from "../texts";
 import { ToolIcon } from "./icons";
 import { cn } from "./ui";
 
-export function Captions({ lines }: { lines: readonly Line[] }) {
+export function Captions({
+  lines,
+  title = texts.emptyTitle,
+  body = texts.emptyBody,
+}: {
+  lines: readonly Line[];
+  /** What is said while there are no lines. */
+  title?: string;
+  body?: string;
+}) {
   const end = useRef<HTMLDivElement>(null);
   const box = useRef<HTMLDivElement>(null);
   // Who has scrolled back to read is left there.
@@ -22,8 +31,8 @@ export function Captions({ lines }: { lines: readonly Line[] }) {
     <div ref={box} onScroll={watch} tabIndex={0} role="region" aria-label={texts.captions} className="relative min-h-0 flex-1 overflow-y-auto">
       {lines.length === 0 ? (
         <div className="grid h-full place-content-center gap-2 p-8 text-center">
-          <p className="text-xl font-semibold">{texts.emptyTitle}</p>
-          <p className="max-w-md text-sm text-muted-foreground">{texts.emptyBody}</p>
+          <p className="text-xl font-semibold">{title}</p>
+          <p className="max-w-md text-sm text-muted-foreground">{body}</p>
         </div>
       ) : (
         <ol className="mx-auto flex max-w-3xl flex-col gap-4 p-4">

@@ -1,7 +1,6 @@
 /** Both voices as they sound, drawn outside of React: sixty times a second is too often for it. */
 
 import { useEffect, useRef } from "react";
-import type { Session } from "../realtime/session";
 import { texts } from "../texts";
 
 const BAR = 4;
@@ -11,7 +10,12 @@ const FRAMES = 3;
 /** Screen frames between two words to screen readers. */
 const TOLD_FRAMES = 30;
 
-export function Levels({ session }: { session: Session }) {
+export interface Sounding {
+  /** The level of either side, from 0 to 1. */
+  level(side: "microphone" | "speaker"): number;
+}
+
+export function Levels({ session }: { session: Sounding }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const own = useRef<HTMLDivElement>(null);
   const theirs = useRef<HTMLDivElement>(null);

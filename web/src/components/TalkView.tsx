@@ -1,13 +1,14 @@
 /** The conversation and everything that one holds it with. */
 
 import { type FormEvent, type ReactNode, useState } from "react";
-import { storeKey } from "../realtime/access";
 import type { Session, Trouble } from "../realtime/session";
+import { LookBack } from "../review/LookBack";
 import { texts } from "../texts";
 import { Captions } from "./Captions";
+import { KeyForm } from "./KeyForm";
 import { MicrophoneIcon, MutedIcon, SendIcon, StopIcon } from "./icons";
 import { Levels } from "./Levels";
-import { Button, cn, IconButton, Input, Notice } from "./ui";
+import { Button, cn, IconButton, Notice } from "./ui";
 
 export function TalkView({ session }: { session: Session }) {
   const { talk, phase } = session;
@@ -39,6 +40,7 @@ function Start({ session }: { session: Session }) {
       <Button className="min-h-12" onClick={() => void session.start(false)}>
         {texts.startTyping}
       </Button>
+      <LookBack session={session} />
     </div>
   );
 }
@@ -147,7 +149,13 @@ function Composer({ session, isLive }: { session: Session; isLive: boolean }) {
 
 function Troubles({ session }: { session: Session }) {
   const { trouble, microphone, phase } = session;
-  if (trouble?.of === "access" && trouble.refusal === "key") return <KeyForm session={session} message={trouble.message} />;
+  if (trouble?.of === "access" && trouble.refusal === "key") {
+    const cancel = () => {
+      session.trouble = null;
+      session.stop();
+    };
+    return <KeyForm message={trouble.message} onKey={() => void session.start(session.wantsMicrophone)} onCancel={cancel} />;
+  }
   return (
     <>
       {trouble !== null && (
@@ -176,42 +184,4 @@ function wordsOf(trouble: Trouble): ReactNode {
   if (trouble.of === "microphone") return texts.troubles.microphone[trouble.trouble];
   const words = texts.troubles.access[trouble.refusal];
   return trouble.message === "" ? words : `${words} ${trouble.message}`;
-}
-
-function KeyForm({ session, message }: { session: Session; message: string }) {
-  const [key, setKey] = useState("");
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    if (key.trim() === "") return;
-    storeKey(key.trim());
-    void session.start(session.wantsMicrophone);
-  };
-  const cancel = () => {
-    storeKey("");
-    session.trouble = null;
-    session.stop();
-  };
-  return (
-    <form onSubmit={submit} className="grid gap-3 rounded-xl border p-4">
-      <h2 className="font-semibold">{texts.key.title}</h2>
-      {message !== "" && <Notice>{`${texts.troubles.access.key} ${message}`}</Notice>}
-      <Input
-        label={texts.key.label}
-        hint={texts.key.body}
-        type="password"
-        autoComplete="off"
-        autoFocus
-        value={key}
-        onChange={(event) => setKey(event.target.value)}
-      />
-      <div className="flex gap-2">
-        <Button type="submit" variant="primary">
-          {texts.key.submit}
-        </Button>
-        <Button variant="ghost" onClick={cancel}>
-          {texts.key.cancel}
-        </Button>
-      </div>
-    </form>
-  );
 }

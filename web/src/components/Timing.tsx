@@ -68,7 +68,8 @@ function Fact({ name, value, testId }: { name: string; value: string; testId?: s
   );
 }
 
-function Waterfall({ turn, longest }: { turn: Turn; longest: number }) {
+/** The steps of a turn, as bars on the scale of the longest. */
+export function Waterfall({ turn, longest }: { turn: Turn; longest: number }) {
   const whole = total(turn);
   return (
     <li data-turn={turn.kind}>

@@ -5,8 +5,8 @@ export type Step = (typeof STEPS)[number];
 
 export interface Turn {
   id: string;
-  kind: "spoken" | "pushed" | "typed";
-  /** When the user's last word ended, the key was let go, or the text was sent. */
+  kind: "spoken" | "pushed" | "typed" | "recorded";
+  /** When the user's last word ended, the key was let go, the recording or the text was sent. */
   end: number;
   at: Partial<Record<Step, number>>;
 }
