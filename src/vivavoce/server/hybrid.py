@@ -28,12 +28,13 @@ from .admission import CONVERSATION, TRANSLATIONS, Admission, Connection, Refuse
 from .arrivals import Arrivals
 from .ledger import Ledger
 
-__all__ = ["REALTIME_PATHS", "Accept", "Gate", "HttpProtocol"]
+__all__ = ["REALTIME_PATHS", "ROOTS", "Accept", "Gate", "HttpProtocol"]
 
-_ROOTS = ("/v1/realtime", "/realtime", "/openai/realtime", "/openai/v1/realtime")
-REALTIME_PATHS = frozenset((*_ROOTS, *(root + TRANSLATIONS for root in _ROOTS), CONVERSATION))
-"""Where a WebSocket is a Realtime session: OpenAI's path, that of clients given a bare host, and Azure's two; below
-each of them, where it is a translation session; and where one is spoken to in the small protocol."""
+ROOTS = ("/v1/realtime", "/realtime", "/openai/realtime", "/openai/v1/realtime")
+"""Below which paths everything of the protocol is: OpenAI's, that of clients given a bare host, and Azure's two."""
+REALTIME_PATHS = frozenset((*ROOTS, *(root + TRANSLATIONS for root in ROOTS), CONVERSATION))
+"""Where a WebSocket is a Realtime session; below each root, where it is a translation session; and where one is spoken
+to in the small protocol."""
 
 # Beyond any real head, cookies included.
 _MAX_HEAD_BYTES = 64 * 1024
@@ -55,6 +56,8 @@ class Gate:
         other_sockets: frozenset[str] = frozenset(),
         ledger: Ledger | None = None,
         arrivals: Arrivals | None = None,
+        calls: Callable[[], int] = lambda: 0,
+        call_arrivals: Arrivals | None = None,
     ) -> None:
         """Guard the way to `accept`.
 
@@ -66,6 +69,8 @@ class Gate:
             other_sockets: paths of the WebSockets that the ASGI application answers.
             ledger: knows whether a key has money left; None where none needs any.
             arrivals: bounds how many conversations of the small protocol may begin; None for no bound.
+            calls: tells how many live calls there are, which take room as sockets do.
+            call_arrivals: bounds how many calls may begin; None for no bound.
         """
         self.admission = admission
         self.limits = limits
@@ -74,8 +79,17 @@ class Gate:
         self.other_sockets = other_sockets
         self.ledger = ledger
         self.arrivals = arrivals
+        self.calls = calls
+        self.call_arrivals = call_arrivals
         self.legs: set[WebSocketLeg] = set()
-        """The sockets that are connected."""
+        """The sockets that are connected, each with a session of its own."""
+        self.sidebands: set[WebSocketLeg] = set()
+        """The sockets that attend to live calls; each of those has its own bound of them."""
+
+    @property
+    def sessions(self) -> int:
+        """How much of the room for sessions is taken."""
+        return len(self.legs) + self.calls()
 
     def admit(self, request: Request) -> Connection:
         """Let a Realtime socket in.
@@ -83,10 +97,31 @@ class Gate:
         Raises:
             Refused: it may not come in, or too early or too often, or has no money left.
         """
-        arrivals = self.arrivals if request.path.rstrip("/") == CONVERSATION else None
+        is_conversation = request.path.rstrip("/") == CONVERSATION
+        # A full server is just when a controller may have to hang up.
+        is_sideband = "call_id" in request.query and not is_conversation
+        return self._admit(request, self.arrivals if is_conversation else None, 0 if is_sideband else self.sessions)
+
+    def admit_call(self, request: Request) -> Connection:
+        """Let in an offer of a live call.
+
+        Raises:
+            Refused: as above.
+        """
+        return self._admit(request, self.call_arrivals, self.sessions)
+
+    def admit_control(self, request: Request) -> Connection:
+        """Let in a request about something that is there already, with a key or a client secret.
+
+        Raises:
+            Refused: its key is wrong or missing, or it comes from a web page that may not ask.
+        """
+        return self.admission.admit(request, 0)
+
+    def _admit(self, request: Request, arrivals: Arrivals | None, sessions: int) -> Connection:
         if arrivals is not None:
             arrivals.check_place(request.peer)
-        connection = self.admission.admit(request, len(self.legs))
+        connection = self.admission.admit(request, sessions)
         if arrivals is not None:
             arrivals.check_key(connection.key_id)
         if self.ledger is not None:
@@ -209,7 +244,8 @@ class HttpProtocol(HttpToolsProtocol):
         if "realtime" in connection.subprotocols:
             answer += b"Sec-WebSocket-Protocol: realtime\r\n"
         self.transport.write(answer + b"\r\n")
-        legs, connections = self._gate.legs, cast("set[Any]", self.connections)
+        legs = self._gate.sidebands if connection.is_sideband else self._gate.legs
+        connections = cast("set[Any]", self.connections)
 
         def lost(leg: WebSocketLeg) -> None:
             legs.discard(leg)

@@ -1,7 +1,6 @@
 """Client secrets over HTTP: GA's `client_secrets`, that of translations, and the beta's `sessions` of two kinds.
 
-The session is rehearsed: one is made and updated as a client would, and then let go.  So what is accepted here is what
-a session begins with, and mistakes are told in the same words as on a socket.
+The session is rehearsed (`rehearsing`), so what is accepted here is what a session begins with.
 """
 
 from __future__ import annotations
@@ -12,26 +11,22 @@ from typing import Any
 
 import msgspec
 
-from ...core import events as ev
-from ...core.effects import Send
 from ...core.errors import ProtocolError
 from ...core.service import Service
-from ...core.sessions import session_of
 from ...core.settings import SessionPatch, Settings
-from ...dialects import beta, codec, ga, transcription, translation
+from ...dialects import beta, codec, transcription, translation
 from ...dialects import schema as s
-from ...dialects.choose import choose
 from ..admission import TRANSLATIONS, Admission, Refused, safety_identifier
 from ..client_secrets import ClientSecret, ClientSecrets, Grant, TooManySecrets
-from ..ids import Ids, new_seed
+from ..hybrid import ROOTS
 from .desk import Desk, told
 from .http import Answer, Asked, Router, key_id_of, read_json, router_of
+from .rehearsing import rehearsed, session_of_any_kind
 
 _BODY_BYTES = 1024 * 1024
 """Long instructions and many tools are a tenth of it."""
 _GA_SECONDS = 600
 _BETA_SECONDS = 60
-_ROOTS = ("/v1/realtime", "/realtime", "/openai/realtime", "/openai/v1/realtime")
 _AZURE_PREVIEW = "/openai/realtimeapi"
 
 
@@ -58,16 +53,6 @@ class Form(msgspec.Struct, frozen=True):
 # ------------------------------------------------------------------------------------------------------------ forms
 
 _EXPIRY = s.nullable(s.fields({"anchor": s.choice("created_at"), "seconds": s.nullable(s.integer(10, 7200))}))
-_READERS = {"realtime": ga.session_patch, "transcription": transcription.session_patch}
-
-
-def _session(value: Any, path: str) -> tuple[str, SessionPatch]:
-    """Accept a session of either kind, and return the kind and what it says."""
-    kind = s.mapping(value, path).get("type")
-    if kind is None:
-        raise s.missing(s.join(path, "type"))
-    kind = s.choice(*_READERS)(kind, s.join(path, "type"))
-    return kind, _READERS[kind](value, path)
 
 
 def _translation(value: Any, path: str) -> tuple[str, SessionPatch]:
@@ -78,7 +63,7 @@ def _translation(value: Any, path: str) -> tuple[str, SessionPatch]:
     return "translation", patch
 
 
-_GA = s.fields({"expires_after": _EXPIRY, "session": s.nullable(_session)})
+_GA = s.fields({"expires_after": _EXPIRY, "session": s.nullable(session_of_any_kind)})
 _TRANSLATION = s.fields({"expires_after": _EXPIRY, "session": _translation}, ("session",))
 
 
@@ -125,22 +110,9 @@ def _rehearsed(order: Order, shape: str, service: Service) -> tuple[Settings, di
         Refused: no session can begin so.
     """
     model = {"model": order.patch["model"]} if "model" in order.patch else {}
-    session = session_of(Settings(kind=order.kind, **model), new_id=Ids(new_seed()), created_unix=0.0, service=service)
-    dialect = choose(shape, order.kind)
-    effects = session.start(0.0) + session.receive_event(ev.SessionUpdate(session=order.patch), 0.0)
-    sent = [effect.event for effect in effects if isinstance(effect, Send)]
-    outcome = next(event for event in sent if isinstance(event, ev.Error | ev.SessionUpdated))
-    answer = msgspec.json.decode(dialect.encode(outcome)[0])
-    if answer["type"] == "error":
-        error = answer["error"]
-        message, param = error["message"], error["param"]
-        if shape == "beta" and param is not None:
-            # The flat session is the body itself.
-            param = param.removeprefix("session.")
-            message = message.replace(f"session.{param}", param)
-        raise Refused(400, error["code"], message, param=param, type=error["type"])
+    rehearsal = rehearsed(Settings(kind=order.kind, **model), order.patch, shape, service, param="")
     # No session has this id: a secret may start several, each with one of its own, at a time yet to come.
-    return session.settings, answer["session"] | {"expires_at": 0}
+    return rehearsal.settings, rehearsal.session | {"expires_at": 0}
 
 
 def _shown(shape: str, secret: ClientSecret, session: dict[str, Any]) -> dict[str, Any]:
@@ -198,7 +170,7 @@ def client_secrets_router(
 
 def _paths() -> Mapping[str, Form]:
     """Return the form at each path: OpenAI's, that of clients given a bare host, and Azure's."""
-    found = {f"{root}{name}": form for root in _ROOTS for name, form in _FORMS.items()}
+    found = {f"{root}{name}": form for root in ROOTS for name, form in _FORMS.items()}
     return found | {_AZURE_PREVIEW + name: _FORMS[name] for name in ("/sessions", "/transcription_sessions")}
 
 

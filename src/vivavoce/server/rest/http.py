@@ -51,19 +51,37 @@ async def read_json(request: Asked, most_bytes: int, seconds: float) -> dict[str
         Refused: it is no JSON object, too large or too slow.
     """
     _check_json(request.headers)
+    return json_object(await read_body(request, most_bytes, seconds), "The body of the request")
+
+
+def json_object(data: bytes | bytearray, what: str, param: str | None = None) -> dict[str, Any]:
+    """Return the JSON object in a text, which is `what` to whoever sent it.
+
+    Raises:
+        Refused: it is none.
+    """
+    try:
+        value = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(400, "invalid_json", f"{what} is not JSON: {error}.", param=param) from error
+    if not isinstance(value, dict):
+        raise Refused(400, "invalid_json", f"{what} is not a JSON object.", param=param)
+    return value
+
+
+async def read_body(request: Asked, most_bytes: int, seconds: float) -> bytearray:
+    """Return the body of a request.
+
+    Raises:
+        Refused: it is too large or too slow.
+    """
     data = bytearray()
     async with _in_time(seconds):
         async for piece in request.stream():
             data += piece
             if len(data) > most_bytes:
                 raise too_large(most_bytes)
-    try:
-        value = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused(400, "invalid_json", f"The body of the request is not JSON: {error}.") from error
-    if not isinstance(value, dict):
-        raise Refused(400, "invalid_json", "The body of the request is not a JSON object.")
-    return value
+    return data
 
 
 def _check_json(headers: Mapping[str, str]) -> None:
@@ -103,17 +121,34 @@ async def read_form(request: Asked, most_bytes: int, seconds: float) -> Form:
         raise Refused(
             415, "unsupported_media_type", "The request has to be a form: its Content-Type multipart/form-data."
         )
+    return await _parsed(request, most_bytes, _FORM_BYTES, seconds, max_files=1)
 
+
+async def read_parts(request: Asked, most_bytes: int, seconds: float) -> dict[str, bytes]:
+    """Return the parts of a small form by their names, whether they are sent as texts or as files.
+
+    Raises:
+        Refused: it cannot be read, is too large or too slow.
+    """
+    form = await _parsed(request, most_bytes, 0, seconds, max_files=_FORM_FIELDS)
+    try:
+        parts = {name: file.read() for name, file in form.files.items()}
+    finally:
+        form.close()
+    return parts | {name: text.encode(errors="replace") for name, text in form.texts}
+
+
+async def _parsed(request: Asked, most_bytes: int, besides_bytes: int, seconds: float, *, max_files: int) -> Form:
     async def bounded() -> AsyncGenerator[bytes, None]:
         read = 0
         async for piece in request.stream():
             read += len(piece)
-            if read > most_bytes + _FORM_BYTES:
+            if read > most_bytes + besides_bytes:
                 raise too_large(most_bytes)
             yield piece
 
     parser = MultiPartParser(
-        request.headers, bounded(), max_files=1, max_fields=_FORM_FIELDS, max_part_size=_FORM_BYTES
+        request.headers, bounded(), max_files=max_files, max_fields=_FORM_FIELDS, max_part_size=_FORM_BYTES
     )
     try:
         async with _in_time(seconds):
@@ -276,14 +311,26 @@ def router_of(admission: Admission, endpoints: Mapping[str, Callable[[Asked], Aw
     """Return a router that answers `POST` at each path, for those whose keys are known."""
 
     async def authenticated(request: HttpRequest) -> None:
-        peer = f"{request.client.host}:{request.client.port}" if request.client else "unknown"
-        asked = Request(request.url.path, request.query_params, request.headers, peer)
-        request.state.key_id = admission.authenticate(asked)
+        request.state.key_id = admission.authenticate(head_of(request))
 
     router = APIRouter(dependencies=[Depends(authenticated)])
     for path, answer in endpoints.items():
         router.add_api_route(path, _endpoint(answer), methods=["POST"], response_model=None)
     return router
+
+
+def open_router(endpoints: Mapping[tuple[str, str], Callable[[Asked], Awaitable[Answer]]]) -> Router:
+    """Return a router of endpoints by method and path that decide themselves whom they let in."""
+    router = APIRouter()
+    for (method, path), answer in endpoints.items():
+        router.add_api_route(path, _endpoint(answer), methods=[method], response_model=None)
+    return router
+
+
+def head_of(request: Asked) -> Request:
+    """Return the head of a request, for those who decide whom they let in."""
+    peer = f"{request.client.host}:{request.client.port}" if request.client else "unknown"
+    return Request(request.url.path, request.query_params, request.headers, peer)
 
 
 def key_id_of(request: Asked) -> str:

@@ -1,0 +1,298 @@
+"""Calls over HTTP: offers of browsers in every form that pages send, and what is said about a call that is live.
+
+An offer is SDP, alone or in a form beside the session that it is for; the answer is SDP, and `Location` names the call.
+Below one path each: OpenAI's present form, that of its beta, that of translations, and that of older pages, which put
+SDP into JSON and send their addresses one by one.  Made by `server.serve`.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import msgspec
+
+from ...config import Webrtc
+from ...core.errors import ProtocolError, VivavoceError
+from ...core.service import Service
+from ...core.settings import SessionPatch
+from ...dialects import beta, codec, translation
+from ...dialects import schema as s
+from ..admission import TRANSLATIONS, Connection, Refused
+from ..asked import model_of, refusal_of, settings_of
+from ..client_secrets import Grant
+from ..hybrid import ROOTS, Gate
+from ..lives import Answered, Controlled, NoWebrtc, Party
+from ..turn import ice_configuration
+from .desk import told
+from .http import Answer, Asked, Router, head_of, json_object, open_router, read_body, read_json, read_parts, settled
+from .rehearsing import rehearsed, session_of_any_kind
+
+__all__ = ["Calls", "calls_router"]
+
+CALLS = "/calls"
+_AZURE_PREVIEW = "/v1/realtimertc"
+"""Where the preview of Azure takes the offers of the beta."""
+_SESSION_BYTES = 1024 * 1024
+"""Long instructions and many tools are a tenth of it."""
+_CANDIDATE_BYTES = 16 * 1024
+_OFFER = "Invalid SDP offer. Please try again with a WHIP-compliant offer."
+_SDP_TYPES = frozenset({"", "application/sdp", "text/plain"})
+"""What an offer may be called that is the whole body: pages that name no type send plain text."""
+
+
+class Lines(Protocol):
+    """What answers offers and knows the calls that are live."""
+
+    async def answer(self, connection: Connection, offer: str, alias: str = "") -> Answered:
+        """Return the answer to an offer.
+
+        Raises:
+            Refused, VivavoceError: it cannot be answered.
+        """
+        ...
+
+    def find(self, call_id: str, connection: Connection) -> Controlled | None:
+        """Return a call that a connection may control; None where there is none."""
+        ...
+
+    def named(self, alias: str, connection: Connection) -> Party | None:
+        """Return the browser of the call that the same key and secret gave this name; None where there is none."""
+        ...
+
+
+class Calls:
+    """The endpoints."""
+
+    def __init__(
+        self,
+        lines: Lines,
+        gate: Gate,
+        settings: Webrtc,
+        service: Callable[[], Service],
+        unix_now: Callable[[], float] = time.time,
+    ) -> None:
+        """Answer by `lines` those whom `gate` lets in.
+
+        Args:
+            lines: answers offers.
+            gate: knows keys, client secrets and how much room there is.
+            settings: bounds, and the servers that browsers are told of.
+            service: tells what sessions are offered.
+            unix_now: the time of day, in unix seconds.
+        """
+        self._lines = lines
+        self._gate = gate
+        self._settings = settings
+        self._service = service
+        self._unix_now = unix_now
+
+    # ---------------------------------------------------------------------------------------------------------- offers
+
+    async def offer(self, root: str, shape: str, request: Asked) -> Answer:
+        """Answer an offer: SDP, or a form with SDP and a session.
+
+        Args:
+            root: the path of sessions of its kind.
+            shape: `beta`, or empty for GA unless the client says otherwise.
+            request: holds it.
+        """
+        connection = self._let_in(request, root, shape)
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind == "multipart/form-data":
+            offer, session = await self._parts(request)
+        elif kind in _SDP_TYPES:
+            offer, session = bytes(await read_body(request, self._settings.max_offer_bytes, self._seconds)), None
+        else:
+            raise Refused(
+                415,
+                "unsupported_media_type",
+                "An offer is either SDP (Content-Type application/sdp) or a form (multipart/form-data) with the parts "
+                f"'sdp' and 'session', not {kind[:100]}.",
+            )
+        if session is not None:
+            connection = self._with_session(connection, session)
+        answered = await self._answer(request, connection, _sdp(offer))
+        return Answer(answered.sdp, 201, self._location(root, answered), media_type="application/sdp")
+
+    async def offer_in_json(self, root: str, request: Asked) -> Answer:
+        """Answer an offer as older pages make it, for a session that was created before."""
+        connection = self._let_in(request, root, "beta")
+        body = await read_json(request, self._settings.max_offer_bytes * 2, self._seconds)
+        with told():
+            if body.get("sdp") is None:
+                raise s.missing("sdp")
+            offer = s.text(body["sdp"], "sdp")
+            modalities = {} if body.get("modalities") is None else {"modalities": body["modalities"]}
+            patch = beta.session_patch(modalities, "")
+        if patch:
+            connection = self._with_patch(connection, patch, param="")
+        alias = request.path_params["session_id"]
+        answered = await self._answer(request, connection, _sdp(offer.encode(errors="replace")), alias)
+        return Answer(
+            codec.encode({"sdp": answered.sdp}), 200, self._location(root, answered), media_type="application/json"
+        )
+
+    async def candidate(self, root: str, request: Asked) -> Answer:
+        """Take an address of a browser, as older pages send them one by one.
+
+        It may come before the offer that it belongs to has been answered, and the call does without it then: which
+        addresses are a browser's is learned from its checks.
+        """
+        connection = self._gate.admit_control(head_of(request))
+        body = await read_json(request, _CANDIDATE_BYTES, self._seconds)
+        candidate = body.get("candidate")
+        if isinstance(candidate, dict):
+            candidate = candidate.get("candidate")
+        if not isinstance(candidate, str | None):
+            raise Refused(400, "invalid_type", "Invalid type for 'candidate': expected a string.", param="candidate")
+        party = self._lines.named(request.path_params["session_id"], connection)
+        if candidate and party is not None:
+            party.add_candidate(candidate)
+        return Answer(b"{}", media_type="application/json")
+
+    async def _parts(self, request: Asked) -> tuple[bytes, bytes | None]:
+        parts = await read_parts(request, self._settings.max_offer_bytes + _SESSION_BYTES, self._seconds)
+        if "sdp" not in parts:
+            raise Refused(400, "missing_required_parameter", "Missing required parameter: 'sdp'.", param="sdp")
+        unknown = sorted(parts.keys() - {"sdp", "session"})
+        if unknown:
+            name = unknown[0][:100]
+            raise Refused(400, "unknown_parameter", f"Unknown parameter: '{name}'.", param=name)
+        return parts["sdp"], parts.get("session")
+
+    def _let_in(self, request: Asked, root: str, shape: str) -> Connection:
+        """Let an offer in as the socket of such a session would be.
+
+        Raises:
+            Refused: it may not come in, or asks for a session that it cannot have.
+        """
+        connection = self._gate.admit_call(head_of(request))
+        query = {name: value for name, value in connection.query.items() if name != "call_id"}
+        hint = shape or connection.dialect_hint or "ga"
+        connection = msgspec.structs.replace(connection, path=root, query=query, dialect_hint=hint)
+        refusal = refusal_of(connection)
+        if refusal is not None:
+            raise Refused(400, refusal.code, refusal.message, param=refusal.param)
+        return connection
+
+    def _with_session(self, connection: Connection, data: bytes) -> Connection:
+        """Return a connection whose session begins with what the request says of it."""
+        session = json_object(data, "The part 'session'", "session")
+        with told():
+            if codec.is_too_deep(session):
+                text = f"The session is nested more than {codec.MAX_DEPTH} levels deep."
+                raise ProtocolError("invalid_value", text, "session")
+            if connection.kind == "translation":
+                kind, patch = "translation", translation.session_patch(session, "session")
+            elif connection.dialect_hint == "beta":
+                kind, patch = "realtime", beta.session_patch(session, "session")
+            else:
+                kind, patch = session_of_any_kind(session, "session")
+            settings = settings_of(connection)
+            if connection.grant is None and kind != settings.kind:
+                connection = msgspec.structs.replace(connection, query={**connection.query, "intent": kind})
+            elif kind != settings.kind:
+                text = f"This client secret was created for {settings.kind} sessions and opens no others."
+                raise ProtocolError("invalid_value", text, "session.type")
+        return self._with_patch(connection, patch)
+
+    def _with_patch(self, connection: Connection, patch: SessionPatch, *, param: str = "session") -> Connection:
+        """Return a connection whose session begins with some settings besides its own."""
+        grant, settings = connection.grant, settings_of(connection)
+        is_named = grant is not None and grant.names_model
+        if "model" in patch and not is_named and settings.kind != "transcription":
+            settings = msgspec.structs.replace(settings, model=patch["model"])
+            is_named = True
+        settings = rehearsed(settings, patch, connection.dialect_hint, self._service(), param=param).settings
+        granted = Grant(settings, is_named or bool(model_of(connection)), connection.dialect_hint, connection.key_id)
+        return msgspec.structs.replace(connection, grant=granted)
+
+    async def _answer(self, request: Asked, connection: Connection, offer: str, alias: str = "") -> Answered:
+        try:
+            return await settled(request, self._lines.answer(connection, offer, alias))
+        except NoWebrtc as off:
+            raise Refused(501, "not_supported", str(off), type="server_error") from off
+        except Refused:
+            raise
+        except VivavoceError as error:
+            raise Refused(400, "invalid_offer", f"{_OFFER} {_sentence(error)}", param="sdp") from error
+
+    @staticmethod
+    def _location(root: str, answered: Answered) -> dict[str, str]:
+        return {"Location": f"{root.removesuffix(TRANSLATIONS)}{CALLS}/{answered.call_id}", "Cache-Control": "no-store"}
+
+    # --------------------------------------------------------------------------------------------------------- control
+
+    async def hang_up(self, request: Asked) -> Answer:
+        """End a call."""
+        self._call(request).hang_up("a controller hung up")
+        return Answer(status_code=200)
+
+    def _call(self, request: Asked) -> Controlled:
+        """Return the call that a request is about.
+
+        Raises:
+            Refused: there is none that it may control.
+        """
+        connection = self._gate.admit_control(head_of(request))
+        call_id = request.path_params["call_id"]
+        call = self._lines.find(call_id, connection)
+        if call is None:
+            raise Refused(404, "call_id_not_found", f"Call '{call_id[:64]}' not found.", param="call_id")
+        return call
+
+    async def ice(self, request: Asked) -> Answer:
+        """Tell a browser of STUN and TURN servers, as `RTCPeerConnection` takes them."""
+        connection = self._gate.admit_control(head_of(request))
+        shown = ice_configuration(self._settings.turn, connection.key_id, int(self._unix_now()))
+        return Answer(codec.encode(shown), media_type="application/json", headers={"Cache-Control": "no-store"})
+
+    @property
+    def _seconds(self) -> float:
+        return self._gate.limits.message_seconds
+
+
+Endpoint = Callable[[Asked], Awaitable[Answer]]
+
+
+def calls_router(calls: Calls) -> Router:
+    """Return the endpoints at their paths: OpenAI's, those of clients given a bare host, and Azure's."""
+    found: dict[tuple[str, str], Endpoint] = {}
+    for root in ROOTS:
+        session = f"{root}/sessions/{{session_id}}/webrtc"
+        found |= {
+            ("POST", root): functools.partial(calls.offer, root, "beta"),
+            ("POST", root + CALLS): functools.partial(calls.offer, root, ""),
+            ("POST", root + TRANSLATIONS + CALLS): functools.partial(calls.offer, root + TRANSLATIONS, ""),
+            ("POST", f"{session}/sdp-offer"): functools.partial(calls.offer_in_json, root),
+            ("POST", f"{session}/ice-candidate"): functools.partial(calls.candidate, root),
+            # Those of telephone calls (accept, reject, refer) have their place here.
+            ("POST", f"{root}{CALLS}/{{call_id}}/hangup"): calls.hang_up,
+            ("GET", f"{root}/ice"): calls.ice,
+        }
+    found["POST", _AZURE_PREVIEW] = functools.partial(calls.offer, "/v1/realtime", "beta")
+    return open_router(found)
+
+
+def _sdp(offer: bytes) -> str:
+    """Return an offer as text.
+
+    Raises:
+        Refused: it is none.
+    """
+    try:
+        text = offer.decode()
+    except UnicodeDecodeError as error:
+        raise Refused(400, "invalid_offer", f"{_OFFER} It is no UTF-8.", param="sdp") from error
+    if not text.lstrip().startswith("v=0"):
+        what = "It is empty." if not text.strip() else "It does not begin with 'v=0'."
+        raise Refused(400, "invalid_offer", f"{_OFFER} {what}", param="sdp")
+    return text.lstrip()
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error).strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
