@@ -28,10 +28,11 @@ ARROWS = {
     "cli": {"cli", "check", "server", "legs", "engines", "dialects", "audio", "core", "config"},
     "config": {"core", "catalogue", "options", "phonebook", "routing", "telephony", "upstreams"},
     "catalogue": {"options"},
-    "upstreams": {"core", "options", "routing"},
+    "upstreams": {"core", "options", "routing", "tables"},
     "routing": {"core", "options"},
     "telephony": {"options"},
-    "phonebook": {"core", "options", "telephony"},
+    "phonebook": {"core", "options", "tables", "telephony"},
+    "tables": {"core", "options"},
     "options": set(),
 }
 """What each folder, or module beside the folders, may import of this package; `config` for its frozen settings."""

@@ -18,15 +18,13 @@ Without any route, every model but the engines' own leads to the upstreams in th
 
 from __future__ import annotations
 
-import difflib
-import math
 import re
-import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
+from . import tables
 from .core.errors import ConfigError
 from .core.hosts import is_azure, is_openai
 from .options import Secret
@@ -41,15 +39,27 @@ from .routing import (
     local_upstream,
     usual_session_seconds,
 )
+from .tables import (
+    Read,
+    check_keys,
+    file_name,
+    hint,
+    is_key,
+    named_tables,
+    read_table,
+    seconds,
+    secret,
+    variable,
+    whole,
+    word,
+    words,
+    yes_or_no,
+)
 
 FLAG = "--upstreams (VIVAVOCE_UPSTREAMS)"
 SINGLE = "upstream"
 """The name of the upstream that is given by single settings."""
 
-Read = Callable[[Any], Any]
-"""Returns a checked value, or raises ValueError with what is allowed."""
-
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _SECRET_KEYS = frozenset({"key", "api_key", "apikey", "token", "secret", "password"})
 _SECRET_PARAMETERS = frozenset({"api-key", "api_key", "key", "token", "access_token"})
 _CLIENTS_PARAMETERS = frozenset({"intent", "call_id"})
@@ -67,23 +77,17 @@ def read_file(name: str, environ: Mapping[str, str], local_seconds: float) -> Ro
     Raises:
         ConfigError: it cannot be read or used; the message names the table and the key.
     """
-    try:
-        with Path(name).open("rb") as file:
-            content = tomllib.load(file)
-    except OSError as error:
-        raise ConfigError(f"{FLAG}: cannot read {name}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{FLAG}: {name} is not TOML: {error}") from error
+    content = tables.read_file(FLAG, name)
     where = f"{FLAG}: {name}"
-    _check_keys(where, content, ("upstream", "route"))
+    check_keys(where, content, ("upstream", "route"))
     upstreams = [
         _upstream(f"{where}: [upstream.{title}]", title, table, Path(name).parent, environ)
-        for title, table in _named_tables(where, "upstream", content)
+        for title, table in named_tables(where, "upstream", content)
     ]
     by_name = {upstream.name: upstream for upstream in upstreams} | {LOCAL: local_upstream(local_seconds)}
     routes = [
         _route(f"{where}: [route.{title}]", title, table, by_name)
-        for title, table in _named_tables(where, "route", content)
+        for title, table in named_tables(where, "route", content)
     ]
     if not upstreams and not routes:
         raise ConfigError(f"{where}: there is no upstream in it; one begins with a line [upstream.NAME]")
@@ -121,7 +125,7 @@ def single(url: str, key: Secret, shape: str, model: str, local_seconds: float) 
         values["url"] = _url(url)
     except ValueError as error:
         raise ConfigError(f"{where} has to be {error}") from None
-    if key and not _is_key(key.value):
+    if key and not is_key(key.value):
         raise ConfigError("VIVAVOCE_UPSTREAM_KEY has to be a key of printable characters without spaces")
     if not key and _wants_key(url):
         raise ConfigError(f"{where}: {_host(url)} lets nobody in without a key: set VIVAVOCE_UPSTREAM_KEY")
@@ -133,22 +137,6 @@ def single(url: str, key: Secret, shape: str, model: str, local_seconds: float) 
     )
 
 
-def _named_tables(where: str, kind: str, content: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
-    """Return the tables of a kind by their names, in the order of the file."""
-    tables = content.get(kind, {})
-    if not isinstance(tables, dict):
-        raise ConfigError(f"{where}: '{kind}' has to be tables, such as [{kind}.main]")
-    for name, table in tables.items():
-        if not _NAME.fullmatch(name):
-            raise ConfigError(
-                f"{where}: [{kind}.{name!r}]: a name has up to 64 letters, digits, '_', '-' and '.', and begins with "
-                "a letter, a digit or '_'"
-            )
-        if not isinstance(table, dict):
-            raise ConfigError(f"{where}: '{kind}.{name}' has to be a table: a line [{kind}.{name}], its keys below")
-    return tables.items()
-
-
 def _upstream(where: str, name: str, table: Mapping[str, Any], folder: Path, environ: Mapping[str, str]) -> Upstream:
     if name == LOCAL:
         raise ConfigError(f"{where}: 'local' is the engines of this process, which need no table; take another name")
@@ -157,8 +145,8 @@ def _upstream(where: str, name: str, table: Mapping[str, Any], folder: Path, env
             f"{where}: '{key}' may not stand here, as files get copied: name the environment variable that holds the "
             "key by key_env, or a file by key_file"
         )
-    values = _read_table(where, table, _UPSTREAM_KEYS, ("url",))
-    found = _key(where, values.pop("key_env", None), values.pop("key_file", None), folder, environ)
+    values = read_table(where, table, _UPSTREAM_KEYS, ("url",))
+    found = secret(where, values.pop("key_env", None), values.pop("key_file", None), folder, environ)
     if not found and _wants_key(values["url"]):
         raise ConfigError(f"{where}: {_host(values['url'])} lets nobody in without a key: set key_env or key_file")
     return _complete(f"{where}: 'url'", name, values, found, "'models'")
@@ -180,34 +168,6 @@ def _complete(where: str, name: str, values: dict[str, Any], key: Secret, models
     return Upstream(name=name, key=key, **(usual | values))
 
 
-def _key(where: str, variable: str | None, file: str | None, folder: Path, environ: Mapping[str, str]) -> Secret:
-    """Return the key that a variable or a file holds; an empty one where neither is named."""
-    if variable is not None and file is not None:
-        raise ConfigError(f"{where}: 'key_env' and 'key_file' exclude each other")
-    if variable is not None:
-        found = environ.get(variable, "").strip()
-        if not found:
-            raise ConfigError(f"{where}: 'key_env' names the environment variable {variable}, which is not set")
-        source = f"'key_env': what the environment variable {variable} holds"
-    elif file is not None:
-        try:
-            found = (folder / file).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ConfigError(f"{where}: 'key_file': cannot read {folder / file}: {error.strerror}") from error
-        except UnicodeDecodeError:
-            found = ""
-        source = f"'key_file': what {folder / file} holds"
-    else:
-        return Secret("")
-    if not _is_key(found):
-        raise ConfigError(f"{where}: {source} is no key: one has printable characters without spaces, on one line")
-    return Secret(found)
-
-
-def _is_key(text: str) -> bool:
-    return re.fullmatch(r"[!-~]{1,4096}", text) is not None
-
-
 def _wants_key(url: str) -> bool:
     return is_openai(_host(url)) or is_azure(_host(url))
 
@@ -217,11 +177,11 @@ def _host(url: str) -> str:
 
 
 def _route(where: str, name: str, table: Mapping[str, Any], upstreams: Mapping[str, Upstream]) -> Route:
-    values = _read_table(where, table, _ROUTE_KEYS, ("models", "upstreams"))
+    values = read_table(where, table, _ROUTE_KEYS, ("models", "upstreams"))
     seen: set[str] = set()
     for upstream in (name for rank in values["upstreams"] for name in rank):
         if upstream not in upstreams:
-            raise ConfigError(f"{where}: 'upstreams': there is no upstream '{upstream}'{_hint(upstream, upstreams)}")
+            raise ConfigError(f"{where}: 'upstreams': there is no upstream '{upstream}'{hint(upstream, upstreams)}")
         if upstream in seen:
             raise ConfigError(f"{where}: 'upstreams' names '{upstream}' twice")
         seen.add(upstream)
@@ -238,36 +198,6 @@ def _check_patterns(where: str, routes: Iterable[Route]) -> None:
                     raise ConfigError(
                         f"{where}: [route.{route.name}]: 'models': {pattern!r} takes [route.{other}] already"
                     )
-
-
-def _read_table(
-    where: str, table: Mapping[str, Any], keys: Mapping[str, Read], needed: Iterable[str]
-) -> dict[str, Any]:
-    """Return the checked values of a table."""
-    _check_keys(where, table, keys)
-    values = {}
-    for key, value in table.items():
-        try:
-            values[key] = keys[key](value)
-        except ValueError as error:
-            raise ConfigError(f"{where}: '{key}' has to be {error}") from None
-    for key in needed:
-        if key not in values:
-            raise ConfigError(f"{where}: '{key}' is missing")
-    return values
-
-
-def _check_keys(where: str, table: Mapping[str, Any], known: Iterable[str]) -> None:
-    for key, value in table.items():
-        if key not in known:
-            # A name with a dot and without quotes is a table inside a table.
-            dotted = "; a name with dots needs quotes" if isinstance(value, dict) and where.endswith("]") else ""
-            raise ConfigError(f"{where}: there is no '{key}' here{_hint(key, known)}{dotted}")
-
-
-def _hint(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1, 0.7)
-    return f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(known)}"
 
 
 def _url(value: Any) -> str:
@@ -295,61 +225,6 @@ def _check_parts(parts: SplitResult) -> None:
         raise ValueError(f"a URL without a key; that of the parameter '{name}' is given apart")
     for name in sorted(parameters & _CLIENTS_PARAMETERS):
         raise ValueError(f"a URL without '{name}', which is the clients' to say")
-
-
-def _word(*words: str) -> Read:
-    def read(value: Any) -> str:
-        if value not in words:
-            raise ValueError(f"{', '.join(words[:-1])} or {words[-1]}, not {value!r}")
-        return str(value)
-
-    return read
-
-
-def _words(known: Iterable[str]) -> Read:
-    def read(value: Any) -> frozenset[str]:
-        if not isinstance(value, list) or not value or not all(isinstance(v, str) and v in known for v in value):
-            raise ValueError(f"a list of some of {', '.join(sorted(known))}, not {value!r}")
-        return frozenset(value)
-
-    return read
-
-
-def _whole(low: int, high: int) -> Read:
-    def read(value: Any) -> int:
-        if type(value) is not int or not low <= value <= high:
-            raise ValueError(f"a whole number from {low} to {high}, not {value!r}")
-        return value
-
-    return read
-
-
-def _seconds(low: float, high: float) -> Read:
-    def read(value: Any) -> float:
-        if type(value) not in (int, float) or not math.isfinite(value) or not low <= value <= high:
-            raise ValueError(f"a number of seconds from {low:g} to {high:g}, not {value!r}")
-        return float(value)
-
-    return read
-
-
-def _yes_or_no(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"true or false, not {value!r}")
-    return value
-
-
-def _variable(value: Any) -> str:
-    # Whoever puts the key itself here by mistake does not want to see it in a log.
-    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,127}", value):
-        raise ValueError("the name of an environment variable, such as OPENAI_API_KEY")
-    return value
-
-
-def _file_name(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"the name of a file, not {value!r}")
-    return value
 
 
 def _rates(value: Any) -> frozenset[int]:
@@ -400,24 +275,24 @@ def _ranks(value: Any) -> tuple[tuple[str, ...], ...]:
 
 _UPSTREAM_KEYS: Mapping[str, Read] = {
     "url": _url,
-    "key_env": _variable,
-    "key_file": _file_name,
-    "shape": _word("ga", "beta"),
-    "session_seconds": _seconds(0, _DAYS_7),
-    "weight": _whole(0, 1000),
-    "max_sessions": _whole(0, 100_000),
-    "pool": _whole(0, 1000),
-    "formats": _words(FORMATS),
+    "key_env": variable,
+    "key_file": file_name,
+    "shape": word("ga", "beta"),
+    "session_seconds": seconds(0, _DAYS_7),
+    "weight": whole(0, 1000),
+    "max_sessions": whole(0, 100_000),
+    "pool": whole(0, 1000),
+    "formats": words(FORMATS),
     "rates_hz": _rates,
-    "connect_seconds": _seconds(0.1, 300),
-    "patience_seconds": _seconds(0.1, 600),
-    "insecure": _yes_or_no,
+    "connect_seconds": seconds(0.1, 300),
+    "patience_seconds": seconds(0.1, 600),
+    "insecure": yes_or_no,
     "models": _aliases,
 }
 _ROUTE_KEYS: Mapping[str, Read] = {
     "models": _patterns,
     "upstreams": _ranks,
-    "kinds": _words(KINDS),
-    "cache": _word("none", "first"),
-    "resume_seconds": _seconds(0, 86_400),
+    "kinds": words(KINDS),
+    "cache": word("none", "first"),
+    "resume_seconds": seconds(0, 86_400),
 }
