@@ -267,7 +267,7 @@ export class Classic {
     if (this.stages.includes("voice") || this.failure?.stage === "voice") return [];
     const piece = latest.pieces[latest.voiced];
     if (piece !== undefined && this.options.hasSound()) {
-      const end = latest.pieces.slice(0, latest.voiced + 1).join("").length;
+      const end = latest.pieces.slice(0, latest.voiced + 1).join("").trimEnd().length;
       this.replace({ ...latest, marks: [...latest.marks, { end, atMs: latest.receivedMs }] });
       this.stages = [...this.stages, "voice"];
       return [{ do: "speak", text: piece.trim() }];
