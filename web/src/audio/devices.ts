@@ -5,6 +5,7 @@ import type { Captured } from "./capture.worklet";
 import { RATE, toBase64 } from "./pcm";
 import playbackUrl from "./playback.worklet.ts?worker&url";
 import type { PlaybackNews, PlaybackOrder, PlayedPiece } from "./player";
+import { RemoteSound } from "./remote";
 import { plainSpeaker, type Speaker, workletSpeaker } from "./speaker";
 
 export type MicrophoneTrouble = "insecure" | "unsupported" | "denied" | "absent" | "busy" | "failed";
@@ -40,7 +41,11 @@ export class Sound {
   onPlayed: (piece: PlayedPiece) => void = () => {};
   /** Told when the microphone goes away by itself. */
   onMicrophoneLost: () => void = () => {};
+  /** Told of the microphone that is listened to from now on, or of none. */
+  onTrack: (track: MediaStreamTrack | null) => void = () => {};
   isMuted = false;
+  /** The answers, where they come as a track. */
+  remote: RemoteSound | null = null;
   private readonly gain: GainNode;
   private readonly speaker: AnalyserNode;
   private readonly microphone: AnalyserNode;
@@ -49,6 +54,7 @@ export class Sound {
   private source: MediaStreamAudioSourceNode | null = null;
   private volume = 1;
   private isDucked = false;
+  private sinkId = "";
   private listens = 0;
   private readonly silence = new Int16Array(RATE / 50);
   private readonly silenceSent = toBase64(this.silence);
@@ -109,6 +115,7 @@ export class Sound {
     this.stream = stream;
     this.source = this.context.createMediaStreamSource(stream);
     this.source.connect(this.microphone);
+    this.onTrack(this.track);
     stream.getAudioTracks()[0]!.onended = () => {
       if (this.stream !== stream) return;
       this.deafen();
@@ -124,11 +131,27 @@ export class Sound {
       track.onended = null;
       track.stop();
     }
+    if (this.stream === null) return;
     this.stream = null;
+    this.onTrack(null);
   }
 
   get isListening(): boolean {
     return this.stream !== null;
+  }
+
+  /** The microphone's track, for a road that carries it as one. */
+  get track(): MediaStreamTrack | null {
+    return this.stream?.getAudioTracks()[0] ?? null;
+  }
+
+  /** Play what comes as a track, instead of what came before; null for nothing. */
+  playRemote(stream: MediaStream | null): RemoteSound | null {
+    this.remote?.close();
+    this.remote = stream && new RemoteSound(this.context, stream, this.hasWorklets);
+    this.remote?.setVolume(loudness(this.volume));
+    if (this.sinkId !== "") void this.remote?.playOn(this.sinkId);
+    return this.remote;
   }
 
   order(order: PlaybackOrder): void {
@@ -137,6 +160,7 @@ export class Sound {
 
   setVolume(volume: number): void {
     this.volume = volume;
+    this.remote?.setVolume(loudness(volume));
     this.glide();
   }
 
@@ -147,6 +171,8 @@ export class Sound {
 
   /** Play on another device, where the browser can. */
   async playOn(deviceId: string): Promise<void> {
+    this.sinkId = deviceId;
+    await this.remote?.playOn(deviceId);
     if (canChooseSpeaker()) {
       await (this.context as AudioContext & { setSinkId(id: string): Promise<void> }).setSinkId(deviceId);
     }
@@ -162,7 +188,11 @@ export class Sound {
   level(side: "microphone" | "speaker"): number {
     if (side === "microphone" && this.isMuted) return 0;
     const samples = new Float32Array(1024);
-    this[side].getFloatTimeDomainData(samples);
+    const { remote } = this;
+    if (side === "speaker" && remote !== null) {
+      if (remote.isHushed) return 0;
+      remote.meter.getFloatTimeDomainData(samples);
+    } else this[side].getFloatTimeDomainData(samples);
     const power = samples.reduce((sum, x) => sum + x * x, 0) / samples.length;
     return Math.min(1, Math.max(0, (10 * Math.log10(power + 1e-12) + 60) / 60));
   }
@@ -175,6 +205,7 @@ export class Sound {
   /** Fall silent, and return when all that was played has been told of. */
   async close(): Promise<void> {
     this.deafen();
+    this.playRemote(null);
     const quiet = new Promise<void>((resolve) => {
       this.onQuiet = resolve;
       // Where a browser has put the context to sleep, nothing is told any more.

@@ -51,6 +51,7 @@ export function SettingsForm({
       <Card title={t.groups.way}>
         <div className="grid gap-4">
           {select("mode", t.mode, t.modes)}
+          {select("road", t.road, t.roads, settings.road === "webrtc" ? t.roadHint : undefined)}
           <Devices session={session} />
           {slide("volume", texts.volume, undefined, (value) => `${Math.round(value * 100)} %`)}
         </div>

@@ -1,6 +1,7 @@
 /** Where the time of each turn went, and how the connection does. */
 
 import { bars, medianTotal, type Step, total, type Turn } from "../realtime/latency";
+import type { Link } from "../realtime/link";
 import type { Quality } from "../realtime/session";
 import { texts } from "../texts";
 import { Card } from "./ui";
@@ -16,6 +17,7 @@ const COLOURS: Record<Step, string> = {
   firstSound: "fill-primary",
 };
 
+const percent = (value: number | null) => (value === null ? texts.quality.none : `${value.toFixed(1)} %`);
 const ms = (value: number | null) => (value === null ? texts.quality.none : `${Math.round(value)} ms`);
 
 export function Timing({ turns, quality, cost }: { turns: readonly Turn[]; quality: Quality; cost: number | null }) {
@@ -46,14 +48,34 @@ export function Timing({ turns, quality, cost }: { turns: readonly Turn[]; quali
       <Card title={texts.quality.title}>
         <dl className="grid grid-cols-2 gap-x-4 gap-y-3 text-sm">
           <Fact name={texts.quality.roundTrip} value={ms(quality.roundTripMs)} />
-          <Fact name={texts.quality.stock} value={ms(quality.stockMs)} />
-          <Fact name={texts.quality.gaps} value={String(quality.gaps)} />
+          {quality.link === null ? (
+            <>
+              <Fact name={texts.quality.stock} value={ms(quality.stockMs)} />
+              <Fact name={texts.quality.gaps} value={String(quality.gaps)} />
+            </>
+          ) : (
+            <LinkFacts link={quality.link} />
+          )}
           <Fact name={texts.quality.queued} value={`${Math.round(quality.queued / 1024)} kB`} />
           <Fact name={texts.quality.played} value={`${(quality.playedMs / 1000).toFixed(1)} s`} testId="played" />
           <Fact name={texts.quality.cost} value={cost === null ? texts.quality.none : `$${cost.toFixed(4)}`} />
         </dl>
       </Card>
     </div>
+  );
+}
+
+function LinkFacts({ link }: { link: Link }) {
+  const t = texts.quality;
+  return (
+    <>
+      <Fact name={t.jitter} value={`${link.jitterMs.toFixed(1)} ms`} testId="jitter" />
+      <Fact name={t.lost} value={percent(link.lossPercent)} testId="lost" />
+      <Fact name={t.sentLost} value={percent(link.sentLossPercent)} />
+      <Fact name={t.concealed} value={percent(link.concealedPercent)} testId="concealed" />
+      <Fact name={t.stock} value={ms(link.bufferMs)} />
+      <Fact name={t.route} value={`${link.protocol}, ${t.routes[link.route]}`} testId="route" />
+    </>
   );
 }
 

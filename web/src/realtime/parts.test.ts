@@ -70,6 +70,12 @@ describe("the clock of what was sent", () => {
     clock.reset();
     expect(clock.timeOf(20)).toBeNull();
   });
+
+  it("runs by itself with a track", () => {
+    const clock = new SentClock();
+    clock.reset(5000);
+    expect(clock.timeOf(1234)).toBe(6234);
+  });
 });
 
 describe("settings", () => {
@@ -115,10 +121,11 @@ describe("settings", () => {
     });
   });
 
-  it("need a new connection for another model or shape alone", () => {
+  it("need a new connection for another model, shape or road alone", () => {
     expect(needsNewConnection(DEFAULTS, { ...DEFAULTS, voice: "ash" })).toBe(false);
     expect(needsNewConnection(DEFAULTS, { ...DEFAULTS, model: "x" })).toBe(true);
     expect(needsNewConnection(DEFAULTS, { ...DEFAULTS, shape: "beta" })).toBe(true);
+    expect(needsNewConnection(DEFAULTS, { ...DEFAULTS, road: "webrtc" })).toBe(true);
   });
 });
 

@@ -1,4 +1,4 @@
-/** A visitor's conversation at work: the socket, the sound and the timers around a `Talk`. */
+/** A visitor's conversation at work: the road to the server, the sound and the timers around a `Talk`. */
 
 import { NoMicrophone, type MicrophoneTrouble, Sound } from "../audio/devices";
 import { fromBase64 } from "../audio/pcm";
@@ -10,7 +10,11 @@ import { texts } from "../texts";
 import { clientSecret, NoAccess, openSocket, type Refusal, roundTrip } from "./access";
 import { MOST_ATTEMPTS, parting, waitMs } from "./backoff";
 import { SentClock } from "./clock";
+import type { Link } from "./link";
 import { type Entry, EventLog } from "./log";
+import { PeerRoad, type PeerTraveller } from "./peer";
+import { type Ending, type Road, SocketRoad, type Traveller } from "./road";
+import { NoRoad } from "./signalling";
 import { needsNewConnection, type Settings, toSession } from "./settings";
 import { type Effect, Talk } from "./talk";
 import { call, type Colour, TOOLS } from "./tools";
@@ -25,6 +29,8 @@ export interface Quality {
   playedMs: number;
   /** Bytes that wait to be sent. */
   queued: number;
+  /** How the connection does; null but by WebRTC. */
+  link: Link | null;
 }
 
 /** What stops a conversation from being held, or a part of it. */
@@ -35,8 +41,12 @@ export type Trouble =
 
 /** A shorter push holds no word. */
 const SHORTEST_PUSH_MS = 200;
-const OPEN_SECONDS = 10;
-const MEASURE_SECONDS = 5;
+/** By WebRTC, what the last word of a push takes from the microphone to the network: more than its message does. */
+const PUSH_TAIL_MS = 150;
+/** How often the connection is looked at; by WebRTC the browser knows how it does without asking anybody. */
+const MEASURE_MS = { websocket: 5000, webrtc: 1000 } as const;
+/** How often the words light up of what the server plays. */
+const TICK_MS = 100;
 /** How long a setting rests before the server is told: a text is not told letter by letter. */
 const SETTLED_MS = 400;
 /** Between two looks at figures that change all the time. */
@@ -52,7 +62,7 @@ export class Session {
   readonly talk: Talk;
   /** Talks that are over, to look back at. */
   readonly shelf = new Shelf();
-  quality: Quality = { roundTripMs: null, stockMs: 0, gaps: 0, playedMs: 0, queued: 0 };
+  quality: Quality = { roundTripMs: null, stockMs: 0, gaps: 0, playedMs: 0, queued: 0, link: null };
   trouble: Trouble | null = null;
   microphone: MicrophoneTrouble | null = null;
   isMuted = false;
@@ -73,7 +83,13 @@ export class Session {
   private readonly clock = new SentClock();
   private sound: Sound | null = null;
   private recorder: Recorder | null = null;
-  private socket: WebSocket | null = null;
+  private road: Road | null = null;
+  /** Whether WebRTC was tried in this conversation and did not get through. */
+  private isBlocked = false;
+  /** Whether the server plays the answers. */
+  private isPlayedThere = false;
+  /** When the media was connected. */
+  private mediaSince = 0;
   /** Counts conversations, so that what belongs to an earlier one is known and dropped. */
   private era = 0;
   private attempt = 0;
@@ -81,12 +97,15 @@ export class Session {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private measuring: ReturnType<typeof setInterval> | undefined;
   private telling: ReturnType<typeof setTimeout> | undefined;
+  private ticking: ReturnType<typeof setInterval> | undefined;
   /** The settings that the server was told last. */
   private told: Settings;
   private pushedAt = 0;
   private flushes = 0;
   private lookedAt = 0;
   private isReady = false;
+  /** Whether the end of a push is on its way. */
+  private isSettling = false;
 
   constructor(public settings: Settings) {
     this.connectedWith = settings;
@@ -95,6 +114,8 @@ export class Session {
       clock: this.clock,
       silenceMs: () => this.silenceMs,
       isInterruptible: () => this.settings.interruptResponse,
+      isPlayedThere: () => this.isPlayedThere,
+      soundDelayMs: () => (this.quality.link?.bufferMs ?? 0) + (this.sound?.outputDelayMs ?? 0),
     });
   }
 
@@ -125,6 +146,7 @@ export class Session {
     this.wantsMicrophone = wantsMicrophone;
     this.attempt = 0;
     this.resume = "";
+    this.isBlocked = false;
     if (this.talk.lines.length > 0) this.talk.remark(texts.notes.another);
     this.changed();
     try {
@@ -146,13 +168,10 @@ export class Session {
   stop(): void {
     this.era += 1;
     clearTimeout(this.timer);
-    clearInterval(this.measuring);
-    this.isReady = false;
-    this.isPushed = false;
-    clearTimeout(this.telling);
+    this.rest();
     this.talk.end();
-    this.socket?.close(1000);
-    this.socket = null;
+    this.road?.close();
+    this.road = null;
     void this.silence();
     this.phase = "idle";
     this.changed();
@@ -181,10 +200,11 @@ export class Session {
   }
 
   push(): void {
-    if (!this.isReady || this.isPushed || !this.isListening || this.settings.mode !== "push-to-talk") return;
+    if (!this.isReady || this.isPushed || this.isSettling || !this.isListening || this.settings.mode !== "push-to-talk") return;
     this.isPushed = true;
     this.pushedAt = performance.now();
     this.perform(this.talk.hold());
+    this.gate();
   }
 
   letGo(): void {
@@ -193,13 +213,31 @@ export class Session {
     const now = performance.now();
     const isWord = now - this.pushedAt >= SHORTEST_PUSH_MS && this.isReady;
     if (!isWord) this.talk.remark(texts.notes.tooShort);
-    this.perform(isWord ? this.talk.release(now) : this.talk.abandon());
+    const { era } = this;
+    const settle = () => {
+      if (era !== this.era) return;
+      this.isSettling = false;
+      this.gate();
+      this.perform(isWord ? this.talk.release(now) : this.talk.abandon());
+    };
+    this.isSettling = isWord && this.road?.name === "webrtc";
+    if (this.isSettling) setTimeout(settle, PUSH_TAIL_MS);
+    else settle();
   }
 
   mute(isMuted: boolean): void {
     this.isMuted = isMuted;
     if (this.sound !== null) this.sound.isMuted = isMuted;
+    this.gate();
     this.changed();
+  }
+
+  /** Let the microphone's track be heard or not; by WebSocket its frames are sent or not. */
+  private gate(): void {
+    const { sound, settings } = this;
+    if (!sound?.track) return;
+    const isOpen = settings.mode === "hands-free" || this.isPushed || this.isSettling;
+    sound.track.enabled = this.road?.name !== "webrtc" || (isOpen && !this.isMuted);
   }
 
   /** Listen to the microphone, or to another one. */
@@ -239,6 +277,7 @@ export class Session {
     const before = this.settings;
     this.settings = settings;
     this.sound?.setVolume(settings.volume);
+    this.gate();
     const processing = (one: Settings) => [one.echoCancellation, one.noiseSuppression, one.autoGain].join();
     if (this.isListening && processing(before) !== processing(settings)) void this.listen();
     clearTimeout(this.telling);
@@ -254,48 +293,77 @@ export class Session {
   // ------------------------------------------------------------------------------------------------- the connection
 
   private async connect(era: number): Promise<void> {
-    let secret: string;
     try {
-      secret = await clientSecret(this.settings);
+      const secret = await clientSecret(this.settings);
+      if (era !== this.era) return;
+      this.connectedWith = this.settings;
+      if (this.settings.road === "webrtc" && !this.isBlocked) await this.call(era, secret);
+      else this.travel(new SocketRoad(openSocket(this.settings, secret, this.resume), this.traveller(era)));
     } catch (error) {
       if (era !== this.era) return;
-      const refused = error instanceof NoAccess ? error : new NoAccess("refused", String(error));
-      this.note("page", { type: "access.refused", refusal: refused.refusal, message: refused.message });
-      const isPassing = refused.refusal === "unreachable" || refused.refusal === "busy";
-      this.failed({ of: "access", refusal: refused.refusal, message: refused.message }, isPassing);
-      return;
+      if (error instanceof NoRoad) this.goRound(error.message);
+      else this.refused(error);
     }
-    if (era !== this.era) return;
-    this.connectedWith = this.settings;
-    this.open(era, openSocket(this.settings, secret, this.resume));
   }
 
-  private open(era: number, socket: WebSocket): void {
-    this.socket = socket;
-    const patience = setTimeout(() => socket.close(), OPEN_SECONDS * 1000);
-    let hasOpened = false;
-    socket.onopen = () => {
-      hasOpened = true;
-      clearTimeout(patience);
-    };
-    socket.onmessage = (message: MessageEvent<string>) => {
-      if (socket === this.socket) this.receive(message.data);
-    };
-    socket.onclose = (close) => {
-      clearTimeout(patience);
-      if (era === this.era && socket === this.socket) this.closed(close, hasOpened);
+  private traveller(era: number): Traveller {
+    return {
+      receive: (frame) => this.receive(frame),
+      closed: (ending) => {
+        if (era === this.era) this.closed(ending);
+      },
     };
   }
 
-  private closed(close: CloseEvent, hasOpened: boolean): void {
-    this.socket = null;
-    this.isReady = false;
-    this.isPushed = false;
-    clearInterval(this.measuring);
-    clearTimeout(this.telling);
+  private async call(era: number, secret: string): Promise<void> {
+    const { shape, model } = this.settings;
+    const traveller: PeerTraveller = {
+      ...this.traveller(era),
+      heard: (stream) => this.hear(stream),
+      connected: () => {
+        this.mediaSince = performance.now();
+      },
+      refused: (error) => {
+        if (era === this.era) this.refused(error);
+      },
+    };
+    const peer = await PeerRoad.open({ secret, shape, query: { model, resume: this.resume } }, traveller);
+    if (era !== this.era) return peer.close();
+    this.travel(peer);
+    await peer.setTrack(this.sound?.track ?? null);
+  }
+
+  private travel(road: Road): void {
+    this.road = road;
+    this.isPlayedThere = road.name === "webrtc";
+    this.gate();
+  }
+
+  /** Take the WebSocket, where WebRTC does not get through. */
+  private goRound(reason: string): void {
+    this.isBlocked = true;
+    this.road = null;
+    this.sound?.playRemote(null);
+    this.note("page", { type: "webrtc.blocked", reason });
+    this.talk.remark(texts.notes.goneRound, "failed");
+    this.changed();
+    void this.connect(this.era);
+  }
+
+  private refused(error: unknown): void {
+    const refused = error instanceof NoAccess ? error : new NoAccess("refused", String(error));
+    this.note("page", { type: "access.refused", refusal: refused.refusal, message: refused.message });
+    const isPassing = refused.refusal === "unreachable" || refused.refusal === "busy";
+    this.failed({ of: "access", refusal: refused.refusal, message: refused.message }, isPassing);
+  }
+
+  private closed({ code, reason, hasOpened, isBlocked }: Ending): void {
+    if (isBlocked) return this.goRound(reason);
+    this.rest();
     this.perform(this.talk.lose());
-    const { code, reason } = close;
-    this.note("page", { type: "socket.closed", code, reason });
+    this.road = null;
+    this.sound?.playRemote(null);
+    this.note("page", { type: "road.closed", code, reason });
     const meaning = parting(code);
     if (meaning === "again") {
       this.failed({ of: "access", refusal: hasOpened ? "unreachable" : "busy", message: reason }, true);
@@ -303,6 +371,15 @@ export class Session {
     }
     this.talk.remark(texts.partings[meaning], meaning === "fatal" ? "failed" : "done");
     this.stop();
+  }
+
+  /** What ends with a connection. */
+  private rest(): void {
+    this.isReady = this.isPushed = this.isSettling = false;
+    clearInterval(this.measuring);
+    clearInterval(this.ticking);
+    clearTimeout(this.telling);
+    this.quality = { ...this.quality, link: null };
   }
 
   private failed(trouble: Trouble, isPassing: boolean): void {
@@ -344,14 +421,16 @@ export class Session {
     this.phase = "live";
     this.trouble = null;
     this.attempt = 0;
-    this.clock.reset();
+    this.clock.reset(this.isPlayedThere ? this.mediaSince : null);
     this.isReady = true;
     if (wasAway) this.talk.remark(isResumed ? texts.notes.resumed : texts.notes.begunAnew);
     // A conversation that goes on has its settings, of which a voice that was heard cannot be set again.
     if (isResumed) this.tellChanges();
     else this.configure(true);
     clearInterval(this.measuring);
-    this.measuring = setInterval(() => void this.measure(), MEASURE_SECONDS * 1000);
+    clearInterval(this.ticking);
+    this.measuring = setInterval(() => void this.measure(), MEASURE_MS[this.road?.name ?? "websocket"]);
+    if (this.isPlayedThere) this.ticking = setInterval(() => this.tick(), TICK_MS);
     void this.measure();
   }
 
@@ -369,15 +448,25 @@ export class Session {
   }
 
   private async measure(): Promise<void> {
-    const roundTripMs = await roundTrip();
-    this.quality = { ...this.quality, roundTripMs, queued: this.socket?.bufferedAmount ?? 0 };
+    const { road } = this;
+    const link = road instanceof PeerRoad ? await road.link() : null;
+    const roundTripMs = road instanceof PeerRoad ? (link?.roundTripMs ?? null) : await roundTrip();
+    if (road !== this.road) return;
+    this.quality = { ...this.quality, roundTripMs, link, queued: road?.queued ?? 0 };
+    this.changed();
+  }
+
+  /** What the server plays goes on. */
+  private tick(): void {
+    if (!this.talk.isPlaying) return;
+    this.talk.receiveTime(performance.now());
+    this.quality = { ...this.quality, playedMs: this.quality.playedMs + TICK_MS };
     this.changed();
   }
 
   private send(event: ClientEvent): void {
-    if (this.socket?.readyState !== WebSocket.OPEN) return;
-    this.note("client", event);
-    this.socket.send(JSON.stringify(event));
+    if (this.road?.send(JSON.stringify(event))) this.note("client", event);
+    else if (this.isReady) this.talk.remark(texts.notes.notSent(event.type), "failed");
   }
 
   // ----------------------------------------------------------------------------------------------- what is kept of it
@@ -417,6 +506,10 @@ export class Session {
     if (this.speakerId !== "") void this.chooseSpeaker(this.speakerId);
     sound.onFrame = (audio, now, frame) => this.heard(audio, now, frame);
     sound.onPlayed = ({ item, pcm, at }) => this.recorder?.played(item, pcm, at);
+    sound.onTrack = (track) => {
+      this.gate();
+      if (this.road instanceof PeerRoad) void this.road.setTrack(track);
+    };
     sound.onMicrophoneLost = () => {
       this.microphone = "absent";
       this.letGo();
@@ -445,9 +538,24 @@ export class Session {
     this.changed();
   }
 
+  /** Play the answers that come as a track. */
+  private hear(stream: MediaStream): void {
+    const remote = this.sound?.playRemote(stream);
+    if (!remote) return;
+    remote.onBlocked = () => {
+      this.talk.remark(texts.notes.clickToHear);
+      this.changed();
+    };
+    remote.onFrame = ({ pcm, at }) => {
+      if (this.talk.isPlaying && !remote.isHushed) this.recorder?.played(this.talk.itemThere, pcm, at);
+    };
+  }
+
   private heard(audio: string, now: number, frame: Captured): void {
+    // A track goes by itself, and is silent where the microphone is not wanted.
+    if (this.isReady && this.isPlayedThere) return this.recorder?.sent(frame.pcm, frame.at);
     const isWanted = this.settings.mode === "hands-free" || this.isPushed;
-    if (!this.isReady || !isWanted || (this.socket?.bufferedAmount ?? 0) > MOST_QUEUED) return;
+    if (!this.isReady || !isWanted || (this.road?.queued ?? 0) > MOST_QUEUED) return;
     this.clock.sentFrame(now);
     this.recorder?.sent(frame.pcm, frame.at);
     this.send({ type: "input_audio_buffer.append", audio });
@@ -461,6 +569,7 @@ export class Session {
       } else if (effect.do === "end") this.sound?.order({ order: "end" });
       else if (effect.do === "flush") this.sound?.order({ order: "flush", id: ++this.flushes });
       else if (effect.do === "duck") this.sound?.duck(effect.softly);
+      else if (effect.do === "hush") this.sound?.remote?.hush(effect.isHushed);
       else {
         const output = call(effect.name, effect.arguments, this.onColour, new Date());
         this.perform(this.talk.answerCall(effect.callId, output));

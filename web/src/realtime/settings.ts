@@ -1,6 +1,10 @@
 /** What the visitor chose: kept in the browser, passed on as a link, and told to the server as a session. */
 
+import { type RoadName, ROADS } from "./road";
+
 export interface Settings {
+  /** How sound travels: in the events of a WebSocket, or beside them by WebRTC. */
+  road: RoadName;
   model: string;
   shape: "ga" | "beta";
   voice: string;
@@ -29,6 +33,7 @@ export interface Settings {
 }
 
 export const DEFAULTS: Settings = {
+  road: "websocket",
   model: "vivavoce",
   shape: "ga",
   voice: "alloy",
@@ -73,6 +78,7 @@ export const RANGES = {
 export const LEAST_IDLE_MS = 5000;
 
 const CHOICES: { [Name in keyof Settings]?: readonly string[] } = {
+  road: ROADS,
   shape: ["ga", "beta"],
   mode: ["hands-free", "push-to-talk"],
   detection: ["server_vad", "semantic_vad"],
@@ -182,5 +188,5 @@ export function toSession(settings: Settings, tools: readonly object[]): object 
 
 /** Fields that only a new connection can change. */
 export function needsNewConnection(before: Settings, after: Settings): boolean {
-  return before.model !== after.model || before.shape !== after.shape;
+  return before.model !== after.model || before.shape !== after.shape || before.road !== after.road;
 }

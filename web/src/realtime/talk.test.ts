@@ -7,10 +7,18 @@ const SOUND = btoa("\0".repeat(4800));
 
 let talk: Talk;
 let interruptible: boolean;
+let playedThere: boolean;
 
 beforeEach(() => {
   interruptible = true;
-  talk = new Talk({ clock: { timeOf: (ms) => ms + 10_000 }, silenceMs: () => 500, isInterruptible: () => interruptible });
+  playedThere = false;
+  talk = new Talk({
+    clock: { timeOf: (ms) => ms + 10_000 },
+    silenceMs: () => 500,
+    isInterruptible: () => interruptible,
+    isPlayedThere: () => playedThere,
+    soundDelayMs: () => (playedThere ? 40 : 0),
+  });
 });
 
 const tell = (type: string, fields: object = {}, now = 0) => talk.receive({ type, ...fields }, now);
@@ -164,6 +172,97 @@ describe("an interruption", () => {
   it("that may be none lowers the voice, and raises it again", () => {
     expect(tell("output_audio_buffer.ducked")).toEqual([{ do: "duck", softly: true }]);
     expect(tell("output_audio_buffer.restored")).toEqual([{ do: "duck", softly: false }]);
+  });
+});
+
+describe("an answer that the server plays", () => {
+  const words = "one two three four five six seven eight";
+  const began = (response = "resp_1", now = 1000) => tell("output_audio_buffer.started", { response_id: response }, now);
+  const say = (item = "item_a", response = "resp_1") => {
+    tell("response.created", { response: { id: response } }, 100);
+    tell("response.output_item.added", { response_id: response, item: { id: item, type: "message", role: "assistant" } });
+    tell("response.output_audio_transcript.delta", { response_id: response, item_id: item, delta: words }, 110);
+  };
+
+  beforeEach(() => {
+    playedThere = true;
+    talk.type("count", 50);
+    say();
+  });
+
+  it("is timed by the server's word, and lights up at the pace of speech", () => {
+    expect(began()).toEqual([{ do: "hush", isHushed: false }]);
+    expect(talk.turns[0]!.at).toEqual({ created: 100, firstToken: 110, firstSound: 1040 });
+    expect(talk.isPlaying).toBe(true);
+    talk.receiveTime(1040);
+    expect(line("item_a")!.spoken).toBe(0);
+    talk.receiveTime(1540);
+    expect(words.slice(0, line("item_a")!.spoken)).toBe("one two three");
+    finish();
+    expect(line("item_a")!.state).toBe("live");
+    tell("output_audio_buffer.stopped", { response_id: "resp_1" }, 3000);
+    expect([line("item_a")!.state, line("item_a")!.spoken, talk.isPlaying]).toEqual(["done", words.length, false]);
+  });
+
+  it("teaches the pace of the next", () => {
+    began();
+    tell("output_audio_buffer.stopped", { response_id: "resp_1" }, 1000 + words.length * 40);
+    say("item_b", "resp_2");
+    began("resp_2", 5000);
+    talk.receiveTime(5540);
+    // 25 and 15 characters a second make 20.
+    expect(words.slice(0, line("item_b")!.spoken)).toBe("one two three");
+    talk.receiveTime(5740);
+    expect(words.slice(0, line("item_b")!.spoken)).toBe("one two three four");
+  });
+
+  it("is silenced at once by speech, cut by the server, and shown as far as the server says it was heard", () => {
+    began();
+    talk.receiveTime(1540);
+    expect(tell("input_audio_buffer.speech_started", {}, 1550)).toEqual([{ do: "hush", isHushed: true }]);
+    finish({ status: "cancelled" });
+    expect(tell("output_audio_buffer.cleared", { response_id: "resp_1" }, 1560)).toEqual([]);
+    expect([line("item_a")!.state, talk.isPlaying]).toEqual(["cut", false]);
+    expect(tell("conversation.item.truncated", { item_id: "item_a", content_index: 0, audio_end_ms: 460 }, 1570)).toEqual([
+      { do: "send", event: { type: "conversation.item.retrieve", event_id: "optional-kept-item_a", item_id: "item_a" } },
+    ]);
+    expect(line("item_a")).toMatchObject({ state: "cut", cutMs: 460, spoken: "one two".length });
+    tell("conversation.item.retrieved", { item: { id: "item_a", content: [{ type: "output_audio", transcript: "one two three" }] } });
+    expect(line("item_a")!.spoken).toBe("one two three".length);
+    expect(tell("input_audio_buffer.speech_stopped", { item_id: "item_u", audio_end_ms: 900 }, 11_000)).toEqual([
+      { do: "hush", isHushed: false },
+    ]);
+  });
+
+  it("is left alone by speech where the visitor does not want it cut", () => {
+    interruptible = false;
+    began();
+    expect(tell("input_audio_buffer.speech_started")).toEqual([]);
+  });
+
+  it("is ended by hand with the server's buffer", () => {
+    began();
+    expect(talk.interrupt()).toEqual([
+      { do: "send", event: { type: "response.cancel" } },
+      { do: "send", event: { type: "output_audio_buffer.clear" } },
+      { do: "hush", isHushed: true },
+    ]);
+  });
+
+  it("is ducked by the server itself", () => {
+    expect([tell("output_audio_buffer.ducked"), tell("output_audio_buffer.restored")]).toEqual([[], []]);
+  });
+
+  it("was not heard where it was cancelled before it began", () => {
+    finish({ status: "cancelled" });
+    expect(line("item_a")).toMatchObject({ state: "cut", spoken: 0, cutMs: 0 });
+  });
+
+  it("ends where the line breaks", () => {
+    began();
+    talk.receiveTime(1540);
+    talk.lose();
+    expect(line("item_a")).toMatchObject({ state: "cut", cutMs: 500, spoken: "one two three".length });
   });
 });
 

@@ -8,6 +8,7 @@
 import type { PlaybackNews } from "../audio/player";
 import { type Mark, spokenLength } from "./captions";
 import { note, type Turn } from "./latency";
+import { PlayedThere } from "./playedThere";
 import { type ClientEvent, inGaSpelling, list, number, record, type ServerEvent, text } from "./wire";
 
 export type Effect =
@@ -16,6 +17,8 @@ export type Effect =
   | { do: "end" }
   | { do: "flush" }
   | { do: "duck"; softly: boolean }
+  /** Silence what the server plays, of which some is still on its way, or let it be heard again. */
+  | { do: "hush"; isHushed: boolean }
   | { do: "call"; callId: string; name: string; arguments: string };
 
 export interface Line {
@@ -50,6 +53,10 @@ export interface TalkOptions {
   silenceMs(): number;
   /** Whether speech interrupts an answer. */
   isInterruptible(): boolean;
+  /** Whether the server plays the answers, tells of it and cuts them, as by WebRTC; otherwise the page does. */
+  isPlayedThere(): boolean;
+  /** Milliseconds from the server's word that an answer sounds until it does here. */
+  soundDelayMs(): number;
 }
 
 const BYTES_PER_MS = 48;
@@ -75,6 +82,7 @@ export class Talk {
   private readonly responseOfItem = new Map<string, string>();
   private readonly partOfItem = new Map<string, number>();
   private responseId = "";
+  private readonly there = new PlayedThere();
   private openCalls = new Set<string>();
   /** Whether an answer is owed to the outputs of calls. */
   private owesAnswer = false;
@@ -88,6 +96,12 @@ export class Talk {
     switch (event.type) {
       case "input_audio_buffer.speech_started":
         return this.speechStarted();
+      case "output_audio_buffer.started":
+      case "output_audio_buffer.stopped":
+      case "output_audio_buffer.cleared":
+      case "conversation.item.truncated":
+      case "conversation.item.retrieved":
+        return this.options.isPlayedThere() ? this.playedThere(event, now) : [];
       case "input_audio_buffer.speech_stopped":
         return this.speechStopped(event, now);
       case "input_audio_buffer.committed":
@@ -114,9 +128,9 @@ export class Talk {
       case "response.done":
         return this.answerDone(event);
       case "output_audio_buffer.ducked":
-        return [{ do: "duck", softly: true }];
+        return this.options.isPlayedThere() ? [] : [{ do: "duck", softly: true }];
       case "output_audio_buffer.restored":
-        return [{ do: "duck", softly: false }];
+        return this.options.isPlayedThere() ? [] : [{ do: "duck", softly: false }];
       case "error":
         return this.failed(event);
       default:
@@ -138,6 +152,11 @@ export class Talk {
       if (item !== news.played?.item && sound.isWhole && sound.playedMs > 0 && !this.dead.has(item)) this.finish(item);
     }
     return [];
+  }
+
+  /** Learn that time has passed, while the server plays. */
+  receiveTime(now: number): void {
+    for (const { id, spoken } of this.there.places(this.wordsThere(), now)) this.light(id, spoken);
   }
 
   /** Say something in writing. */
@@ -178,7 +197,10 @@ export class Talk {
   interrupt(): Effect[] {
     const effects: Effect[] = [];
     if (this.isAnswering) effects.push({ do: "send", event: { type: "response.cancel" } });
-    return [...effects, ...this.flush()];
+    if (!this.options.isPlayedThere()) return [...effects, ...this.flush()];
+    if (!this.isAnswering && !this.isPlaying) return effects;
+    const clear = { type: "output_audio_buffer.clear" };
+    return [...effects, { do: "send", event: clear }, { do: "hush", isHushed: true }];
   }
 
   /** A tool's output is there. */
@@ -203,6 +225,7 @@ export class Talk {
   /** The line broke: what was received is played to its end, and no more of it comes. */
   lose(): Effect[] {
     this.rest();
+    this.cutThere();
     for (const sound of this.sounds.values()) sound.isWhole = true;
     this.lines = this.lines.map((line) => (line.state === "live" && !this.hasSound(line.id) ? closed(line) : line));
     return [{ do: "end" }];
@@ -211,6 +234,7 @@ export class Talk {
   /** The conversation is over, and the sound with it. */
   end(): void {
     this.rest();
+    this.cutThere();
     this.isPlaying = false;
     this.lines = this.lines.map((line) => {
       if (line.state !== "live") return line;
@@ -230,16 +254,19 @@ export class Talk {
 
   private speechStarted(): Effect[] {
     this.isUserSpeaking = true;
-    return this.options.isInterruptible() ? this.flush() : [];
+    if (!this.options.isInterruptible()) return [];
+    if (!this.options.isPlayedThere()) return this.flush();
+    return this.isPlaying || this.isAnswering ? [{ do: "hush", isHushed: true }] : [];
   }
 
   private speechStopped(event: ServerEvent, now: number): Effect[] {
     this.isUserSpeaking = false;
     const endMs = number(event.audio_end_ms);
     const heardAt = endMs === null ? null : this.options.clock.timeOf(endMs - this.options.silenceMs());
-    const turn = this.begin({ id: text(event.item_id), kind: "spoken", end: heardAt ?? now, at: {} });
+    const end = Math.min(now, heardAt ?? now);
+    const turn = this.begin({ id: text(event.item_id), kind: "spoken", end, at: {} });
     note(turn, "stopped", now);
-    return [];
+    return this.unhush();
   }
 
   private committed(event: ServerEvent, now: number): Effect[] {
@@ -290,7 +317,7 @@ export class Talk {
       note(turn, "created", now);
       this.turnOfResponse.set(this.responseId, turn);
     }
-    return [];
+    return this.unhush();
   }
 
   private itemBegan(event: ServerEvent): Effect[] {
@@ -317,7 +344,8 @@ export class Talk {
   }
 
   private hasSound(id: string): boolean {
-    return (this.sounds.get(id)?.receivedMs ?? 0) > 0;
+    const sound = this.sounds.get(id);
+    return sound !== undefined && (sound.receivedMs > 0 || this.options.isPlayedThere());
   }
 
   private said(event: ServerEvent, now: number): Effect[] {
@@ -403,7 +431,8 @@ export class Talk {
   private endSilentLines(responseId: string): void {
     for (const line of this.lines) {
       const isIts = this.responseOfItem.get(line.id) === responseId && line.kind === "assistant";
-      if (!isIts || line.state !== "live" || this.hasSound(line.id)) continue;
+      const isHeard = this.options.isPlayedThere() ? this.there.response === responseId : this.hasSound(line.id);
+      if (!isIts || line.state !== "live" || isHeard) continue;
       if (line.text === "") this.lines = this.lines.filter((one) => one !== line);
       else this.replace({ ...line, state: "cut", spoken: 0, cutMs: 0 });
     }
@@ -474,6 +503,104 @@ export class Talk {
     if (line === undefined || line.state !== "live") return;
     this.replace({ ...line, state: "done", spoken: line.text.length });
     this.announcement = line.text;
+  }
+
+  // ------------------------------------------------------------------------------------------- what the server plays
+
+  private playedThere(event: ServerEvent, now: number): Effect[] {
+    const response = text(event.response_id);
+    switch (event.type) {
+      case "output_audio_buffer.started":
+        return this.soundBeganThere(response, now + this.options.soundDelayMs());
+      case "output_audio_buffer.stopped":
+        return this.soundEndedThere(response, now + this.options.soundDelayMs());
+      case "output_audio_buffer.cleared":
+        this.receiveTime(now);
+        this.cutThere();
+        this.isPlaying = false;
+        return [];
+      case "conversation.item.truncated":
+        return this.truncatedThere(event);
+      default:
+        return this.keptThere(record(event.item));
+    }
+  }
+
+  /** What follows speech or the next answer: by now nothing of the last one is on its way any more. */
+  private unhush(): Effect[] {
+    return this.options.isPlayedThere() ? [{ do: "hush", isHushed: false }] : [];
+  }
+
+  /** The item that the server plays now; empty where it plays none. */
+  get itemThere(): string {
+    const words = this.wordsThere();
+    return (this.there.places(words).at(-1) ?? words[0])?.id ?? "";
+  }
+
+  private wordsThere(): Line[] {
+    const { response } = this.there;
+    if (response === "") return [];
+    return this.lines.filter((line) => line.kind === "assistant" && this.responseOfItem.get(line.id) === response);
+  }
+
+  private soundBeganThere(response: string, heardAt: number): Effect[] {
+    for (const line of this.wordsThere()) this.finish(line.id);
+    this.there.begin(response, heardAt);
+    this.isPlaying = true;
+    note(this.turnOfResponse.get(response), "firstSound", heardAt);
+    return this.unhush();
+  }
+
+  private soundEndedThere(response: string, heardAt: number): Effect[] {
+    if (response !== this.there.response) return [];
+    const words = this.wordsThere();
+    this.there.finish(words, heardAt);
+    for (const line of words) this.finish(line.id);
+    this.isPlaying = false;
+    return [];
+  }
+
+  /** What the server played was cut where it is now; to the millisecond that is told in an event of its own. */
+  private cutThere(): void {
+    const words = this.wordsThere();
+    const places = this.there.places(words);
+    this.there.stop();
+    for (const line of words) {
+      this.sounds.delete(line.id);
+      const ms = places.find(({ id }) => id === line.id)?.ms ?? 0;
+      if (line.state === "live") this.replace({ ...line, state: "cut", cutMs: Math.floor(ms) });
+    }
+  }
+
+  private truncatedThere(event: ServerEvent): Effect[] {
+    const id = text(event.item_id);
+    const line = this.lines.find((one) => one.id === id);
+    if (line?.kind !== "assistant") return [];
+    const cutMs = number(event.audio_end_ms) ?? 0;
+    const spoken = this.there.spokenAt(line.text, cutMs);
+    this.sounds.delete(id);
+    this.replace({ ...line, state: "cut", cutMs, spoken });
+    this.announcement = line.text.slice(0, spoken);
+    // Some servers know which words were heard.
+    return [{ do: "send", event: { type: "conversation.item.retrieve", event_id: `optional-kept-${id}`, item_id: id } }];
+  }
+
+  private keptThere(item: Record<string, unknown>): Effect[] {
+    const line = this.lines.find((one) => one.id === item.id);
+    const kept = list(item.content)
+      .map((part) => text(record(part).transcript))
+      .join("")
+      .trimEnd();
+    if (line?.state === "cut" && kept !== "" && line.text.startsWith(kept)) {
+      this.replace({ ...line, spoken: kept.length });
+      this.announcement = kept;
+    }
+    return [];
+  }
+
+  private light(id: string, spoken: number): void {
+    const line = this.lines.find((one) => one.id === id);
+    if (line?.state === "live" && spoken > line.spoken) this.replace({ ...line, spoken });
   }
 
   // -------------------------------------------------------------------------------------------------------- bookkeeping
