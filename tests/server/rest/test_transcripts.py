@@ -72,6 +72,16 @@ def test_verbose_json_has_the_fields_of_whispers_segments() -> None:
     assert (second["id"], second["avg_logprob"]) == (1, math.log(1e-10))
 
 
+def test_words_have_times_and_how_sure_they_are() -> None:
+    form = [("model", "whisper-1"), ("response_format", "verbose_json"), ("timestamp_granularities[]", "word")]
+    body, _ = body_of(WRITTEN, wanted_of(form, ("en",)), "transcribe")
+    assert json.loads(body)["words"] == [
+        {"word": "good", "start": 0.99, "end": 1.2, "probability": 0.5},
+        {"word": "day", "start": 1.2, "end": 1.5, "probability": 1.0},
+        {"word": "again", "start": 3599.9, "end": 3601.234, "probability": 0.0},
+    ]
+
+
 def test_nothing_said_is_told_in_every_form() -> None:
     assert told(NOTHING) == {"text": "", "usage": {"type": "duration", "seconds": 1}}
     assert told(NOTHING, response_format="verbose_json")["segments"] == []

@@ -95,7 +95,13 @@ def _verbose(written: Written, wanted: Wanted, task: str) -> dict[str, Any]:
     }
     if "word" in wanted.granularities:
         found["words"] = [
-            {"word": word.text, "start": word.start_ms / 1000, "end": word.end_ms / 1000}
+            {
+                "word": word.text,
+                "start": word.start_ms / 1000,
+                "end": word.end_ms / 1000,
+                # An extension, under the name by which Whisper's own program tells it.
+                "probability": round(word.confidence, 4),
+            }
             for stretch in written.stretches
             for word in stretch.words
         ]
