@@ -275,6 +275,13 @@ OPTIONS: tuple[Option, ...] = (
         "its context in tokens; what it says itself if not given",
     ),
     Option(
+        "VIVAVOCE_TELEPHONE",
+        "--telephone",
+        "telephone",
+        plain_text,
+        "TOML file with lines, numbers and what may be dialled",
+    ),
+    Option(
         "VIVAVOCE_UPSTREAMS",
         "--upstreams",
         "relaying.upstreams",

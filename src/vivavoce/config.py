@@ -11,12 +11,13 @@ from typing import Any
 
 import msgspec
 
-from . import upstreams
+from . import phonebook, upstreams
 from .catalogue import OPTIONS
 from .core.errors import ConfigError
 from .core.limits import Limits as SessionLimits
 from .options import MIB, Option, Place, Secret, own_folder, replaced
 from .routing import Routes
+from .telephony import Telephony
 
 __all__ = [
     "OPTIONS",
@@ -268,6 +269,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     relaying: Relaying = Relaying()
     routes: Routes = Routes()
     """The servers that answer clients, and which of them answers whom; made of `relaying`."""
+    telephone: str = ""
+    """TOML file that tells of the telephone; empty for none."""
+    telephony: Telephony = Telephony()
+    """What it tells; made of `telephone`."""
     prompts: str = ""
     """Folder with stored prompts; empty for none."""
     traces: str = ""
@@ -314,7 +319,8 @@ def load(environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> 
     values.setdefault("state_dir", own_folder(environ, "XDG_STATE_HOME", ".local/state"))
     config: Config = replaced(Config(), "", values)
     _check(config)
-    return msgspec.structs.replace(config, routes=_routes(config, environ))
+    telephony = phonebook.read_file(config.telephone, environ) if config.telephone else Telephony()
+    return msgspec.structs.replace(config, routes=_routes(config, environ), telephony=telephony)
 
 
 def _routes(config: Config, environ: Mapping[str, str]) -> Routes:

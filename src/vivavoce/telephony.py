@@ -5,6 +5,7 @@ Called by `config`, `legs.phone` and `server.phone`.
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import msgspec
@@ -192,6 +193,11 @@ class Dialling(msgspec.Struct, frozen=True, kw_only=True):
     max_seconds: float = 3600.0
     """How long a call of ours may last."""
 
+    def permits(self, target: str) -> bool:
+        """Return whether a number, or an address of SIP or `tel:`, may be called."""
+        wanted = _dialled(target)
+        return wanted is not None and any(_is_like(wanted, pattern) for pattern in self.allow)
+
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     """The application that decides over calls."""
@@ -239,6 +245,40 @@ class Telephony(msgspec.Struct, frozen=True, kw_only=True):
             if (not number.lines or line in number.lines) and any(_fits(called, one) for one in number.matches):
                 return number
         return None
+
+
+_NUMBER = re.compile(r"(?:tel:)?(\+?[0-9*#().-]{1,32})(?:;[!-~]*)?")
+_ADDRESS = re.compile(
+    r"sips?:(?:([^\s@;?<>\"]{1,128})@)?([A-Za-z0-9.-]{1,255}|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?([;?][!-~]*)?"
+)
+
+
+def _dialled(target: str) -> str | None:
+    """Return what a target comes to when it is called; None for what nobody is to be called by.
+
+    Parameters of a number and of an address may lead elsewhere than the address itself seems to, so only those that do
+    not are taken.
+    """
+    if found := _NUMBER.fullmatch(target):
+        return re.sub(r"[().-]", "", found[1]) if ";" not in target else None
+    if found := _ADDRESS.fullmatch(target):
+        user, host, port, rest = found.groups()
+        if rest and re.fullmatch(r"(?i)(;(transport=(udp|tcp|tls)|user=phone|lr))*", rest) is None:
+            return None
+        where = host.lower() + (f":{port}" if port else "")
+        return f"sip:{user}@{where}" if user else f"sip:{where}"
+    return None
+
+
+def _is_like(wanted: str, pattern: str) -> bool:
+    """Return whether a target is one of a pattern, in which `*` stands for anything but an at sign."""
+    if pattern.startswith("sips:"):
+        pattern = "sip:" + pattern.removeprefix("sips:")
+    is_address = pattern.startswith("sip:")
+    if is_address != wanted.startswith("sip:"):
+        return False
+    parts = [re.escape(part) for part in pattern.split("*")]
+    return re.fullmatch(("[^@]*" if is_address else "[0-9*#]*").join(parts), wanted, re.IGNORECASE) is not None
 
 
 def _fits(called: str, pattern: str) -> bool:
