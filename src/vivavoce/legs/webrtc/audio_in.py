@@ -6,7 +6,8 @@ Called by `peer`, which has decrypted them.
 from __future__ import annotations
 
 from ...rtp.packet import parse
-from ...rtp.reception import Conceal, Play, Reception, Recover, Silence, Statistics, Step
+from ...rtp.reception import Conceal, Play, Reception, Recover, Silence, Step
+from ...rtp.telephone_event import Keys
 from .coding import Decoding
 from .offer import Codec
 
@@ -24,18 +25,17 @@ class AudioIn:
         self._payload_type = codec.payload_type
         self._decoding = decoding
         self._digit_types = frozenset(each.payload_type for each in digits)
-        self._reception = Reception(
+        self._keys = Keys(codec.clock_hz)
+        self.reception = Reception(
             codec.clock_hz, decoding.ticks, recovers=decoding.can_recover, silent_types=self._digit_types
         )
+        """Its jitter buffer."""
+        self.pressed: list[str] = []
+        """Keys that nobody was told of yet."""
         self._second = 0.0
         self._packets = 0
         self.bytes = 0
         """Received, as payloads."""
-
-    @property
-    def statistics(self) -> Statistics:
-        """What came."""
-        return self._reception.statistics
 
     def receive(self, data: bytes, now: float) -> bytes:
         """Take a decrypted packet and return what is to be heard now; often that is its own sound."""
@@ -47,14 +47,18 @@ class AudioIn:
         packet = parse(data)
         if packet is None:
             return b""
-        if packet.payload_type != self._payload_type and packet.payload_type not in self._digit_types:
+        if packet.payload_type in self._digit_types:
+            key = self._keys.receive(packet)
+            if key is not None:
+                self.pressed.append(key)
+        elif packet.payload_type != self._payload_type:
             return b""
         self.bytes += len(packet.payload)
-        return self._sound(self._reception.receive(packet, now))
+        return self._sound(self.reception.receive(packet, now))
 
     def receive_time(self, now: float) -> bytes:
         """Return what is to be heard although nothing has come."""
-        return self._sound(self._reception.receive_time(now))
+        return self._sound(self.reception.receive_time(now))
 
     def _sound(self, steps: list[Step]) -> bytes:
         if len(steps) == 1 and type(steps[0]) is Play:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -20,15 +20,14 @@ from . import offer as offers
 from . import stun
 from .answer import Answer, answered_direction
 from .answer import build as build_answer
-from .audio_in import AudioIn
-from .audio_out import AudioOut, Started
 from .channel import ChannelError, DataChannel
-from .coding import decoding, encoding
 from .dtls import Dtls, DtlsError
 from .ice import Ice
 from .offer import Direction, Offer, OfferError
 from .port import Port, Route
+from .quality import Quality
 from .settings import WebrtcSettings
+from .voice import Voice
 
 __all__ = ["OfferError", "Peer", "PeerOwner", "TooManyCalls"]
 
@@ -85,8 +84,7 @@ class Peer:
         self._ice = Ice(self._tag, now)
         self._dtls: Dtls | None = None
         self._channel: DataChannel | None = DataChannel(owner, settings.max_message_bytes, settings.max_queued_bytes)
-        self._out: AudioOut | None = None
-        self._in: AudioIn | None = None
+        self._voice: Voice | None = None
         self._negotiated: _Negotiated | None = None
         self._ufrags: list[str] = []
         self._routes: dict[Route, None] = {}
@@ -125,8 +123,8 @@ class Peer:
         self._ice.is_controlling = offer.is_lite
         self._dtls = Dtls(port.identity, transport.fingerprints, self._send, is_server=setup == "passive")
         if offer.audio is not None:
-            self._out = AudioOut(encoding(offer.codec, settings), offer.codec.payload_type, self._ssrc)
-            self._in = AudioIn(offer.codec, offer.digits, decoding(offer.codec))
+            self._voice = Voice(offer, settings, self._ssrc, self._name)
+            self._voice.direction = self._negotiated.direction
         self._began = port.now
         self._begin_paths(offer)
         port.ticker.join(self)
@@ -147,6 +145,8 @@ class Peer:
         if (offer.audio is None) != (before.offer.audio is None) or offer.codec != before.offer.codec:
             raise OfferError("the codec of a call cannot change")
         self._negotiated = _Negotiated(offer, before.version + 1, before.setup)
+        if self._voice is not None:
+            self._voice.direction = self._negotiated.direction
         if offer.transport.credentials != before.offer.transport.credentials:
             self._begin_paths(offer)
         if self._is_connected and before.offer.application is None:
@@ -215,19 +215,18 @@ class Peer:
             srtp = dtls.srtp
             if srtp is None or len(data) < 12:
                 return
-            if _FIRST_RTCP <= data[1] <= _LAST_RTCP:
-                reports = srtp.unprotect_rtcp(data)
-                if reports is not None:
-                    self._ice.heard_at = now
-                return
-            clear = srtp.unprotect(data)
+            is_report = _FIRST_RTCP <= data[1] <= _LAST_RTCP
+            clear = srtp.unprotect_rtcp(data) if is_report else srtp.unprotect(data)
             if clear is None:
                 return
             self._ice.heard_at = now
-            if self._in is not None and self._owner is not None:
-                pcm = self._in.receive(clear, now)
-                if pcm:
-                    self._owner.receive_audio(pcm)
+            voice, owner = self._voice, self._owner
+            if voice is None or owner is None:
+                return
+            if is_report:
+                voice.receive_reports(clear, now)
+            else:
+                voice.receive(clear, owner, now)
         elif _FIRST_DTLS <= first <= _LAST_DTLS:
             self._guarded(self._receive_dtls, data, now)
 
@@ -260,11 +259,10 @@ class Peer:
             remote_max_message_bytes=section.max_message_bytes,
         )
 
-    def _guarded(self, function: object, *arguments: object) -> None:
-        """Call what may find that the connection cannot go on."""
-        assert callable(function)
+    def _guarded(self, act: Callable[..., None], *arguments: object) -> None:
+        """Do what may find that the connection cannot go on."""
         try:
-            function(*arguments)
+            act(*arguments)
         except (DtlsError, ChannelError) as error:
             self._close(str(error))
 
@@ -288,20 +286,24 @@ class Peer:
             self._close(reason)
         elif self._dtls is not None and self._shaking_since is not None and not self._is_connected:
             self._guarded(self._dtls.receive_time, now)
+        elif self._is_connected and self._voice is not None and self._voice.is_report_due(now):
+            self._report(now)
 
     def _tick_audio(self, now: float) -> None:
-        out, dtls, selected, owner = self._out, self._dtls, self._ice.selected, self._owner
-        if out is None or dtls is None or dtls.srtp is None or owner is None or self._negotiated is None:
+        voice, dtls, owner = self._voice, self._dtls, self._owner
+        if voice is None or dtls is None or dtls.srtp is None or owner is None:
             return
-        packet, news = out.next_packet()
-        if selected is not None and self._negotiated.direction in ("sendrecv", "sendonly"):
+        packet = voice.next_packet(owner)
+        selected = self._ice.selected
+        if selected is not None and voice.is_sending:
             selected.send(dtls.srtp.protect(packet))
-        if self._in is not None:
-            pcm = self._in.receive_time(now)
-            if pcm:
-                owner.receive_audio(pcm)
-        for item in news:
-            (owner.item_started if type(item) is Started else owner.item_played)(str(item))
+        voice.receive_time(owner, now)
+
+    def _report(self, now: float, *, leaves: bool = False) -> None:
+        """Tell the browser how well it is heard, and how much was sent."""
+        voice, dtls = self._voice, self._dtls
+        if voice is not None and dtls is not None and dtls.srtp is not None:
+            self._send(dtls.srtp.protect_rtcp(voice.report(now, leaves=leaves)))
 
     def _why_over(self, now: float) -> str:
         """Return why the call cannot go on, or nothing if it can."""
@@ -325,32 +327,32 @@ class Peer:
 
     def play(self, item_id: str, pcm: bytes) -> None:
         """Play more of an item, after everything that waits already."""
-        if self._out is not None:
-            self._out.play(item_id, pcm)
+        if self._voice is not None:
+            self._voice.out.play(item_id, pcm)
 
     def end_item(self, item_id: str) -> None:
         """Learn that an item is complete."""
-        if self._out is not None:
-            self._out.end_item(item_id)
+        if self._voice is not None:
+            self._voice.out.end_item(item_id)
 
     def clear(self) -> Sequence[Heard]:
         """Stop playing at once; what was sent counts as heard."""
-        return () if self._out is None else self._out.clear()
+        return () if self._voice is None else self._voice.out.clear()
 
     def duck(self) -> None:
         """Play on at a low volume."""
-        if self._out is not None:
-            self._out.duck()
+        if self._voice is not None:
+            self._voice.out.duck()
 
     def restore(self) -> None:
         """Play at full volume again."""
-        if self._out is not None:
-            self._out.restore()
+        if self._voice is not None:
+            self._voice.out.restore()
 
     @property
     def queued_ms(self) -> int:
         """How long what waits will play."""
-        return 0 if self._out is None else self._out.queued_ms
+        return 0 if self._voice is None else self._voice.out.queued_ms
 
     def hang_up(self, reason: str) -> None:
         """End the connection."""
@@ -394,6 +396,10 @@ class Peer:
         selected = self._ice.selected
         return self._peer if selected is None else f"{selected.host}:{selected.port}"
 
+    def quality(self) -> Quality:
+        """Return how well audio has passed by now."""
+        return Quality() if self._voice is None else self._voice.quality(self._ice.round_trip_s)
+
     # --------------------------------------------------------------------------------------------------------- the end
 
     def _set_up(self) -> None:
@@ -406,6 +412,8 @@ class Peer:
         if owner is None:
             return
         self._set_up()
+        if self._is_connected:
+            self._report(self._port.now, leaves=True)
         channel, self._channel = self._channel, None
         dtls, self._dtls = self._dtls, None
         if channel is not None:
