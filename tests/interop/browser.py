@@ -45,6 +45,7 @@ _KEYS = {
     "Tab": {"code": "Tab", "windowsVirtualKeyCode": 9},
     "Enter": {"code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"},
     " ": {"code": "Space", "windowsVirtualKeyCode": 32, "text": " "},
+    "Escape": {"code": "Escape", "windowsVirtualKeyCode": 27},
     "ArrowRight": {"code": "ArrowRight", "windowsVirtualKeyCode": 39},
 }
 

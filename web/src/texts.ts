@@ -181,7 +181,7 @@ export const texts = {
     audio: "Sound (WAV)",
     audioHint: "Stereo, 24 kHz: you on the left as sent, the answers on the right as played.",
     text: "Transcript",
-    json: "Transcript (JSON)",
+    json: "JSON",
     captions: "Captions (VTT)",
     journal: "Journal",
     keptTo: (clock: string) => `This talk was too long for the memory of this page. Its sound is kept up to ${clock}, its words and its times to the end.`,

@@ -69,7 +69,7 @@ test("turns stand where their sound is, with words, tools, interruptions and lat
     ["item_2", 3300, 4800],
     ["call_1", 4820, 4900],
   ]);
-  expect(entries[0]!.latency).toMatchObject({ totalMs: 900 });
+  expect(entries[0]!.latency).toMatchObject({ totalMs: 900, from: 2400 * MS, to: 3300 * MS });
   expect(entries[1]!.pieces.map(({ text, from, to }) => [text, from / MS, to / MS])).toEqual([
     ["One two ", 3300, 4300],
     ["three ", 4300, 4800],

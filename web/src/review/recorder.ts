@@ -29,8 +29,8 @@ export interface Entry extends Line, Span {
   spans: Span[];
   /** The words of an answer, as far as they were heard. */
   pieces: Piece[];
-  /** How long the answer to this turn took; of the user's turns. */
-  latency?: { totalMs: number | null; steps: Bar[] };
+  /** Of the user's turns: how long the answer took to the ear, from its last word to the first sound, which stand there. */
+  latency?: Span & { totalMs: number | null; steps: Bar[] };
 }
 
 /** A talk that is over. */
@@ -161,6 +161,10 @@ export class Recorder {
   /** Return the talk, which is over. */
   finish(at: number, cost: number | null): Talked {
     const entries = [...this.noted.values()].map((noted) => this.entry(noted)).sort((a, b) => a.from - b.from);
+    const answers = entries.filter((entry) => entry.kind === "assistant" && entry.spans.length > 0);
+    for (const { latency } of entries) {
+      if (latency !== undefined) latency.to = answers.find((answer) => answer.from >= latency.from)?.from ?? latency.from;
+    }
     const kept = [this.user.keptTo, this.assistant.keptTo].filter((place) => place !== null);
     return {
       sessions: this.sessions,
@@ -239,7 +243,8 @@ export class Recorder {
 
   private entry({ line, from, to }: Noted): Entry {
     const turn = [...this.turns].find(([one]) => one.id === line.id);
-    const latency = turn === undefined ? {} : { latency: { totalMs: total(turn[0]), steps: bars(turn[0]) } };
+    const latency =
+      turn === undefined ? {} : { latency: { from: turn[1], to: turn[1], totalMs: total(turn[0]), steps: bars(turn[0]) } };
     const own = this.spoken.get(line.id);
     const spans = line.kind === "user" && own !== undefined ? [own] : (this.heard.get(line.id) ?? []);
     const begin = spans[0]?.from ?? (line.kind === "user" ? (turn?.[1] ?? from) : from);
