@@ -48,6 +48,14 @@ def _header(rate_hz: int, data_bytes: int | None) -> bytes:
     )
 
 
+def stereo_header(rate_hz: int, data_bytes: int) -> bytes:
+    """Return the 44 bytes before so many bytes of s16le with two channels."""
+    size = min(data_bytes, _UNKNOWN_SIZE - 37)
+    return _HEADER.pack(
+        *(b"RIFF", size + 36, b"WAVE", b"fmt ", 16, _PCM, 2, rate_hz, 4 * rate_hz, 4, 16), *(b"data", size)
+    )
+
+
 def stream_header(rate_hz: int) -> bytes:
     """Return what a WAV file of s16le mono begins with while nobody knows yet how long it will be."""
     return _header(rate_hz, None)
