@@ -21,6 +21,7 @@ from vivavoce.core.errors import EngineError
 from vivavoce.core.service import DEFAULT_SERVICE
 from vivavoce.legs import Leg
 from vivavoce.server.admission import Connection
+from vivavoce.server.lives import Lives
 from vivavoce.server.metrics import Metrics
 from vivavoce.server.serve import serve
 
@@ -50,6 +51,7 @@ class Switchboard:
     missing = ()
     ledger = None
     metrics = Metrics()
+    lives = Lives(lambda connection, leg: Echo(leg), metrics)
     service = DEFAULT_SERVICE
     engines: Any = None  # what works without a socket is not asked of it
 

@@ -7,9 +7,10 @@ import pytest
 
 from callers import StringLeg
 from vivavoce.core.errors import VivavoceError
+from vivavoce.legs.webrtc.peer import TooManyCalls
 from vivavoce.server.admission import Connection
 from vivavoce.server.live import LiveCall
-from vivavoce.server.lives import Lives, NoWebrtc
+from vivavoce.server.lives import Busy, Lives, NoWebrtc
 from vivavoce.server.metrics import Metrics
 
 ASKED = Connection(
@@ -54,6 +55,8 @@ class StringParty:
 
     async def answer(self, offer_sdp: str) -> str:
         await self.may_answer.wait()
+        if offer_sdp == "busy":
+            raise TooManyCalls("too many")
         if not offer_sdp.startswith("v=0"):
             raise VivavoceError("the offer has no audio")
         return f"answer to {offer_sdp}"
@@ -177,6 +180,23 @@ async def test_an_offer_that_cannot_be_answered_leaves_nothing_behind() -> None:
         await exchange.lives.answer(ASKED, "v=1")
     assert exchange.parties[0].hung_up
     assert len(exchange.lives) == 0
+
+
+async def test_too_many_calls_on_their_way_are_no_fault_of_the_offer() -> None:
+    exchange = Exchange()
+    with pytest.raises(Busy, match="too many"):
+        await exchange.lives.answer(ASKED, "busy")
+    assert len(exchange.lives) == 0
+
+
+async def test_a_later_offer_goes_to_the_browser_of_the_call() -> None:
+    exchange = Exchange()
+    answered = await exchange.lives.answer(of_secret("aa"), "v=0")
+    assert await exchange.lives.renew(answered.call_id, ASKED, "v=0 more") == "answer to v=0 more"
+    assert await exchange.lives.renew(answered.call_id, of_secret("bb"), "v=0 more") is None
+    with pytest.raises(VivavoceError):
+        await exchange.lives.renew(answered.call_id, ASKED, "v=1")
+    assert len(exchange.lives) == 1
 
 
 async def test_a_place_is_taken_before_the_answer_is_there_and_given_back_when_nobody_waits_for_it() -> None:

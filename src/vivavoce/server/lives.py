@@ -19,12 +19,13 @@ from ..core.errors import VivavoceError
 from ..dialects.speaking import Speaking
 from ..legs import Leg, LegOwner
 from ..legs.media import AudioOwner, Media
+from ..legs.webrtc.peer import TooManyCalls
 from .admission import Connection
 from .ids import Ids, new_call_id, new_seed
 from .live import Channel, LiveCall
 from .metrics import Metrics
 
-__all__ = ["Accept", "Answered", "Controlled", "Entry", "Lives", "NoWebrtc", "Party", "Quality"]
+__all__ = ["Accept", "Answered", "Busy", "Controlled", "Entry", "Lives", "NoWebrtc", "Party", "Quality"]
 
 _log = logging.getLogger("vivavoce.calls")
 
@@ -59,7 +60,10 @@ class Party(Media, Channel, Protocol):
     async def answer(self, offer_sdp: str) -> str:
         """Return the answer to an offer.
 
+        A later offer of the same browser changes the call that there is.
+
         Raises:
+            TooManyCalls: it may be tried again later.
             VivavoceError: it cannot be answered; the message says why.
         """
         ...
@@ -122,6 +126,10 @@ class NoWebrtc(VivavoceError):
     """Calls by WebRTC are not taken here."""
 
 
+class Busy(VivavoceError):
+    """A call cannot be answered at the moment, and may be in the next one."""
+
+
 class Lives:
     """The live calls."""
 
@@ -156,6 +164,7 @@ class Lives:
 
         Raises:
             NoWebrtc: there is no UDP port.
+            Busy: it may be tried again later.
             VivavoceError: the offer cannot be answered.
         """
         if self.open_party is None:
@@ -169,9 +178,11 @@ class Lives:
         self.enter(call_id, call, secret_id=connection.secret_id, party=party, alias=_named(connection, alias))
         try:
             answer = await party.answer(offer)
-        except BaseException:
+        except BaseException as error:
             party.hang_up("its offer was not answered")
             self._ended(call_id, "its offer was not answered")
+            if isinstance(error, TooManyCalls):
+                raise Busy(str(error)) from error
             raise
         _log.info("call %s of key %s was answered", call_id, connection.key_id or "none")
         return Answered(call_id, answer)
@@ -209,6 +220,19 @@ class Lives:
         """Return a call that a connection may control; None where there is none."""
         entry = self._entries.get(call_id)
         return entry.call if entry is not None and connection.secret_id in ("", entry.secret_id) else None
+
+    async def renew(self, call_id: str, connection: Connection, offer: str) -> str | None:
+        """Return the answer to a later offer for a call: a new way to it (ICE restart), or what is heard and sent.
+
+        None where there is no call by WebRTC that the connection may control.
+
+        Raises:
+            VivavoceError: it cannot be answered; the call goes on as it was.
+        """
+        entry = self._entries.get(call_id)
+        if entry is None or entry.party is None or self.find(call_id, connection) is None:
+            return None
+        return await entry.party.answer(offer)
 
     def named(self, alias: str, connection: Connection) -> Party | None:
         """Return the browser of the call that the same key and secret gave this name; None where there is none."""

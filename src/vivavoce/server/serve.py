@@ -38,12 +38,15 @@ from .client_secrets import ClientSecrets
 from .hybrid import Gate, HttpProtocol
 from .keyring import Keyring, kept_keyring
 from .ledger import Ledger
+from .lives import Lives
 from .metrics import Metrics
+from .rest.calls import Calls, calls_router
 from .rest.client_secrets import client_secrets_router
 from .rest.desk import Desk
 from .rest.routes import rest_router
 from .rest.till import Till
 from .tls import self_signed, server_context
+from .webrtc import described, open_port, parties
 
 __all__ = ["ServeError", "Switchboard", "serve"]
 
@@ -69,6 +72,8 @@ class Switchboard(Protocol):
     """Where charges go; None for nowhere."""
     metrics: Metrics
     """What the server counts."""
+    lives: Lives
+    """The calls by WebRTC and telephone."""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -214,11 +219,44 @@ async def _run(
     context: ssl.SSLContext | None,
     tell: Callable[[str], None],
 ) -> None:
-    switchboard = build(config)
+    port = await open_port(config, [sock.getsockname()[:2] for sock in sockets])
+    try:
+        switchboard = build(config)
+        lives = switchboard.lives
+        lives.open_party = None if port is None else parties(port)
+        desk = _desk(config, switchboard)
+        app, gate = _application(config, switchboard, desk)
+        calls = "switched off" if port is None else described(port)
+
+        async def ready() -> None:
+            await switchboard.ready()
+            # What is loaded now stays: it need not be looked through again at every collection.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(*_GC_THRESHOLDS)
+            tell(_start_message(config, sockets, switchboard.describe(), calls, has_tls=context is not None))
+
+        try:
+            settings = _uvicorn_config(app, gate, context)
+            await _Server(settings, ready, config.limits.handshake_seconds).serve(sockets)
+        finally:
+            await desk.close()
+            await switchboard.close()
+    finally:
+        if port is not None:
+            port.close()
+
+
+def _desk(config: Config, switchboard: Switchboard) -> Desk:
+    """Return where REST requests are worked on."""
+    till = Till(switchboard.service.rates, switchboard.ledger, functools.partial(switchboard.metrics.charged, LOCAL))
+    return Desk(switchboard.engines, config.limits, lambda: switchboard.missing, till)
+
+
+def _application(config: Config, switchboard: Switchboard, desk: Desk) -> tuple[Any, Gate]:
+    """Return the application, and the gate before it."""
     client_secrets = _client_secrets(config)
     admission = Admission(config.access, config.limits.max_sessions, client_secrets.redeem)
-    till = Till(switchboard.service.rates, switchboard.ledger, functools.partial(switchboard.metrics.charged, LOCAL))
-    desk = Desk(switchboard.engines, config.limits, lambda: switchboard.missing, till)
     app = create_app(
         config.access,
         admission,
@@ -227,32 +265,21 @@ async def _run(
         lambda: switchboard.engines.names,
         config.routes.model_names,
     )
-    app.include_router(rest_router(desk, admission))
-    app.include_router(client_secrets_router(client_secrets, admission, desk, lambda: switchboard.service))
     gate = Gate(
         admission,
         config.limits,
         switchboard.accept,
         lambda: not switchboard.missing,
-        other_sockets=socket_paths(app),
         ledger=switchboard.ledger,
         arrivals=Arrivals(config.limits.conversations_per_minute, time.monotonic),
+        calls=lambda: len(switchboard.lives),
+        call_arrivals=Arrivals(config.webrtc.calls_per_minute, time.monotonic),
     )
-
-    async def ready() -> None:
-        await switchboard.ready()
-        # What is loaded now stays: it need not be looked through again at every collection.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*_GC_THRESHOLDS)
-        tell(_start_message(config, sockets, switchboard.describe(), has_tls=context is not None))
-
-    try:
-        settings = _uvicorn_config(app, gate, context)
-        await _Server(settings, ready, config.limits.handshake_seconds).serve(sockets)
-    finally:
-        await desk.close()
-        await switchboard.close()
+    app.include_router(rest_router(desk, admission))
+    app.include_router(client_secrets_router(client_secrets, admission, desk, lambda: switchboard.service))
+    app.include_router(calls_router(Calls(switchboard.lives, gate, config.webrtc, lambda: switchboard.service)))
+    gate.other_sockets = socket_paths(app)
+    return app, gate
 
 
 def _client_secrets(config: Config) -> ClientSecrets:
@@ -361,7 +388,7 @@ def _tls(config: Config) -> tuple[Path | None, ssl.SSLContext | None]:
     return None, server_context(listening.tls_cert, listening.tls_key) if listening.tls_cert else None
 
 
-def _start_message(config: Config, sockets: list[socket.socket], engines: str, *, has_tls: bool) -> str:
+def _start_message(config: Config, sockets: list[socket.socket], engines: str, calls: str, *, has_tls: bool) -> str:
     host, port = sockets[0].getsockname()[:2]
     host = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
     if config.listening.host == "localhost" or (config.listening.tls_self_signed and host in ("127.0.0.1", "::1")):
@@ -373,6 +400,7 @@ def _start_message(config: Config, sockets: list[socket.socket], engines: str, *
         ("Talking page", root),
         ("OpenAI clients", f"base_url={root}/v1"),
         ("WebSocket", f"{'wss' if has_tls else 'ws'}://{where}/v1/realtime?model=vivavoce"),
+        ("WebRTC", calls),
         ("API key", f"one of {keys}" if keys else "any; none is needed on this machine"),
         *(("Upstreams", config.routes.describe()) for _ in config.routes.routes[:1]),
         ("Engines", engines),

@@ -21,7 +21,7 @@ from vivavoce.server.client_secrets import ClientSecrets, Grant
 from vivavoce.server.hybrid import Gate
 from vivavoce.server.keyring import Keyring
 from vivavoce.server.ledger import Ledger
-from vivavoce.server.lives import Answered, NoWebrtc
+from vivavoce.server.lives import Answered, Busy, NoWebrtc
 from vivavoce.server.rest.calls import Calls, calls_router
 
 NOON = 1_800_000_000
@@ -94,6 +94,11 @@ class Exchange:
 
     def find(self, call_id: str, connection: Connection) -> Any:
         return self.line if (call_id, connection.secret_id) == ("rtc_u1_1", "") else None
+
+    async def renew(self, call_id: str, connection: Connection, offer: str) -> str | None:
+        if self.failure is not None:
+            raise self.failure
+        return f"v=0 answer to {len(offer)}" if self.find(call_id, connection) else None
 
     def named(self, alias: str, connection: Connection) -> Any:
         return self.line if alias == "sess_1" else None
@@ -277,6 +282,13 @@ async def test_without_webrtc_an_offer_is_told_so() -> None:
     assert (answer.status_code, error_of(answer)["code"]) == (501, "not_supported")
 
 
+async def test_a_server_at_which_too_many_calls_begin_says_when_to_come_again() -> None:
+    exchange = Exchange()
+    exchange.failure = Busy("7 calls are being connected already")
+    answer = await exchange.offer()
+    assert (answer.status_code, error_of(answer)["code"], answer.headers["retry-after"]) == (503, "server_busy", "1")
+
+
 async def test_an_offer_of_any_other_type_is_told_what_to_send() -> None:
     answer = await Exchange().ask(CALLS, json={"sdp": OFFER})
     assert (answer.status_code, error_of(answer)["code"]) == (415, "unsupported_media_type")
@@ -437,6 +449,18 @@ async def test_calls_that_are_not_there_or_not_ones_own_are_not_found() -> None:
         assert (answer.status_code, error_of(answer)["code"]) == (404, "call_id_not_found")
     assert (await exchange.ask(f"{CALLS}/rtc_u1_1/hangup", key="")).status_code == 401
     assert not exchange.line.hung_up
+
+
+async def test_a_later_offer_for_a_call_is_answered_in_its_place() -> None:
+    exchange = Exchange(open_calls=2)
+    answer = await exchange.offer(f"{CALLS}/rtc_u1_1/offer")
+    assert (answer.status_code, answer.text) == (200, f"v=0 answer to {len(OFFER)}")
+    assert answer.headers["content-type"] == "application/sdp"
+    for path, key, status in [("rtc_u1_2", KEY, 404), ("rtc_u1_1", exchange.secret(), 404), ("rtc_u1_1", "", 401)]:
+        assert (await exchange.offer(f"{CALLS}/{path}/offer", key=key)).status_code == status
+    exchange.failure = VivavoceError("the codec of a call cannot change")
+    answer = await exchange.offer(f"{CALLS}/rtc_u1_1/offer")
+    assert (answer.status_code, error_of(answer)["code"]) == (400, "invalid_offer")
 
 
 async def test_browsers_are_told_of_the_servers_around_them() -> None:

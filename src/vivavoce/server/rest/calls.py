@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import msgspec
@@ -24,7 +25,7 @@ from ..admission import TRANSLATIONS, Connection, Refused
 from ..asked import model_of, refusal_of, settings_of
 from ..client_secrets import Grant
 from ..hybrid import ROOTS, Gate
-from ..lives import Answered, Controlled, NoWebrtc, Party
+from ..lives import Answered, Busy, Controlled, NoWebrtc, Party
 from ..turn import ice_configuration
 from .desk import told
 from .http import Answer, Asked, Router, head_of, json_object, open_router, read_body, read_json, read_parts, settled
@@ -51,6 +52,14 @@ class Lines(Protocol):
 
         Raises:
             Refused, VivavoceError: it cannot be answered.
+        """
+        ...
+
+    async def renew(self, call_id: str, connection: Connection, offer: str) -> str | None:
+        """Return the answer to a later offer for a call; None where there is none that a connection may control.
+
+        Raises:
+            VivavoceError: it cannot be answered.
         """
         ...
 
@@ -211,14 +220,8 @@ class Calls:
         return msgspec.structs.replace(connection, grant=granted)
 
     async def _answer(self, request: Asked, connection: Connection, offer: str, alias: str = "") -> Answered:
-        try:
+        with _told_of_offers():
             return await settled(request, self._lines.answer(connection, offer, alias))
-        except NoWebrtc as off:
-            raise Refused(501, "not_supported", str(off), type="server_error") from off
-        except Refused:
-            raise
-        except VivavoceError as error:
-            raise Refused(400, "invalid_offer", f"{_OFFER} {_sentence(error)}", param="sdp") from error
 
     @staticmethod
     def _location(root: str, answered: Answered) -> dict[str, str]:
@@ -241,8 +244,19 @@ class Calls:
         call_id = request.path_params["call_id"]
         call = self._lines.find(call_id, connection)
         if call is None:
-            raise Refused(404, "call_id_not_found", f"Call '{call_id[:64]}' not found.", param="call_id")
+            raise _not_found(call_id)
         return call
+
+    async def renew(self, request: Asked) -> Answer:
+        """Answer a later offer of a browser for its call, as after an ICE restart."""
+        connection = self._gate.admit_control(head_of(request))
+        call_id = request.path_params["call_id"]
+        offer = _sdp(bytes(await read_body(request, self._settings.max_offer_bytes, self._seconds)))
+        with _told_of_offers():
+            answer = await self._lines.renew(call_id, connection, offer)
+        if answer is None:
+            raise _not_found(call_id)
+        return Answer(answer, media_type="application/sdp", headers={"Cache-Control": "no-store"})
 
     async def ice(self, request: Asked) -> Answer:
         """Tell a browser of STUN and TURN servers, as `RTCPeerConnection` takes them."""
@@ -271,10 +285,31 @@ def calls_router(calls: Calls) -> Router:
             ("POST", f"{session}/ice-candidate"): functools.partial(calls.candidate, root),
             # Those of telephone calls (accept, reject, refer) have their place here.
             ("POST", f"{root}{CALLS}/{{call_id}}/hangup"): calls.hang_up,
+            ("POST", f"{root}{CALLS}/{{call_id}}/offer"): calls.renew,
             ("GET", f"{root}/ice"): calls.ice,
         }
     found["POST", _AZURE_PREVIEW] = functools.partial(calls.offer, "/v1/realtime", "beta")
     return open_router(found)
+
+
+def _not_found(call_id: str) -> Refused:
+    return Refused(404, "call_id_not_found", f"Call '{call_id[:64]}' not found.", param="call_id")
+
+
+@contextmanager
+def _told_of_offers() -> Iterator[None]:
+    """Turn what is wrong with offers into refusals."""
+    try:
+        yield
+    except Refused:
+        raise
+    except NoWebrtc as off:
+        raise Refused(501, "not_supported", str(off), type="server_error") from off
+    except Busy as busy:
+        headers = {"Retry-After": "1"}
+        raise Refused(503, "server_busy", _sentence(busy), type="server_error", headers=headers) from busy
+    except VivavoceError as error:
+        raise Refused(400, "invalid_offer", f"{_OFFER} {_sentence(error)}", param="sdp") from error
 
 
 def _sdp(offer: bytes) -> str:
