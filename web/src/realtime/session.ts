@@ -18,6 +18,7 @@ import { NoRoad } from "./signalling";
 import { needsNewConnection, type Settings, toSession } from "./settings";
 import { type Effect, Talk } from "./talk";
 import { call, type Colour, TOOLS } from "./tools";
+import { ASKED, PROBABILITY, VoiceWatch } from "./voice";
 import { type ClientEvent, decode, number, record, type ServerEvent, text } from "./wire";
 
 export type Phase = "idle" | "connecting" | "live" | "reconnecting";
@@ -51,6 +52,8 @@ const TICK_MS = 100;
 const SETTLED_MS = 400;
 /** Between two looks at figures that change all the time. */
 const LOOK_MS = 250;
+/** An extension, of which a server that does not know it tells an error. */
+const COST = "response.usage.cost";
 /** Before the server's first word, what a microphone's frame and its way to the page may take: 100 ms. */
 const EARLIER_SAMPLES = 2400;
 /** More than this waiting to be sent is sound that nobody would answer in time any more. */
@@ -62,6 +65,8 @@ export class Session {
   readonly talk: Talk;
   /** Talks that are over, to look back at. */
   readonly shelf = new Shelf();
+  /** What is told of the microphone's voice while somebody looks. */
+  readonly voice = new VoiceWatch();
   quality: Quality = { roundTripMs: null, stockMs: 0, gaps: 0, playedMs: 0, queued: 0, link: null };
   trouble: Trouble | null = null;
   microphone: MicrophoneTrouble | null = null;
@@ -104,6 +109,7 @@ export class Session {
   private flushes = 0;
   private lookedAt = 0;
   private isReady = false;
+  private isVoiceWatched = false;
   /** Whether the end of a push is on its way. */
   private isSettling = false;
 
@@ -189,6 +195,15 @@ export class Session {
     if (recorder === null) return;
     this.shelf.keep(recorder, end, this.talk.cost);
     this.changed();
+  }
+
+  /** Learn whether somebody looks at how likely the server takes it that the visitor speaks. */
+  watchVoice(isWatched: boolean): void {
+    this.isVoiceWatched = isWatched;
+    if (!isWatched) this.voice.forget();
+    if (!this.isReady) return;
+    if (isWatched) this.askForVoice();
+    else this.include("optional-cost", [COST]);
   }
 
   type(words: string): void {
@@ -409,7 +424,9 @@ export class Session {
     const event = decode(frame);
     if (event === null) return;
     this.note("server", event);
+    this.voice.receive(event, now);
     if (event.type === "session.created") this.created(record(event.session));
+    if (event.type === PROBABILITY) return;
     this.perform(this.talk.receive(event, now));
   }
 
@@ -427,6 +444,8 @@ export class Session {
     // A conversation that goes on has its settings, of which a voice that was heard cannot be set again.
     if (isResumed) this.tellChanges();
     else this.configure(true);
+    this.voice.forget();
+    if (this.isVoiceWatched) this.askForVoice();
     clearInterval(this.measuring);
     clearInterval(this.ticking);
     this.measuring = setInterval(() => void this.measure(), MEASURE_MS[this.road?.name ?? "websocket"]);
@@ -441,10 +460,18 @@ export class Session {
     this.told = this.settings;
     this.send({ type: "session.update", session });
     if (!isNew) return;
-    // An extension, asked for by itself: a server that does not know it refuses this alone.
+    this.include("optional-cost", [COST]);
+  }
+
+  /** Ask for extensions, by themselves: a server that does not know them refuses this alone. */
+  private include(eventId: string, include: string[]): void {
     const kind = this.settings.shape === "ga" ? { type: "realtime" } : {};
-    const include = { ...kind, include: ["response.usage.cost"] };
-    this.send({ type: "session.update", event_id: "optional-cost", session: include });
+    this.send({ type: "session.update", event_id: eventId, session: { ...kind, include } });
+  }
+
+  private askForVoice(): void {
+    this.voice.ask(performance.now());
+    this.include(ASKED, [COST, PROBABILITY]);
   }
 
   private async measure(): Promise<void> {
@@ -516,7 +543,8 @@ export class Session {
       this.changed();
     };
     sound.onPlayback = (news) => {
-      if (sound === this.sound) this.played(news, sound.outputDelayMs);
+      // What the server plays is no matter of this loudspeaker's.
+      if (sound === this.sound && !this.isPlayedThere) this.played(news, sound.outputDelayMs);
     };
   }
 
