@@ -35,7 +35,7 @@ _LARGEST_PRODUCT = 200_000
 _SLOWEST_HZ, _FASTEST_HZ = 1_000, 768_000
 
 
-class _Filter(msgspec.Struct, frozen=True):
+class Filter(msgspec.Struct, frozen=True):
     """A rate change of `up` / `down`, laid out to produce whole rows of output by one matrix product.
 
     A row takes `row_in` samples and makes `row_out`; `bands[:, j]` weighs the `history` samples before the row and
@@ -50,6 +50,12 @@ class _Filter(msgspec.Struct, frozen=True):
     delay_out: int
     """Group delay, in output samples."""
     bands: _Array
+    """What the inputs weigh, as whole multiples of 1 / 2**32."""
+
+    @property
+    def weights(self) -> _Array:
+        """What the inputs weigh, as they are."""
+        return self.bands / _SCALE
 
 
 def _ratio(from_hz: int, to_hz: int) -> Fraction:
@@ -70,7 +76,7 @@ def _row_length(from_hz: int, down: int) -> int:
 
 
 @lru_cache(maxsize=32)
-def _filter(from_hz: int, to_hz: int) -> _Filter:
+def filter_of(from_hz: int, to_hz: int) -> Filter:
     """Return the filter of a rate change (at most 2.5 MB, between 11,025 and 16,000 Hz; kept for the process)."""
     ratio = _ratio(from_hz, to_hz)
     up, down = ratio.numerator, ratio.denominator
@@ -89,7 +95,7 @@ def _filter(from_hz: int, to_hz: int) -> _Filter:
     distance = np.arange(row_out)[None, :] * down - (np.arange(history + row_in)[:, None] - history) * up
     inside = (distance >= 0) & (distance <= 2 * half)
     bands = np.where(inside, taps[np.clip(distance, 0, 2 * half)], 0.0)
-    return _Filter(up, down, row_in, row_out, history, half // down, bands)
+    return Filter(up, down, row_in, row_out, history, half // down, bands)
 
 
 class Resampler:
@@ -101,7 +107,7 @@ class Resampler:
         Raises:
             ValueError: a rate is outside 1000 to 768,000 Hz.
         """
-        self._filter = _filter(from_hz, to_hz)
+        self._filter = filter_of(from_hz, to_hz)
         self._is_identity = self._filter.up == self._filter.down
         self._trim = trim_start and not self._is_identity
         self._begin()
@@ -171,7 +177,7 @@ class Resampler:
         return parts[0] if len(parts) == 1 else np.concatenate((*parts, np.empty(0)))
 
 
-def _rows(held: _Array, rows: int, f: _Filter) -> _Array:
+def _rows(held: _Array, rows: int, f: Filter) -> _Array:
     """Return the outputs of `rows` whole rows, the first of which begins after the history in `held`."""
     width = f.history + f.row_in
     windows = np.lib.stride_tricks.as_strided(held, (rows, width), (f.row_in * held.itemsize, held.itemsize))
