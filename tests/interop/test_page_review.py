@@ -235,7 +235,7 @@ def check_listening(browser: Browser, talk: dict[str, Any], both: Samples) -> No
     browser.js("window.taps.again.length = 0")
     browser.js(f"document.querySelectorAll('dialog [data-entry] > button')[{index}].click()")
     browser.until("document.querySelector('dialog [aria-current=true][data-entry=assistant] [data-spoken]') !== null")
-    when, rate, samples = browser.js("window.taps.again[0]")
+    _, rate, samples = browser.js("window.taps.again[0]")
     at = answer["from_ms"] * 24
     mix = np.clip(both.astype(np.int32).sum(axis=1), -32768, 32767)
     near = range(at - 24, at + 24)
@@ -262,7 +262,7 @@ def check_listening(browser: Browser, talk: dict[str, Any], both: Samples) -> No
     assert browser.js(place) == pytest.approx(talk["length_ms"] / 2000, abs=0.2)
     for _ in range(3):
         browser.click("Zoom in")
-    scroll = "(() => { const w = document.querySelector('[data-testid=waves]'); return w.scrollWidth / w.clientWidth; })()"
+    scroll = "((waves) => waves.scrollWidth / waves.clientWidth)(document.querySelector('[data-testid=waves]'))"
     browser.until(f"{scroll} > 3.9")
     browser.click("Show all")
     browser.until(f"{scroll} === 1")

@@ -6,6 +6,7 @@ import { models } from "../realtime/access";
 import type { Session } from "../realtime/session";
 import { DEFAULTS, LEAST_IDLE_MS, needsNewConnection, RANGES, type Settings, toFragment, VOICES } from "../realtime/settings";
 import { texts } from "../texts";
+import { VoicePicture } from "./VoicePicture";
 import { Button, Card, Input, Select, Slider, Switch, Textarea } from "./ui";
 
 const t = texts.settings;
@@ -76,6 +77,7 @@ export function SettingsForm({
         <Card title={t.groups.turns}>
           <div className="grid gap-4">
             {select("detection", t.detection, t.detections)}
+            <VoicePicture session={session} threshold={settings.detection === "server_vad" ? settings.threshold : null} />
             {settings.detection === "server_vad" ? (
               <>
                 {slide("threshold", t.threshold, undefined, (value) => value.toFixed(2))}

@@ -11,28 +11,29 @@ export interface Entry {
 }
 
 const MOST = 3000;
-/** Frames of sound would bury everything else: they are counted in one entry. */
-const STREAMED = new Set(["input_audio_buffer.append"]);
+/** Frames of sound, and what is told of them, would bury everything else: they are counted in one entry. */
+const STREAMED = new Set(["input_audio_buffer.append", "input_audio_buffer.voice_probability"]);
 const SOUNDS = new Set(["audio", "delta"]);
 
 export class EventLog {
   entries: Entry[] = [];
   private next = 0;
-  private streamed = 0;
+  /** How many of each kind have come since anything else did. */
+  private readonly streamed = new Map<string, number>();
 
   add(from: Entry["from"], event: { type: string; [field: string]: unknown }, now: number): void {
-    if (STREAMED.has(event.type)) {
-      this.streamed += 1;
-      const last = this.entries.at(-1);
-      if (last?.type === event.type) {
-        this.entries[this.entries.length - 1] = { ...last, json: streamed(event.type, this.streamed) };
-        return;
-      }
-      this.streamed = 1;
-      this.push({ from, type: event.type, at: now, json: streamed(event.type, 1) });
-      return;
-    }
+    if (STREAMED.has(event.type)) return this.stream(from, event.type, now);
+    this.streamed.clear();
     this.push({ from, type: event.type, at: now, json: JSON.stringify(event, (name, value: unknown) => brief(event.type, name, value)) });
+  }
+
+  private stream(from: Entry["from"], type: string, at: number): void {
+    const count = (this.streamed.get(type) ?? 0) + 1;
+    this.streamed.set(type, count);
+    const json = streamed(type, count);
+    if (count === 1) return this.push({ from, type, at, json });
+    const place = this.entries.findLastIndex((entry) => entry.type === type);
+    this.entries[place] = { ...this.entries[place]!, json };
   }
 
   private push(entry: Omit<Entry, "id">): void {

@@ -168,6 +168,24 @@ describe("tools", () => {
 });
 
 describe("the log", () => {
+  it("counts what streams in both directions at once", () => {
+    const log = new EventLog();
+    const append = { type: "input_audio_buffer.append", audio: "AAAA" };
+    const told = { type: "input_audio_buffer.voice_probability", probabilities: [0.1] };
+    for (let i = 0; i < 3; i++) {
+      log.add("client", append, i);
+      log.add("server", told, i);
+    }
+    log.add("client", { type: "input_audio_buffer.commit" }, 4);
+    log.add("client", append, 5);
+    expect(log.entries.map((entry) => [entry.type.split(".")[1], (JSON.parse(entry.json) as { frames?: number }).frames])).toEqual([
+      ["append", 3],
+      ["voice_probability", 3],
+      ["commit", undefined],
+      ["append", 1],
+    ]);
+  });
+
   it("counts frames of sound, names sound by its length, and hides what takes up a conversation", () => {
     const log = new EventLog();
     log.add("client", { type: "input_audio_buffer.append", audio: "AAAA" }, 1);
