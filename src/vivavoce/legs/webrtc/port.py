@@ -121,12 +121,12 @@ class _Socket:
                 self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             self._socket.bind((host, number))
             self.host, self.number = self._socket.getsockname()[:2]
-            loop.add_reader(self._socket.fileno(), self._read)
+            loop.add_reader(self._socket.fileno(), self.read)
         except BaseException:
             self._socket.close()
             raise
 
-    def _read(self) -> None:
+    def read(self) -> None:
         receive, sinks, port = self._socket.recvfrom, self.sinks, self._port
         now = self._loop.time()
         for _ in range(_BATCH):
@@ -174,7 +174,7 @@ class Port:
         self.setups = 0
         """How many calls are on their way from an offer to a connection."""
         self._loop = asyncio.get_running_loop()
-        self.ticker = Ticker(self._loop)
+        self.ticker = Ticker(self._loop, self._read)
         """What ticks the calls."""
         self._sockets: list[_Socket] = []
         self._by_ufrag: dict[bytes, Sink] = {}
@@ -275,6 +275,11 @@ class Port:
         family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
         target = (host, port, 0, 0) if address.version == 6 else (host, port)
         return next((Route(each, target) for each in self._sockets if each.family == family), None)
+
+    def _read(self) -> None:
+        """Read what has come: an event loop that is late may run timers first, and answers would be late for good."""
+        for each in self._sockets:
+            each.read()
 
     def receive_check(self, data: bytes, route: Route, now: float) -> None:
         """Take a datagram that may be STUN, and lead it to the call it names."""

@@ -7,6 +7,7 @@ wait for all of them; the schedule is absolute, so that nothing drifts.  Called 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 __all__ = ["TICK_S", "Party", "Ticker"]
@@ -36,8 +37,10 @@ class Party(Protocol):
 class Ticker:
     """Calls each of its parties every 20 ms, as long as it has any."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, before: Callable[[], None] = lambda: None) -> None:
+        """Tick nobody yet; `before` is called before each round."""
         self._loop = loop
+        self._before = before
         self._slots: list[dict[Party, None]] = [{} for _ in range(_SLOTS)]
         self._timer: asyncio.TimerHandle | None = None
         self._origin = 0.0
@@ -71,6 +74,7 @@ class Ticker:
 
     def _run(self) -> None:
         self._timer = None
+        self._before()
         now = self._loop.time()
         behind = now - (self._origin + self._step * _SLOT_S)
         if behind > _MOST_BEHIND_S:
