@@ -18,6 +18,11 @@ WORDS = "document.querySelector('[data-testid=voice-words]').textContent"
 COUNT = "document.querySelector('[data-event=\"input_audio_buffer.voice_probability\"] pre')?.textContent ?? ''"
 
 
+def counted(kind: str) -> str:
+    """A script that counts the events of a kind."""
+    return f"document.querySelectorAll('[data-event=\"{kind}\"]').length"
+
+
 def set_threshold(browser: Browser, value: float) -> None:
     browser.js(
         "(() => { const one = [...document.querySelectorAll('input[type=range]')].find((range) =>"
@@ -57,14 +62,13 @@ def test_the_voice_is_seen_against_the_threshold_while_it_speaks(browser: Browse
     browser.until(COUNT)
     told = int(re.search(r'"frames": (\d+)', browser.js(COUNT))[1])  # type: ignore[index]
     assert told >= 3
-    # Nobody looks any more, so nobody tells: the server was asked to stop, and then said no more of it.
-    entries = browser.js(
-        "[...document.querySelectorAll('[data-event]')].reverse().map((one) =>"
-        " [one.dataset.event, one.querySelector('pre').textContent])"
+    # Nobody looks any more, so nobody tells: the server is asked to stop, and once it has agreed it says no more of it.
+    asked = (
+        "[...document.querySelectorAll('[data-event=\"session.update\"] pre')].map((one) => one.textContent)"
+        ".find((text) => text.includes('include'))"
     )
-    asked = [i for i, (kind, text) in enumerate(entries) if kind == "session.update" and "include" in text]
-    assert "voice_probability" not in entries[asked[-1]][1]
-    browser.until("document.querySelectorAll('[data-event=\"session.updated\"]').length >= 4")
+    browser.until(f"!{asked}.includes('voice_probability')")
+    browser.until(f"{counted('session.updated')} === {counted('session.update')}")
     before = browser.js(COUNT)
     browser.until("document.querySelector('[data-event=\"response.done\"]') !== null")
     assert browser.js(COUNT) == before
