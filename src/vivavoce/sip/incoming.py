@@ -86,7 +86,7 @@ class IncomingCall:
     def accept(self, sdp: bytes, now: float) -> list[Effect]:
         """Answer the call, as soon as the caller has confirmed what it was told before."""
         self._require_ringing()
-        if self._reliable.is_waiting and self._has_sdp_passed:
+        if self._reliable.is_waiting:
             self._accepting = sdp
             return []
         return self._accept(sdp, now)

@@ -35,6 +35,7 @@ class Reliable:
         # The first number is to be random; a tag is.
         self._number = int.from_bytes(hashlib.sha256(tag.encode()).digest()[:3], "big") + 1
         self._current: Response | None = None
+        self._is_stopped = False
         self._queue: list[Response] = []
         self._interval = 0.0
         self._resend_at = 0.0
@@ -43,17 +44,17 @@ class Reliable:
     @property
     def deadline(self) -> float | None:
         """When `receive_time` has something to do."""
-        return self._resend_at if self._current is not None else None
+        return self._resend_at if self.is_waiting else None
 
     @property
     def is_waiting(self) -> bool:
         """Whether one is not confirmed."""
-        return self._current is not None
+        return self._current is not None and not self._is_stopped
 
     @property
     def has_expired_at(self) -> float | None:
         """When the one that is not confirmed has been sent for too long."""
-        return self._since + self._timers.patience if self._current is not None else None
+        return self._since + self._timers.patience if self.is_waiting else None
 
     def send(self, response: Response, now: float) -> list[Effect]:
         """Send one, after those before it are confirmed."""
@@ -70,15 +71,15 @@ class Reliable:
 
     def receive_time(self, now: float) -> list[Effect]:
         """Send the one that is not confirmed again."""
-        if self._current is None or now < self._resend_at:
+        if self._current is None or self._is_stopped or now < self._resend_at:
             return []
         self._interval *= 2
         self._resend_at = now + self._interval
         return self._transactions.respond(self._key, self._current, now)
 
     def stop(self) -> None:
-        """Send none any more: there is a final answer."""
-        self._current = None
+        """Send none any more: there is a final answer.  The PRACK may still come."""
+        self._is_stopped = True
         self._queue.clear()
 
     def _next(self, now: float) -> list[Effect]:
