@@ -10,7 +10,7 @@ from typing import Protocol
 
 from ..audio.playout import Heard
 
-__all__ = ["RATE_HZ", "AudioLeg", "AudioOwner", "Media", "MediaOwner"]
+__all__ = ["RATE_HZ", "AudioLeg", "AudioOwner", "ClipMedia", "ClipOwner", "Media", "MediaOwner"]
 
 RATE_HZ = 24_000
 """Sample rate of all audio that passes here."""
@@ -77,6 +77,34 @@ class MediaOwner(Protocol):
         ...
 
 
+class ClipMedia(Media, Protocol):
+    """Media that also plays clips: sounds which are not the session's, and which were given to it before the call.
+
+    A clip that is played once holds back what the session says until its end; one that is played over and over ends
+    by itself when the session's sound comes.
+    """
+
+    def play_clip(self, clip: str, *, is_looped: bool = False) -> None:
+        """Play a clip by its name from now on, in place of another that plays."""
+        ...
+
+    def stop_clip(self) -> None:
+        """Stop the clip that plays; its end is not told."""
+        ...
+
+
+class ClipOwner(MediaOwner, Protocol):
+    """Whoever the audio of media with clips is for."""
+
+    def clip_ended(self, clip: str) -> None:
+        """Learn that a clip has been played to its end, or has given way to the session's sound."""
+        ...
+
+    def receive_playback(self, pcm: bytes) -> None:
+        """Learn what leaves for the party just now, clips included; nothing in silence."""
+        ...
+
+
 class AudioLeg(Protocol):
     """What a session plays to, besides sending frames: a leg whose audio does not travel in them."""
 
@@ -106,4 +134,9 @@ class AudioOwner(Protocol):
 
     def leg_closed(self, code: int, reason: str) -> None:
         """Learn, exactly once, that the leg can no longer be used."""
+        ...
+
+    @property
+    def spent_usd(self) -> float:
+        """What the session has cost by now, in US dollars."""
         ...

@@ -150,6 +150,11 @@ class Call:
         """The session's id, as the client is told it."""
         return self._session.id
 
+    @property
+    def spent_usd(self) -> float:
+        """What the session has cost by now, in US dollars."""
+        return self._session.accounts.spent_usd
+
     # ------------------------------------------------------------------------------------------------ the outside
 
     async def run(self) -> None:

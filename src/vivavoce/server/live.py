@@ -67,6 +67,7 @@ class LiveCall:
         begin: Begin,
         *,
         ended: Callable[[str], object] = lambda reason: None,
+        sees_off: Callable[[str], bool] = lambda reason: False,
     ) -> None:
         """Stand between a party that is being connected and a session that is still to come.
 
@@ -77,6 +78,7 @@ class LiveCall:
             new_id: makes an id of a kind.
             begin: makes the session's call when audio can pass.
             ended: is told once, when the party is gone, why.
+            sees_off: is told when the session ends by itself, and why; returns whether it ends the call in its own way.
         """
         self.id = id
         """By which controllers find it."""
@@ -90,13 +92,20 @@ class LiveCall:
         self._new_id = new_id
         self._begin: Begin | None = begin
         self._ended: Callable[[str], object] | None = ended
+        self._sees_off = sees_off
         self._owner: AudioOwner | None = None
+        self._spent_usd = 0.0
         self._sidebands: dict[_Sideband, None] = {}
         self._for_session: deque[bytes] = deque()
         self._is_passing = False
         self._room = asyncio.Event()
         self._hears: tuple[AudioFormat, Stream | None] = (PCM_24K, None)
         self._says: tuple[str, AudioFormat, Stream | None] = ("", PCM_24K, None)
+
+    @property
+    def spent_usd(self) -> float:
+        """What the session has cost by now, in US dollars."""
+        return self._spent_usd if self._owner is None else self._owner.spent_usd
 
     @property
     def is_over(self) -> bool:
@@ -143,10 +152,12 @@ class LiveCall:
         if ended is None:
             return
         self.media = self.channel = self._begin = None
+        self._sees_off = _nobody
         self._for_session.clear()
         self._room.set()
         owner, self._owner = self._owner, None
         if owner is not None:
+            self._spent_usd = owner.spent_usd
             owner.leg_closed(1000, reason)
         for sideband in tuple(self._sidebands):
             sideband.leg.close(1000, "the call has ended")
@@ -218,7 +229,9 @@ class LiveCall:
         for sideband in tuple(self._sidebands):
             sideband.leg.close(code, reason)
         self._sidebands.clear()
-        self.hang_up(reason or "the session has ended")
+        reason = reason or "the session has ended"
+        if not self._sees_off(reason):
+            self.hang_up(reason)
 
     # -------------------------------------------------------------------------------------------------------- inside
 
@@ -296,6 +309,10 @@ class LiveCall:
                 self._owner.receive_frame(self._for_session.popleft())
         finally:
             self._is_passing = False
+
+
+def _nobody(_reason: str) -> bool:
+    return False
 
 
 class _Sideband:

@@ -44,6 +44,7 @@ class RelayCall:
         log: RelayLog,
         noted: Callable[[Noted], bool],
         used: Callable[[Used], object],
+        spent: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """Make a call that has not started.
 
@@ -55,6 +56,7 @@ class RelayCall:
             log: where it is written down.
             noted: is told what becomes of links; returns whether the upstream had better be left.
             used: is told what was paid for.
+            spent: returns what that came to by now, in US dollars.
         """
         self._leg = leg
         self.session = session
@@ -65,6 +67,7 @@ class RelayCall:
         self._log = log
         self._noted = noted
         self._used = used
+        self._spent = spent
         self._links: dict[int, Opened] = {}
         self._chores: set[asyncio.Task[None]] = set()
         """What will come to nothing once the client has gone: dialling, and waiting for the client to read."""
@@ -77,6 +80,11 @@ class RelayCall:
         self._bug: BaseException | None = None
 
     # ------------------------------------------------------------------------------------------------ the outside
+
+    @property
+    def spent_usd(self) -> float:
+        """What the session has cost by now, in US dollars."""
+        return self._spent()
 
     async def run(self) -> None:
         """Hold the session until its client is gone or it ends itself."""

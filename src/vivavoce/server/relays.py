@@ -194,6 +194,7 @@ class Relays:
             log=RelayLog(self._journal, session_id, head),
             noted=self._noted,
             used=used,
+            spent=lambda: bill.usd,
         )
         if resumed.token:
             self.resumes.begin(resumed.token, owner, call, route.resume_seconds)
