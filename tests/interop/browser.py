@@ -188,7 +188,7 @@ def _page_url(profile: Path, process: subprocess.Popen[bytes]) -> str:
     deadline = time.monotonic() + START_SECONDS
     port_file = profile / "DevToolsActivePort"
     while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError, ValueError, StopIteration):
+        with contextlib.suppress(OSError, ValueError, IndexError, StopIteration):
             port = int(port_file.read_text(encoding="utf-8").splitlines()[0])
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=5) as answer:
                 pages = json.load(answer)
