@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from ...audio.conceal import Concealment
 from ...audio.g711 import alaw_to_pcm, pcm_to_alaw, pcm_to_ulaw, ulaw_to_pcm
 from ...audio.resample import Resampler
 from ...rtp.ticks import octet_ticks, opus_ticks
@@ -138,19 +139,20 @@ class _G711Decoding:
 
     def __init__(self, payload_to_pcm: Callable[[bytes], bytes]) -> None:
         self._convert = payload_to_pcm
+        self._concealment = Concealment(_G711_HZ)
         self._resampler = Resampler(_G711_HZ, RATE_HZ)
 
     def decode(self, payload: bytes) -> bytes:
-        return self._resampler.push(self._convert(payload))
+        return self._resampler.push(self._concealment.hear(self._convert(payload)))
 
     def recover(self, next_payload: bytes, ticks: int) -> bytes:
         return self.conceal(ticks)
 
     def conceal(self, ticks: int) -> bytes:
-        return self._resampler.push(bytes(2 * ticks))
+        return self._resampler.push(self._concealment.conceal(ticks))
 
     def silence(self, ticks: int) -> bytes:
-        return self._resampler.push(bytes(2 * ticks))
+        return self._resampler.push(self._concealment.hear(bytes(2 * ticks)))
 
 
 def encoding(codec: Codec, settings: WebrtcSettings) -> Encoding:

@@ -226,19 +226,22 @@ class Ice:
         Some parties nominate once and renew it, others nominate all their paths and take the best: so one of higher
         priority wins at once, any other only when the nomination in force is not renewed.
         """
-        if path == self.selected:
-            return
-        if self.selected is None:
-            self.selected = path  # any path that answers carries data until one is nominated (RFC 8445 section 12.1)
-        if pair.nominated_at is None:
+        if path == self.selected and self.former is None:
             return
         current = None if self.selected is None else self._pairs.get(self.selected)
-        if current is not None and current.is_valid and current.nominated_at is not None:
+        if pair.nominated_at is None:
+            if self.selected is None:
+                self._select(path, now)  # any path that answers may be used so far (RFC 8445 section 12.1)
+            return
+        if current is not None and current is not pair and current.is_valid and current.nominated_at is not None:
             is_better = pair.priority > current.priority and pair.nominated_at >= current.nominated_at
             if not is_better and now - current.nominated_at < _NOMINATION_S:
                 return
-        self.selected = path
+        self._select(path, now)
         self.former = None
+
+    def _select(self, path: Path, now: float) -> None:
+        self.selected = path
         self._consent_at = now + _CONSENT_EVERY_S
 
     def _pair(self, path: Path) -> _Pair:
