@@ -74,7 +74,7 @@ export function SpeakView({ reader, settings, onChange }: { reader: Reader; sett
 
 function Progress({ reader }: { reader: Reader }) {
   const { progress, madeMs, file, isMaking } = reader;
-  if (progress.all === 0) return null;
+  if (!isMaking && madeMs === 0) return null;
   const part = progress.done / progress.all;
   const seconds = texts.work.seconds(madeMs);
   const words = isMaking ? t.made(share.format(part), seconds) : part < 1 ? t.partly(seconds) : t.done(seconds);

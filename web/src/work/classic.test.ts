@@ -96,6 +96,14 @@ test("an answer that is interrupted falls silent, and only what was heard of it 
   expect(asked?.messages[2]).toEqual({ role: "assistant", content: "That is 42." });
 });
 
+test("of an answer that is ended before its sound nothing was heard", () => {
+  const classic = talking();
+  classic.type("hello", 1000);
+  classic.said("Good day. ", 1100);
+  expect(classic.stop()).toEqual([{ do: "abort" }]);
+  expect(classic.lines[1]).toMatchObject({ text: "Good day. ", state: "cut", spoken: 0, cutMs: 0 });
+});
+
 test("a recording that was not written down is kept, and tried again", () => {
   const classic = talking();
   classic.record(RECORDING, 1000);
@@ -104,6 +112,7 @@ test("a recording that was not written down is kept, and tried again", () => {
   expect(classic.lines).toMatchObject([{ kind: "user", state: "failed" }]);
   expect(classic.retry(9000)).toEqual([{ do: "transcribe", recording: RECORDING }]);
   expect(classic.failure).toBeNull();
+  expect(classic.lines).toMatchObject([{ kind: "user", state: "live" }]);
   classic.transcribed("hello", 9300);
   expect(classic.turns).toEqual([{ id: "classic-1", kind: "recorded", end: 9000, at: { transcribed: 9300 } }]);
 });
@@ -137,7 +146,12 @@ test("an answer that broke off is asked for anew, with the same question", () =>
   expect(kinds(again)).toEqual(["flush", "answer"]);
   expect(again.find((effect) => effect.do === "answer")?.messages.at(-1)).toEqual({ role: "user", content: "hello" });
   expect(classic.said("Hello.\n", 5100)).toEqual([{ do: "speak", text: "Hello." }]);
-  expect(classic.lines[1]).toMatchObject({ text: "Hello.\n" });
+  classic.sounded(second(), 5200);
+  classic.voiced();
+  classic.answered();
+  classic.receivePlayback(state("classic-1", 900), 6000);
+  classic.receivePlayback(state(null, 0), 6200);
+  expect(classic.lines[1]).toMatchObject({ text: "Hello.\n", state: "done" });
 });
 
 test("an answer without words is a failure that says so", () => {

@@ -50,6 +50,8 @@ interface Exchange {
   marks: Mark[];
   receivedMs: number;
   playedMs: number;
+  /** Whether the answer is to be heard; without sound it is read. */
+  isVoiced: boolean;
   /** How much of the answer was heard, in characters. */
   heard: number;
   state: "live" | "done" | "cut" | "failed";
@@ -59,7 +61,17 @@ interface Exchange {
 const SAMPLES_PER_MS = 24;
 /** Exchanges that are kept; older ones leave the page, and what the server is told. */
 const MOST = 200;
-const UNANSWERED = { answer: "", isWhole: false, pieces: [], voiced: 0, marks: [], receivedMs: 0, playedMs: 0, heard: 0 };
+const UNANSWERED = {
+  answer: "",
+  isWhole: false,
+  pieces: [],
+  voiced: 0,
+  marks: [],
+  receivedMs: 0,
+  playedMs: 0,
+  isVoiced: false,
+  heard: 0,
+};
 
 export class Classic {
   turns: Turn[] = [];
@@ -129,12 +141,14 @@ export class Classic {
     const { latest, failure } = this;
     if (latest === null || failure === null) return [];
     this.failure = null;
-    this.replace({ ...latest, state: "live" });
-    if (failure.stage === "voice") return this.speak();
+    if (failure.stage === "voice") {
+      this.replace({ ...latest, state: "live" });
+      return this.speak();
+    }
     // The wait for another attempt is no part of its time.
     const turn: Turn = { ...latest.turn, end: now, at: {} };
     this.turns = this.turns.map((one) => (one === latest.turn ? turn : one));
-    this.replace({ ...latest, ...UNANSWERED, turn });
+    this.replace({ ...latest, ...UNANSWERED, turn, state: "live" });
     return failure.stage === "words" ? this.transcribe() : [{ do: "flush" }, ...this.answer()];
   }
 
@@ -249,13 +263,14 @@ export class Classic {
   private answer(): Effect[] {
     this.stages = ["answer"];
     this.splitter = new Splitter();
+    this.replace({ ...this.latest!, isVoiced: this.options.hasSound() });
     const instructions = this.options.instructions().trim();
     const messages: Message[] = instructions === "" ? [] : [{ role: "system", content: instructions }];
     for (const one of this.exchanges) {
       if (one.question === "") continue;
       messages.push({ role: "user", content: one.question });
       // Of an answer that was cut off, what was heard.
-      const answer = one.state === "cut" && one.receivedMs > 0 ? one.answer.slice(0, one.heard) : one.answer;
+      const answer = one.state === "cut" && one.isVoiced ? one.answer.slice(0, one.heard) : one.answer;
       if (one !== this.latest && answer.trim() !== "") messages.push({ role: "assistant", content: answer.trim() });
     }
     return [{ do: "answer", messages }];
@@ -266,7 +281,7 @@ export class Classic {
     const latest = this.latest!;
     if (this.stages.includes("voice") || this.failure?.stage === "voice") return [];
     const piece = latest.pieces[latest.voiced];
-    if (piece !== undefined && this.options.hasSound()) {
+    if (piece !== undefined && latest.isVoiced) {
       const end = latest.pieces.slice(0, latest.voiced + 1).join("").trimEnd().length;
       this.replace({ ...latest, marks: [...latest.marks, { end, atMs: latest.receivedMs }] });
       this.stages = [...this.stages, "voice"];
@@ -312,15 +327,14 @@ function linesOf(exchange: Exchange): Line[] {
     spoken: question.length,
   };
   if (question === "" || (answer === "" && state !== "live")) return [asked];
-  const isHeard = exchange.receivedMs > 0;
   const line: Line = {
     id: `${id}-answer`,
     kind: "assistant",
     text: answer,
     // What failed may still come.
     state: state === "failed" ? "live" : state,
-    spoken: state === "done" || !isHeard ? answer.length : exchange.heard,
+    spoken: state === "done" || !exchange.isVoiced ? answer.length : exchange.heard,
   };
-  if (state === "cut" && isHeard) line.cutMs = Math.floor(exchange.playedMs);
+  if (state === "cut") line.cutMs = Math.floor(exchange.playedMs);
   return [asked, line];
 }

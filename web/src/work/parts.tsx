@@ -49,7 +49,8 @@ export function Workbench({
 }) {
   const isWide = useMedia(WIDE);
   return (
-    <main className="flex min-h-0 flex-1 flex-col lg:flex-row">
+    <main className="relative flex min-h-0 flex-1 flex-col lg:flex-row">
+      <h2 className="sr-only">{title}</h2>
       {!isWide && (
         <details className="border-b bg-card">
           <summary className="px-4 py-2 text-sm font-medium">{fold}</summary>
@@ -57,7 +58,6 @@ export function Workbench({
         </details>
       )}
       <section aria-label={texts.modesOfWork[mode]} id={`panel-${mode}`} tabIndex={-1} className="flex min-h-0 min-w-0 flex-1 flex-col">
-        <h2 className="sr-only">{title}</h2>
         {children}
       </section>
       {isWide && (
