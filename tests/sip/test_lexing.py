@@ -70,6 +70,13 @@ def test_too_many_parameters_are_refused() -> None:
             parse_params(text)
 
 
+@pytest.mark.parametrize("text", ['"' * 130, '"' + "\\a" * 130 + '"', '"' + '\\"' * 70 + '"'])
+def test_more_quotes_than_anybody_writes_are_refused_before_they_are_looked_at(text: str) -> None:
+    for read in (unquote, split_list, parse_params, lambda value: find_unquoted(value, "<")):
+        with pytest.raises(MalformedMessage):
+            read(";a=" + text if read is parse_params else text)
+
+
 def test_signs_in_quotes_are_not_found() -> None:
     assert find_unquoted('"a\\"<" <sip:x>', "<") == 7
     assert find_unquoted('"<"', "<") == -1

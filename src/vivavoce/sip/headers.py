@@ -15,6 +15,7 @@ from .errors import MalformedMessage
 from .lexing import (
     MAX_ITEMS,
     Params,
+    check_quotes,
     end_of_quoted,
     find_unquoted,
     format_params,
@@ -145,6 +146,7 @@ class Address(msgspec.Struct, frozen=True):
         """
         text = text.strip(" \t")
         if text.startswith('"'):
+            check_quotes(text)
             end = end_of_quoted(text, 0)
             display, rest = unquote(text[:end]), text[end:].lstrip(" \t")
             if not rest.startswith("<"):

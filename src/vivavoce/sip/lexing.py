@@ -13,8 +13,8 @@ from .errors import MalformedMessage, UnwritableMessage
 from .message import TOKEN, is_token
 
 __all__ = [
-    "MAX_ITEMS", "MAX_PARAMS", "Params", "end_of_quoted", "find_unquoted", "format_params", "number", "param",
-    "parse_params", "quote", "split_list", "unquote",
+    "MAX_ITEMS", "MAX_PARAMS", "Params", "check_quotes", "end_of_quoted", "find_unquoted", "format_params", "number",
+    "param", "parse_params", "quote", "split_list", "unquote",
 ]  # fmt: skip
 
 MAX_PARAMS = 64
@@ -22,6 +22,9 @@ MAX_PARAMS = 64
 
 MAX_ITEMS = 100
 """How many values a list may have over all its lines."""
+
+_MAX_QUOTES = 128
+"""How many quotes and backslashes one value may have, each of which takes a step of its own."""
 
 Params: TypeAlias = tuple[tuple[str, str | None], ...]
 """Parameters in their order: names in lower case, values unquoted, None for a parameter without one."""
@@ -49,6 +52,7 @@ def unquote(text: str) -> str:
     """Return what a quoted string says, or a text without quotes as it is."""
     if not text.startswith('"'):
         return text
+    check_quotes(text)
     if end_of_quoted(text, 0) != len(text):
         raise MalformedMessage("something stands beside a quoted string")
     inner = text[1:-1]
@@ -62,8 +66,17 @@ def quote(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\0", "\\\0") + '"'
 
 
+def check_quotes(text: str) -> None:
+    """Refuse a value whose quotes would take too many steps to get past."""
+    if text.count('"') + text.count("\\") > _MAX_QUOTES:
+        raise MalformedMessage("there are too many quotes")
+
+
 def find_unquoted(text: str, wanted: str, start: int = 0) -> int:
     """Return the place of the first of one character that is not inside of a quoted string, or -1."""
+    if '"' not in text:
+        return text.find(wanted, start)
+    check_quotes(text)
     while True:
         at = text.find(wanted, start)
         opening = text.find('"', start, at if at >= 0 else len(text))
@@ -81,6 +94,7 @@ def split_list(value: str) -> list[str]:
     if '"' not in value and "<" not in value:
         items = [item.strip(" \t") for item in value.split(",", MAX_ITEMS)]
     else:
+        check_quotes(value)
         items = []
         begin = at = 0
         while (found := _COMMA_OR_ENCLOSED.search(value, at)) is not None and len(items) <= MAX_ITEMS:
@@ -132,6 +146,7 @@ def parse_params(text: str) -> Params:
 
 def _pieces(text: str) -> list[str]:
     """Take parameters apart at semicolons outside of quotes; the text begins with one."""
+    check_quotes(text)
     pieces: list[str] = []
     begin = at = 1
     while (found := _SEMICOLON_OR_QUOTE.search(text, at)) is not None and len(pieces) <= MAX_PARAMS:

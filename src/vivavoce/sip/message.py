@@ -13,7 +13,18 @@ import msgspec
 
 from .errors import UnwritableMessage
 
-__all__ = ["REASONS", "TOKEN", "Headers", "Message", "Request", "Response", "canonical_name", "encode", "is_token"]
+__all__ = [
+    "REASONS",
+    "TOKEN",
+    "Headers",
+    "Message",
+    "Request",
+    "Response",
+    "canonical_name",
+    "encode",
+    "is_known",
+    "is_token",
+]
 
 _COMPACT = {
     "a": "Accept-Contact", "b": "Referred-By", "c": "Content-Type", "d": "Request-Disposition",
@@ -71,7 +82,12 @@ def is_token(text: str) -> bool:
 
 def canonical_name(name: str) -> str:
     """Return a header's full name as RFCs spell it; names that nobody has registered stay as they are."""
-    return _CANONICAL.get(name) or _CANONICAL.get(name.lower(), name)
+    return name if name in _NAMES else _CANONICAL.get(name.lower(), name)
+
+
+def is_known(name: str) -> bool:
+    """Tell whether a canonical name is one that RFCs have registered."""
+    return name in _NAMES
 
 
 class Headers(msgspec.Struct, frozen=True):
@@ -92,16 +108,20 @@ class Headers(msgspec.Struct, frozen=True):
     def get(self, name: str) -> str | None:
         """Return the first value under a name, or None."""
         wanted = canonical_name(name)
-        for field, value in self.fields:
-            if field == wanted:
-                return value
-        if wanted.lower() in _CANONICAL:
+        if wanted in _NAMES:
+            for field, value in self.fields:
+                if field == wanted:
+                    return value
             return None
-        return next((value for field, value in self.fields if field.lower() == wanted.lower()), None)
+        wanted = wanted.lower()
+        return next((value for field, value in self.fields if field.lower() == wanted), None)
 
     def all(self, name: str) -> tuple[str, ...]:
         """Return all values under a name, one for each line that had it."""
-        wanted = canonical_name(name).lower()
+        wanted = canonical_name(name)
+        if wanted in _NAMES:
+            return tuple([value for field, value in self.fields if field == wanted])
+        wanted = wanted.lower()
         return tuple([value for field, value in self.fields if field.lower() == wanted])
 
     def __contains__(self, name: str) -> bool:

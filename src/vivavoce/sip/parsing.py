@@ -23,7 +23,7 @@ from .headers import (
     read_via,
 )
 from .lexing import number
-from .message import Headers, Message, Request, Response, canonical_name, is_token
+from .message import Headers, Message, Request, Response, canonical_name, is_known, is_token
 from .uri import SipUri, parse_uri
 
 __all__ = [
@@ -50,9 +50,19 @@ _ONCE = frozenset({
 _REPEATED: Final = ("Via", "From", "To", "Call-ID", "CSeq", "Timestamp")
 """What a response repeats of its request."""
 
+_MAX_LINES = 2 * MAX_HEADERS
+"""How many lines a head may have, those counted that only go on."""
+
+_MAX_CONTROLS = 64
+"""How many control characters a head may have, all of them behind a backslash."""
+
+_PLAIN = bytes([code for code in range(256) if code >= 0x20 and code != 0x7F]) + b"\t\r\n"
 # In a quoted string even a NUL may stand behind a backslash, but a line break may not stand anywhere.
-_STRAY = re.compile(r"[\r\n]|(?<!\\)[\x00-\x08\x0b-\x1f\x7f]")
+_STRAY = re.compile(r"[\r\n]|(?<!\\)[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _VERSION = re.compile(r"SIP/[0-9]{1,9}\.[0-9]{1,9}\Z", re.IGNORECASE)
+
+
+_SPACES = frozenset(" \t")
 
 
 class Ping(msgspec.Struct, frozen=True):
@@ -89,26 +99,39 @@ def parse_message(data: bytes) -> Message:
 
 def _parse_head(head: bytes) -> _Head:
     """Take the first line and the headers apart; a line that is no header is left out and remembered as a fault."""
+    controls = _controls(head)
     try:
-        lines = head.decode().split("\r\n")
+        lines = head.decode().split("\r\n", _MAX_LINES)
     except UnicodeDecodeError:
-        lines = [_decode(line) for line in head.split(b"\r\n")]
-    fields: list[tuple[str, str]] = []
+        lines = [_decode(line) for line in head.split(b"\r\n", _MAX_LINES)]
     fault: MalformedMessage | None = None
+    if len(lines) > _MAX_LINES or len(controls) > _MAX_CONTROLS:
+        fault = MalformedMessage("there are too many lines or control characters", status=513)
+        del lines[MAX_HEADERS:]
+        controls = controls[:_MAX_CONTROLS]
+    suspects = frozenset(controls)
+    fields: list[tuple[str, str]] = []
     at = 1
     while at < len(lines):
         first = at
         at += 1
-        while at < len(lines) and lines[at][:1] in (" ", "\t") and lines[at]:
+        while at < len(lines) and lines[at][:1] in _SPACES:
             at += 1
         try:
-            fields.append(_parse_field(lines[first:at]))
+            fields.append(_parse_field(lines[first:at], suspects))
         except MalformedMessage as error:
             fault = fault or error
         if len(fields) > MAX_HEADERS:
             fault = fault or MalformedMessage("there are too many headers", status=513)
             break
     return _Head(lines[0], Headers(tuple(fields)), fault)
+
+
+def _controls(head: bytes) -> str:
+    """Return the control characters of a head, but for the line ends between its lines."""
+    found = head.translate(None, _PLAIN)
+    are_paired = head.count(b"\r") == head.count(b"\n") == head.count(b"\r\n")
+    return found.decode() if are_paired else found.decode() + "\r\n"
 
 
 def _decode(line: bytes) -> str:
@@ -119,19 +142,18 @@ def _decode(line: bytes) -> str:
         return line.decode("latin-1")
 
 
-def _parse_field(lines: list[str]) -> tuple[str, str]:
+def _parse_field(lines: list[str], suspects: frozenset[str]) -> tuple[str, str]:
     """Read a header from its line and those that it goes on in."""
     name, colon, value = lines[0].partition(":")
-    name = name.rstrip(" \t")
-    if not colon or not is_token(name):
+    name = canonical_name(name.rstrip(" \t"))
+    if not colon or not (is_known(name) or is_token(name)):
         raise MalformedMessage("a line is no header")
-    name = canonical_name(name)
     value = value.strip(" \t")
     if len(lines) > 1:
         value = " ".join([value, *[line.strip(" \t") for line in lines[1:]]]).strip(" ")
     if len(value) > MAX_HEADER_BYTES:
         raise MalformedMessage("is too long", header=name, status=513)
-    if _STRAY.search(value):
+    if any(control in value for control in suspects) and _STRAY.search(value):
         raise MalformedMessage("holds a control character", header=name)
     return name, value
 
