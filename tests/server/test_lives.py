@@ -101,6 +101,8 @@ class Session:
 
     def receive_audio(self, audio: bytes) -> None: ...
 
+    spent_usd = 0.0
+
     def leg_closed(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
 
