@@ -4,13 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import fractions
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import aiortc
 import av
 import numpy as np
 
 from vivavoce.legs.webrtc.peer import Peer
+from vivavoce.legs.webrtc.port import Port
+from vivavoce.legs.webrtc.settings import WebrtcSettings
+
+sys.path.append(str(Path(__file__).parents[1] / "bench" / "load"))
+from webrtc_calling import Caller
+
+LOOPBACK = WebrtcSettings(hosts=("127.0.0.1",))
+SILENCE = [b"\xf8\xff\xfe"]
+
+
+async def caller(payloads: list[bytes] = SILENCE) -> Caller:
+    """Return a light caller on a port of its own."""
+    return Caller(await Port.open(LOOPBACK), payloads)
+
+
+async def called(peer: Peer, payloads: list[bytes] = SILENCE) -> Caller:
+    """Return a light caller whose data channel to a peer is open."""
+    found = await caller(payloads)
+    found.accept(await peer.answer(found.offer()))
+    await asyncio.wait_for(found.opened, 5)
+    return found
 
 
 class Owner:

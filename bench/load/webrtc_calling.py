@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from typing import Any
 
 from vivavoce.legs.opus import Encoder
 from vivavoce.legs.webrtc import offer as offers
@@ -83,6 +84,8 @@ class Caller:
         self.opened = asyncio.get_running_loop().create_future()
         """Seconds from the offer to an open data channel."""
         self.packets = self.messages = 0
+        self.channel: Any = None
+        """The data channel, as aiortc has it."""
 
     def offer(self) -> str:
         self._began = self._port.now
@@ -99,7 +102,9 @@ class Caller:
         assert section.credentials is not None
         self._ice.remote = section.credentials
         self._port.claim(self._ice.local.ufrag, self)
-        self._dtls = Dtls(self._port.identity, section.fingerprints, self._send, is_server=section.setup == "active")
+        if self._dtls is None:
+            is_server = section.setup == "active"
+            self._dtls = Dtls(self._port.identity, section.fingerprints, self._send, is_server=is_server)
         for candidate in section.candidates:
             route = self._port.route_to(candidate.host, candidate.port)
             if route is not None:
@@ -145,9 +150,9 @@ class Caller:
         self._association = Association(
             self._dtls.send, print, is_server=self._dtls.is_server, remote_port=5000, max_message_bytes=262_144
         )
-        channel = RTCDataChannel(self._association._sctp, RTCDataChannelParameters(label="oai-events"))
-        channel.on("message", self._told)
-        channel.on("open", self._opened)
+        self.channel = RTCDataChannel(self._association._sctp, RTCDataChannelParameters(label="oai-events"))
+        self.channel.on("message", self._told)
+        self.channel.on("open", self._opened)
 
     def _told(self, message: object) -> None:
         self.messages += 1

@@ -50,6 +50,11 @@ class Channel(Protocol):
         ...
 
     @property
+    def readyState(self) -> str:
+        """`open`, or what comes before or after."""
+        ...
+
+    @property
     def bufferedAmount(self) -> int:
         """Bytes that wait."""
         ...

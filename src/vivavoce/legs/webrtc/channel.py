@@ -83,7 +83,7 @@ class DataChannel:
             return
         if self.queued_bytes + len(data) > self._max_queued_bytes:
             raise ChannelError("the party is too slow in taking what it is sent")
-        if self._channel is not None and not self._waiting:
+        if self._channel is not None and self._channel.readyState == "open" and not self._waiting:
             self._channel.send(data.decode())
         else:
             self._waiting.append(data)
