@@ -56,6 +56,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         upstreams = [["openai", "b.2"], "local"]
         kinds = ["realtime"]
         cache = "first"
+        webrtc = "pass"
         resume_seconds = 0
 
         [route.rest]
@@ -90,6 +91,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
                 upstreams=(("openai", "b.2"), ("local",)),
                 kinds=frozenset({"realtime"}),
                 cache="first",
+                webrtc="pass",
                 resume_seconds=0.0,
             ),
             Route(name="rest", models=("*",), upstreams=(("b.2",),)),
@@ -334,6 +336,10 @@ def test_a_model_in_the_url_and_a_table_of_models_contradict_each_other(tmp_path
         (
             A + "[route.r]\nmodels = ['*']\nupstreams = ['a']\n[route.s]\nmodels = ['x', '*']\nupstreams = ['a']",
             "[route.s]: 'models': '*' takes [route.r] already",
+        ),
+        (
+            A + "[route.r]\nmodels = ['*']\nupstreams = ['a']\nwebrtc = 'direct'",
+            "[route.r]: 'webrtc' has to be hold or pass, not 'direct'",
         ),
         (
             A + "[route.r]\nmodels = ['*']\nupstreams = ['a']\ncache = 'all'",

@@ -113,6 +113,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """The kinds of sessions that take it."""
     cache: Literal["none", "first"] = "none"
     """Which answers are kept and given again: `first` for those to a conversation with nothing of the user in it."""
+    webrtc: Literal["hold", "pass"] = "hold"
+    """What becomes of browsers' calls: `hold` takes their sound in here, `pass` has it go to the upstream directly."""
     resume_seconds: float = 120.0
     """Seconds that a conversation is kept for a client that lost its connection and asked for that; 0 for never."""
 

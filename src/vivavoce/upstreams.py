@@ -294,5 +294,6 @@ _ROUTE_KEYS: Mapping[str, Read] = {
     "upstreams": _ranks,
     "kinds": words(KINDS),
     "cache": word("none", "first"),
+    "webrtc": word("hold", "pass"),
     "resume_seconds": seconds(0, 86_400),
 }

@@ -52,6 +52,7 @@ class Switchboard:
     ledger = None
     metrics = Metrics()
     lives = Lives(lambda connection, leg: Echo(leg), metrics)
+    offers = lives
     service = DEFAULT_SERVICE
     engines: Any = None  # what works without a socket is not asked of it
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +52,11 @@ async def ask_server(
         return await client.post(server.http_url + path, json=body, headers={"Authorization": f"Bearer {key}"})
 
 
-async def figures(server: servers.Server) -> dict[str, float]:
+async def figures(server: servers.Server, key: str = servers.KEY) -> dict[str, float]:
     """The metrics of a server."""
     async with httpx.AsyncClient() as client:
         url = server.http_url.removesuffix("/v1") + "/metrics"
-        text = (await client.get(url, headers={"Authorization": f"Bearer {servers.KEY}"})).text
+        text = (await client.get(url, headers={"Authorization": f"Bearer {key}"})).text
     return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line[0] != "#"}
 
 
@@ -239,3 +239,72 @@ async def test_a_call_is_answered_by_a_server_behind_this_one(tmp_path: Path, sh
                 assert "response.output_audio.delta" not in types
                 assert sound_seconds(browser) > 0.2
         assert upstream.violations() == []
+
+
+BACK_KEY = "sk-back_0123456789"
+
+
+@pytest.fixture
+def back_server(tmp_path: Path) -> Iterator[servers.Server]:
+    """A server that another one passes calls on to."""
+    folder = tmp_path / "back"
+    folder.mkdir()
+    with servers.running(folder, tls=False, environment={"VIVAVOCE_API_KEYS": BACK_KEY}) as server:
+        yield server
+
+
+async def open_calls(server: servers.Server, road: str, key: str = servers.KEY) -> float:
+    return (await figures(server, key)).get(f'vivavoce_calls_open{{road="{road}"}}', 0.0)
+
+
+async def test_a_call_that_is_passed_on_speaks_with_the_upstream_and_is_controlled_here(
+    tmp_path: Path, back_server: servers.Server
+) -> None:
+    front = tmp_path / "front"
+    front.mkdir()
+    routing = f"""
+[upstream.back]
+url = "{back_server.ws_url}"
+key_env = "BACK_KEY"
+[upstream.back.models]
+"gpt-*" = "vivavoce"
+[route.main]
+models = ["gpt-*"]
+upstreams = ["back"]
+webrtc = "pass"
+"""
+    with relays.relaying(front, routing, BACK_KEY=BACK_KEY, VIVAVOCE_WEBRTC="no") as server:
+        made = (await ask_server(server, "/realtime/client_secrets", {"session": SESSION})).json()
+        async with Browser(server.http_url, made["value"]) as browser:
+            await browser.call()
+            created = await browser.until("session.created")
+            assert (created["session"]["model"], created["session"]["instructions"]) == (
+                "vivavoce",
+                "Answer in one sentence.",
+            )
+            assert await open_calls(server, "passed") == 1
+            assert await open_calls(back_server, "webrtc", BACK_KEY) == 1
+            async with attending(server, browser.call_id) as sideband:
+                await sideband.until("session.created")
+                for event in ask("What is twelve plus thirty?"):
+                    await sideband.send(event)
+                await sideband.until("output_audio_buffer.stopped")
+                await browser.until("output_audio_buffer.stopped")
+                assert sound_seconds(browser) > 0.5
+                assert (await browser.post(f"/realtime/calls/{browser.call_id}/hangup")).status_code == 200
+                assert await sideband.closed() == 1000
+            await asyncio.wait_for(browser.closed.wait(), PATIENCE_SECONDS)
+            assert await open_calls(server, "passed") == 0
+            assert await open_calls(back_server, "webrtc", BACK_KEY) == 0
+        async with Browser(server.http_url, servers.KEY) as browser:
+            await browser.call("/realtime/calls?model=gpt-realtime")
+            await browser.until("session.created")
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while await open_calls(server, "passed"):  # noqa: ASYNC110 - the server tells nobody of it
+                await asyncio.sleep(0.1)
+        assert await open_calls(back_server, "webrtc", BACK_KEY) == 0
+        async with Browser(server.http_url, servers.KEY) as browser:
+            refused = await browser.post(
+                "/realtime/calls?model=gpt-realtime", content="v=0", headers={"Content-Type": "application/sdp"}
+            )
+            assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_offer")

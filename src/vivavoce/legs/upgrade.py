@@ -20,7 +20,7 @@ from .. import __version__
 from ..core.errors import VivavoceError
 from .framing import accept_of
 
-__all__ = ["NotUpgraded", "TurnedAway", "Upgrade", "read_answer", "request_of"]
+__all__ = ["NotUpgraded", "Recorded", "TurnedAway", "Upgrade", "body_of", "read_answer", "request_of"]
 
 _DEFAULT_PORTS = {"ws": ":80", "wss": ":443"}
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -166,11 +166,11 @@ def read_answer(data: bytes, key: bytes, *, is_all: bool) -> bytes | None:
             raise NotUpgraded("its answer ended too early")
         return None
     stream = io.BytesIO(data)
-    response = http.client.HTTPResponse(_Recorded(stream), method="GET")  # type: ignore[arg-type]
+    response = http.client.HTTPResponse(Recorded(stream), method="GET")  # type: ignore[arg-type]
     try:
         response.begin()
         if response.status != 101:
-            body = _body(response, is_all=is_all)
+            body = body_of(response, is_all=is_all)
             if body is None:
                 return None
             raise TurnedAway(response.status, response.reason, body)
@@ -180,7 +180,7 @@ def read_answer(data: bytes, key: bytes, *, is_all: bool) -> bytes | None:
     return stream.read()
 
 
-def _body(response: http.client.HTTPResponse, *, is_all: bool) -> bytes | None:
+def body_of(response: http.client.HTTPResponse, *, is_all: bool) -> bytes | None:
     """Return the body of a response, or None if more of it is to come."""
     has_end = response.chunked or response.length is not None
     try:
@@ -213,11 +213,12 @@ def _is_latin(value: str) -> bool:
     return True
 
 
-class _Recorded:
-    """A socket of which only what was received is left."""
+class Recorded:
+    """A socket of which only what was received is left, for the standard library's reader of responses."""
 
     def __init__(self, stream: io.BytesIO) -> None:
         self._stream = stream
 
     def makefile(self, _mode: str) -> io.BytesIO:
+        """Return what was received."""
         return self._stream

@@ -10,7 +10,7 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol, cast
 
 import msgspec
@@ -18,6 +18,7 @@ import msgspec
 from ..core.errors import VivavoceError
 from ..dialects.speaking import Speaking
 from ..legs import Leg, LegOwner
+from ..legs.line import LineError
 from ..legs.media import AudioOwner, Media
 from ..legs.webrtc.peer import TooManyCalls
 from .admission import Connection
@@ -25,7 +26,7 @@ from .ids import Ids, new_call_id, new_seed
 from .live import Channel, LiveCall
 from .metrics import Metrics
 
-__all__ = ["Accept", "Answered", "Busy", "Controlled", "Entry", "Lives", "NoWebrtc", "Party", "Quality"]
+__all__ = ["Accept", "Answered", "Busy", "Controlled", "Entry", "Lines", "Lives", "NoWebrtc", "Party", "Quality"]
 
 _log = logging.getLogger("vivavoce.calls")
 
@@ -84,8 +85,8 @@ class Controlled(Protocol):
         """Have a controller join; None where there are too many already."""
         ...
 
-    def hang_up(self, reason: str) -> None:
-        """Begin to end it."""
+    def hang_up(self, reason: str) -> Awaitable[None] | None:
+        """Begin to end it; what is returned, if anything, is to be awaited, and raises LineError where it goes on."""
         ...
 
 
@@ -128,6 +129,34 @@ class NoWebrtc(VivavoceError):
 
 class Busy(VivavoceError):
     """A call cannot be answered at the moment, and may be in the next one."""
+
+
+class Lines(Protocol):
+    """What answers offers and knows the calls that are live: `Lives`, or `server.passing.Offers` before it."""
+
+    async def answer(self, connection: Connection, offer: str, alias: str = "") -> Answered:
+        """Return the answer to an offer.
+
+        Raises:
+            NoWebrtc, Busy, VivavoceError: it cannot be answered; see `Lives.answer`.
+        """
+        ...
+
+    async def renew(self, call_id: str, connection: Connection, offer: str) -> str | None:
+        """Return the answer to a later offer for a call; None where there is none that a connection may control.
+
+        Raises:
+            VivavoceError: it cannot be answered.
+        """
+        ...
+
+    def find(self, call_id: str, connection: Connection) -> Controlled | None:
+        """Return a call that a connection may control; None where there is none."""
+        ...
+
+    def named(self, alias: str, connection: Connection) -> Party | None:
+        """Return the browser of the call that the same key and secret gave this name; None where there is none."""
+        ...
 
 
 class Lives:
@@ -242,13 +271,15 @@ class Lives:
 
     async def close(self) -> None:
         """Hang up all calls, and return when they are over or have had time to be."""
-        for entry in tuple(self._entries.values()):
-            entry.call.hang_up("the server is stopping")
-        if self._entries:
-            try:
-                await asyncio.wait_for(self._is_empty.wait(), _FAREWELL_SECONDS)
-            except TimeoutError:
-                _log.warning("%d calls did not end in time", len(self._entries))
+        endings = [entry.call.hang_up("the server is stopping") for entry in tuple(self._entries.values())]
+        try:
+            async with asyncio.timeout(_FAREWELL_SECONDS):
+                waits = [_without_error(ending) for ending in endings if ending is not None]
+                await asyncio.gather(*waits)
+                if self._entries:
+                    await self._is_empty.wait()
+        except TimeoutError:
+            _log.warning("%d calls did not end in time", len(self._entries))
 
     def _begin(self, connection: Connection, call: LiveCall) -> AudioOwner:
         entry = self._entries.get(call.id)
@@ -269,6 +300,13 @@ class Lives:
             found = entry.party.quality()
             loss, jitter, trip = found.loss_ratio, found.jitter_ms, found.round_trip_ms
             self._metrics.call_measured(entry.road, loss, _seconds(jitter), _seconds(trip))
+
+
+async def _without_error(ending: Awaitable[None]) -> None:
+    try:
+        await ending
+    except LineError as error:
+        _log.warning("a call could not be ended at its upstream: %s", error)
 
 
 def _named(connection: Connection, alias: str) -> tuple[str, str] | None:

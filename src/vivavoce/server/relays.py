@@ -31,7 +31,7 @@ from ..relay.terms import Terms
 from ..routing import LOCAL, Route, Routes, local_upstream
 from .admission import Connection
 from .breaker import State
-from .costs import Costs
+from .costs import Bill, Costs
 from .ids import Ids, new_seed
 from .ledger import Ledger
 from .linking import Asked, Linker, address_of
@@ -169,7 +169,7 @@ class Relays:
         )
         asked = Asked(model, settings.kind, connection.safety_identifier, connection.key_id)
         linker = Linker(asked, route, self.chooser, self.pool.take, self._open_local, time.monotonic)
-        bill = self._costs.bill(functools.partial(self._charge, connection.key_id), self._budget_usd)
+        bill = self.bill(connection.key_id)
         call: RelayCall
 
         def used(what: Used) -> None:
@@ -200,6 +200,14 @@ class Relays:
             self.resumes.begin(resumed.token, owner, call, route.resume_seconds)
             call.on_end(functools.partial(self.resumes.end, resumed.token, call))
         return call
+
+    def bill(self, key_id: str) -> Bill:
+        """Return a bill of what one session costs, charged to a key."""
+        return self._costs.bill(functools.partial(self._charge, key_id), self._budget_usd)
+
+    def enter(self, key_id: str, told: Callable[[str], object]) -> Callable[[], None]:
+        """Have somebody told when the money of a key is used up; call what is returned when nobody need be told."""
+        return (lambda: None) if self._ledger is None else self._ledger.enter(key_id, told)
 
     def _charge(self, key_id: str, usd: float) -> None:
         if self._ledger is not None:

@@ -38,7 +38,7 @@ from .client_secrets import ClientSecrets
 from .hybrid import Gate, HttpProtocol
 from .keyring import Keyring, kept_keyring
 from .ledger import Ledger
-from .lives import Lives
+from .lives import Lines, Lives
 from .metrics import Metrics
 from .rest.calls import Calls, calls_router
 from .rest.client_secrets import client_secrets_router
@@ -74,6 +74,8 @@ class Switchboard(Protocol):
     """What the server counts."""
     lives: Lives
     """The calls by WebRTC and telephone."""
+    offers: Lines
+    """What answers the offers of browsers."""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -277,7 +279,7 @@ def _application(config: Config, switchboard: Switchboard, desk: Desk) -> tuple[
     )
     app.include_router(rest_router(desk, admission))
     app.include_router(client_secrets_router(client_secrets, admission, desk, lambda: switchboard.service))
-    app.include_router(calls_router(Calls(switchboard.lives, gate, config.webrtc, lambda: switchboard.service)))
+    app.include_router(calls_router(Calls(switchboard.offers, gate, config.webrtc, lambda: switchboard.service)))
     gate.other_sockets = socket_paths(app)
     return app, gate
 

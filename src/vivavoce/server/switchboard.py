@@ -30,8 +30,9 @@ from .costs import Costs
 from .ids import Ids, new_seed
 from .ledger import Ledger
 from .linking import Asked, dial
-from .lives import Lives
+from .lives import Lines, Lives
 from .metrics import Metrics
+from .passing import Offers
 from .prices import load_rates
 from .prompts import PromptFolder
 from .relaying import RelayCall
@@ -84,6 +85,8 @@ class Switchboard:
         """Who answers what routes lead elsewhere; None where nothing does."""
         self.lives = Lives(self.accept, self.metrics)
         """The calls by WebRTC and telephone."""
+        self.offers: Lines = self.lives
+        """What answers the offers of browsers."""
         self._runs: set[asyncio.Task[None]] = set()
         self._is_ready = False
 
@@ -289,6 +292,7 @@ def build(config: Config) -> Switchboard:
         noted=metrics.relay_noted,
         metrics=metrics,
     )
+    switchboard.offers = Offers(switchboard.lives, switchboard.relays, dial)
     return switchboard
 
 

@@ -11,7 +11,6 @@ import functools
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 import msgspec
 
@@ -21,11 +20,12 @@ from ...core.service import Service
 from ...core.settings import SessionPatch
 from ...dialects import beta, codec, translation
 from ...dialects import schema as s
+from ...legs.line import LineError
 from ..admission import TRANSLATIONS, Connection, Refused
 from ..asked import model_of, refusal_of, settings_of
 from ..client_secrets import Grant
 from ..hybrid import ROOTS, Gate
-from ..lives import Answered, Busy, Controlled, NoWebrtc, Party
+from ..lives import Answered, Busy, Controlled, Lines, NoWebrtc
 from ..turn import ice_configuration
 from .desk import told
 from .http import Answer, Asked, Router, head_of, json_object, open_router, read_body, read_json, read_parts, settled
@@ -42,34 +42,6 @@ _CANDIDATE_BYTES = 16 * 1024
 _OFFER = "Invalid SDP offer. Please try again with a WHIP-compliant offer."
 _SDP_TYPES = frozenset({"", "application/sdp", "text/plain"})
 """What an offer may be called that is the whole body: pages that name no type send plain text."""
-
-
-class Lines(Protocol):
-    """What answers offers and knows the calls that are live."""
-
-    async def answer(self, connection: Connection, offer: str, alias: str = "") -> Answered:
-        """Return the answer to an offer.
-
-        Raises:
-            Refused, VivavoceError: it cannot be answered.
-        """
-        ...
-
-    async def renew(self, call_id: str, connection: Connection, offer: str) -> str | None:
-        """Return the answer to a later offer for a call; None where there is none that a connection may control.
-
-        Raises:
-            VivavoceError: it cannot be answered.
-        """
-        ...
-
-    def find(self, call_id: str, connection: Connection) -> Controlled | None:
-        """Return a call that a connection may control; None where there is none."""
-        ...
-
-    def named(self, alias: str, connection: Connection) -> Party | None:
-        """Return the browser of the call that the same key and secret gave this name; None where there is none."""
-        ...
 
 
 class Calls:
@@ -231,7 +203,13 @@ class Calls:
 
     async def hang_up(self, request: Asked) -> Answer:
         """End a call."""
-        self._call(request).hang_up("a controller hung up")
+        ending = self._call(request).hang_up("a controller hung up")
+        if ending is not None:
+            try:
+                await ending
+            except LineError as error:
+                text = "The upstream of this call did not end it. Try again."
+                raise Refused(502, "upstream_unavailable", text, type="server_error") from error
         return Answer(status_code=200)
 
     def _call(self, request: Asked) -> Controlled:
