@@ -52,6 +52,8 @@ class DataChannel:
         self._channel: Channel | None = None
         self._has_received = False
         self._seen = 0
+        self._has_opened = False
+        self._received_now: deque[bytes] = deque()
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._low = asyncio.Event()
@@ -100,12 +102,18 @@ class DataChannel:
         """Take a decrypted packet.
 
         Raises:
-            ChannelError: a message is too long, or there are too many channels.
+            ChannelError: a message is too long, there are too many channels, or the party breaks the protocol.
         """
         association = self._association
         if association is None:
             return
-        association.receive(data)
+        try:
+            association.receive(data)
+        except ChannelError:
+            raise
+        except Exception as error:
+            raise ChannelError(f"the party breaks the protocol of data channels: {error!r}") from error
+        self._give()
         if association.held_bytes > self._max_message_bytes + _REASSEMBLY_BYTES:
             raise ChannelError(f"a message is longer than {self._max_message_bytes} bytes")
 
@@ -133,7 +141,7 @@ class DataChannel:
         channel.on("message", self._received)
         channel.on("bufferedamountlow", self._low.set)
         channel.on("close", self._closed)
-        self._owner.channel_opened()
+        self._has_opened = True
         while self._waiting:
             channel.send(self._waiting.popleft().decode())
         self._waiting_bytes = 0
@@ -149,8 +157,15 @@ class DataChannel:
         if len(data) > self._max_message_bytes:
             raise ChannelError(f"a message is longer than {self._max_message_bytes} bytes")
         self._has_received = True
-        if self._owner is not None:
-            self._owner.receive_frame(data)
+        self._received_now.append(data)
+
+    def _give(self) -> None:
+        """Tell the owner what has come, so that its mistakes are not taken for the party's."""
+        if self._has_opened and self._owner is not None:
+            self._has_opened = False
+            self._owner.channel_opened()
+        while self._received_now and self._owner is not None:
+            self._owner.receive_frame(self._received_now.popleft())
 
     def _closed(self) -> None:
         """Wait for another channel; what is sent meanwhile waits too."""
