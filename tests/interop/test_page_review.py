@@ -130,7 +130,7 @@ def saved(browser: Browser, button: str, ending: str) -> bytes:
 
 
 def look_back(browser: Browser) -> None:
-    browser.click("Look back at this talk")
+    browser.click("Look back")
     browser.until("document.querySelector('dialog[open] [data-entry]') !== null")
 
 
@@ -301,7 +301,7 @@ def test_the_talk_fits_its_screen_and_is_open_to_everybody(
     assert found == []
     browser.key("Escape")
     browser.until("document.querySelector('dialog') === null")
-    assert browser.js("document.activeElement.innerText") == "Look back at this talk"
+    assert browser.js("document.activeElement.innerText") == "Look back"
     assert browser.complaints == []
 
 
@@ -312,7 +312,7 @@ def test_the_latest_talks_are_kept(browser: Browser, server: servers.Server) -> 
         say_in_writing(browser, f"what is {count} plus one")
         browser.until(f"document.querySelectorAll('[data-line=assistant][data-state=done]').length === {count}")
         browser.click("End")
-        browser.until("document.body.innerText.includes('Look back at this talk')")
+        browser.until("document.body.innerText.includes('Look back')")
     look_back(browser)
     assert "what is 2 plus one" in browser.js("document.querySelector('dialog ol').innerText")
     browser.js(

@@ -146,7 +146,7 @@ export const texts = {
     linkTaken: "The settings of the link are in use.",
   },
   review: {
-    open: "Look back at this talk",
+    open: "Look back",
     title: "The talk",
     back: "Back",
     which: "Talk",

@@ -32,12 +32,12 @@ export function TalkView({ session }: { session: Session }) {
 function Start({ session }: { session: Session }) {
   if (session.trouble?.of === "access" && session.trouble.refusal === "key") return null;
   return (
-    <div className="flex flex-col gap-2 sm:flex-row">
-      <Button variant="primary" className="min-h-12 flex-1 text-base" onClick={() => void session.start(true)}>
+    <div className="flex flex-wrap gap-2">
+      <Button variant="primary" className="min-h-12 min-w-full flex-1 text-base sm:min-w-0" onClick={() => void session.start(true)}>
         <MicrophoneIcon />
         {texts.start}
       </Button>
-      <Button className="min-h-12" onClick={() => void session.start(false)}>
+      <Button className="min-h-12 flex-1 sm:flex-none" onClick={() => void session.start(false)}>
         {texts.startTyping}
       </Button>
       <LookBack session={session} />

@@ -15,7 +15,7 @@ export function LookBack({ session }: { session: Session }) {
   if (talks.length === 0) return null;
   return (
     <>
-      <Button className="min-h-12" onClick={() => setOpen(true)}>
+      <Button className="min-h-12 flex-1 sm:flex-none" onClick={() => setOpen(true)}>
         {texts.review.open}
       </Button>
       {isOpen && <Review talks={talks} theme={theme} onClose={() => setOpen(false)} />}

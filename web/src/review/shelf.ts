@@ -4,7 +4,7 @@ import { Recorder, type RecorderOptions, type Talked } from "./recorder";
 
 const MOST_TALKS = 3;
 const MIB = 1024 * 1024;
-/** An hour of both voices. */
+/** An hour with a microphone that is always on, and a voice that speaks half of the time. */
 const ROOM = 256 * MIB;
 /** Of devices with little memory: twenty minutes. */
 const LITTLE_ROOM = 96 * MIB;
