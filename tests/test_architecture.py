@@ -61,8 +61,10 @@ EVERYWHERE = {"msgspec", "numpy", "pybase64"}
 """Third-party libraries that are part of the language here: values, arrays and base64."""
 
 SEVERAL = {
-    # PyAV codes files in a process of its own; legs only look into its folder, where libopus lies.
-    "av": {"engines/media_child.py", "legs/opus.py"},
+    # Keys from DTLS and keys from the offer, in two processes.
+    "pylibsrtp": {"legs/phone/secrecy.py", "legs/webrtc/dtls.py"},
+    # PyAV codes files in a process of its own, and G.722 in the telephone's; `opus` only looks where libopus lies.
+    "av": {"engines/media_child.py", "legs/opus.py", "legs/phone/g722.py"},
     "fastapi": {"server/app.py", "server/rest/http.py"},
     "httpx": {"engines/chat.py", "server/phone/webhooks.py"},
     "starlette": {"server/app.py", "server/rest/http.py"},
@@ -71,7 +73,7 @@ SEVERAL = {
 }
 """Third-party libraries that may be named in more than one file, and where.  All others: in exactly one."""
 
-PROGRAMS = {"engines/espeak_child.py", "engines/media_child.py"}
+PROGRAMS = {"engines/espeak_child.py", "engines/media_child.py", "legs/phone/engine_child.py"}
 """Modules that run as a child process: their arguments are a call's."""
 
 CALL = "server/call.py"

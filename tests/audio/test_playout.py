@@ -156,3 +156,20 @@ def test_every_sample_is_played_once_or_cut_and_the_heard_ones_are_counted(steps
         assert bytes(byte for byte in pushed if byte).startswith(audible)
         assert playout.queued_ms == (len(pushed) // 2 - len(audible)) // 8
         assert all(heard.heard_ms <= heard.pushed_ms for heard in map(playout.heard, "abc"))
+
+
+def test_what_was_heard_is_known_exactly_where_it_is_told():
+    playout = Playout(1000, latency_ms=1000)
+    playout.push("a", bytes(2 * 30))
+    assert playout.has_frame
+    playout.pull()
+    assert not playout.has_frame
+    playout.end("a")
+    assert playout.has_frame
+    playout.pull()
+    assert playout.heard("a").heard_ms == 0
+    playout.hear(1)
+    assert (playout.heard("a").heard_ms, playout.is_over("a")) == (20, False)
+    playout.hear(5)
+    assert (playout.heard("a").heard_ms, playout.is_over("a")) == (30, True)
+    assert not playout.is_over("b")

@@ -67,6 +67,11 @@ class Playout:
         """True if nothing is queued and everything that was pulled has been heard."""
         return not self._queue and not any(self._underway)
 
+    @property
+    def has_frame(self) -> bool:
+        """Whether a frame is ready to be pulled: a whole one, or the rest of what has ended."""
+        return self._queued_bytes >= self.frame_bytes or bool(self._queue and self._tracks[self._queue[-1][0]].is_ended)
+
     def push(self, item_id: str, pcm: bytes) -> None:
         """Queue more of an item.
 
@@ -95,7 +100,7 @@ class Playout:
         """
         parts: list[memoryview] = []
         played: list[tuple[str, int]] = []
-        if self._queued_bytes >= self.frame_bytes or (self._queue and self._tracks[self._queue[-1][0]].is_ended):
+        if self.has_frame:
             room = self.frame_bytes
             while room and self._queue:
                 item_id, pcm = self._queue.popleft()
@@ -112,7 +117,11 @@ class Playout:
 
     def _hear(self) -> None:
         """Credit the frames that have had time to be heard."""
-        while len(self._underway) > self._latency_frames:
+        self.hear(len(self._underway) - self._latency_frames)
+
+    def hear(self, frames: int) -> None:
+        """Learn that so many more of the frames that were pulled have been heard, where that is known exactly."""
+        for _ in range(min(frames, len(self._underway))):
             for item_id, samples in self._underway.popleft():
                 self._tracks[item_id].heard += samples
 
@@ -123,6 +132,11 @@ class Playout:
             if track.heard < track.pushed:
                 return
             del self._tracks[oldest]
+
+    def is_over(self, item_id: str) -> bool:
+        """Return whether an item has ended and all of it was heard."""
+        track = self._tracks.get(item_id)
+        return track is not None and track.is_ended and track.heard == track.pushed
 
     def heard(self, item_id: str) -> Heard:
         """Return how much of an item was heard so far; nothing of one that is unknown."""
