@@ -251,7 +251,7 @@ class Peer:
             f"To: {to}",
             f"Call-ID: {self.call_id}",
             f"CSeq: {number or self.number} {method}",
-            f"Contact: <sip:peer@{host}>",
+            *([] if any(field.startswith("Contact:") for field in fields) else [f"Contact: <sip:peer@{host}>"]),
             *fields,
         ]
         if body:
@@ -260,7 +260,13 @@ class Peer:
         return self.raw("\r\n".join([*lines, "", ""]).encode() + body)
 
     def respond(
-        self, status: int, *fields: str, body: bytes = b"", to: Request | None = None, tag: str = "peer"
+        self,
+        status: int,
+        *fields: str,
+        body: bytes = b"",
+        to: Request | None = None,
+        tag: str = "peer",
+        has_contact: bool = True,
     ) -> list[str]:
         """Answer the last request that the agent sent."""
         request = to or next(
@@ -277,7 +283,7 @@ class Peer:
             f"To: {sender}",
             f"Call-ID: {headers.get('Call-ID')}",
             f"CSeq: {headers.get('CSeq')}",
-            f"Contact: <sip:peer@{self.source.host}>",
+            *([f"Contact: <sip:peer@{self.source.host}>"] if has_contact else []),
             *fields,
         ]
         if body:
