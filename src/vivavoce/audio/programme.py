@@ -51,13 +51,15 @@ class _Clip(msgspec.Struct):
 class Programme:
     """The programme of one listener: s16le mono."""
 
-    def __init__(self, rate_hz: int, frame_ms: int = 20) -> None:
+    def __init__(self, rate_hz: int, frame_ms: int = 20, latency_ms: int = 0) -> None:
         """Begin with nothing to play.
+
+        `latency_ms` is how long after it was pulled a frame is heard, where that is known.
 
         Raises:
             ValueError: a frame would not be whole samples.
         """
-        self._playout = Playout(rate_hz, frame_ms)
+        self._playout = Playout(rate_hz, frame_ms, latency_ms)
         self.frame_bytes = self._playout.frame_bytes
         """Bytes of a frame."""
         self._order: deque[tuple[str, int]] = deque()
