@@ -63,6 +63,14 @@ def secret(server: servers.Server, **session: Any) -> str:
     return str(request(server, "realtime/client_secrets", {"session": given})["value"])
 
 
+def hang_up(server: servers.Server, call_id: str) -> None:
+    """End a call from afar."""
+    url = f"{server.http_url}/realtime/calls/{call_id}/hangup"
+    asked = urllib.request.Request(url, b"", {"Authorization": f"Bearer {servers.KEY}"})
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        assert answer.status == 200
+
+
 def words_of(server: servers.Server, heard: str) -> str:
     """Return what a recogniser makes of what an ear kept."""
     sound = io.BytesIO()
@@ -136,15 +144,25 @@ def kinds(browser: Browser) -> list[str]:
 
 def own_address() -> str:
     """Return an address of this machine that is not loopback."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # for documentation; nothing is sent
-            address = str(probe.getsockname()[0])
-        except OSError:
-            address = "127.0.0.1"
+    address = _address()
     if address.startswith("127."):
         pytest.skip("this machine has no address but loopback, on which Firefox and TURN servers do not work")
     return address
+
+
+def reaching_own_address() -> str:
+    """Return a flag by which a browser reaches all of this machine, and nothing else."""
+    hosts = ("127.0.0.1", "localhost", _address())
+    return "--host-resolver-rules=" + ", ".join(["MAP * ~NOTFOUND", *(f"EXCLUDE {host}" for host in hosts)])
+
+
+def _address() -> str:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # for documentation; nothing is sent
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "127.0.0.1"
 
 
 def free_udp_port(host: str = "127.0.0.1") -> int:

@@ -32,7 +32,7 @@ export async function offer(secret: string, shape: "ga" | "beta", query: Record<
 /** Offer other addresses for a call that goes on, and return the answer. */
 export async function renew(secret: string, call: string, sdp: string): Promise<string> {
   const id = call.split("/").at(-1)!;
-  const response = await send(`v1/realtime/calls/${id}`, secret, { method: "PATCH", body: sdp });
+  const response = await send(`v1/realtime/calls/${id}/offer`, secret, { method: "POST", body: sdp });
   return response.text();
 }
 
