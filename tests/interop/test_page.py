@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ LONG = (
 # What a browser does to speech is not the page's: here it is heard as it is.
 RAW = {"echoCancellation": False, "noiseSuppression": False, "autoGain": False}
 ANSWERED = "document.querySelectorAll('[data-line=assistant][data-state=done]').length > 0"
+ATTEMPTS = 3
+"""How often a question that the make-believe microphone garbled is asked."""
 RATE = 24_000
 """Of all sound on the wire."""
 Samples = npt.NDArray[np.float64]
@@ -115,6 +117,19 @@ def lines(browser: Browser, kind: str) -> list[str]:
     return found
 
 
+def understood(browser: Browser, ask: Callable[[], None]) -> None:
+    """Have the microphone's question asked, and make sure that it is written down and answered rightly.
+
+    The browser's make-believe microphone stutters on a busy machine, which may cost a word: then it is asked anew.
+    """
+    for _ in range(ATTEMPTS):
+        ask()
+        if "six times seven" in lines(browser, "user")[0].lower():
+            break
+    assert "six times seven" in lines(browser, "user")[0].lower()
+    assert "42" in lines(browser, "assistant")[0]
+
+
 def events(browser: Browser) -> list[tuple[str, dict[str, Any]]]:
     """The page's own log, oldest first: seconds and event."""
     browser.click("Events")
@@ -135,13 +150,13 @@ def played_seconds(browser: Browser) -> float:
 def test_a_spoken_question_is_written_down_and_answered_aloud(
     browser: Browser, server: servers.Server, microphone: Path, rate: int
 ) -> None:
-    with tapped(browser, rate):
-        open_page(browser, page_of(server))
-    start(browser)
-    browser.until(ANSWERED)
-    # The browser's make-believe microphone stutters on a busy machine, which may cost a letter.
-    assert re.search(r"\bsix times? seven\b", lines(browser, "user")[0].lower())
-    assert lines(browser, "assistant")[0]
+    def ask() -> None:
+        with tapped(browser, rate):
+            open_page(browser, page_of(server))
+        start(browser)
+        browser.until(ANSWERED)
+
+    understood(browser, ask)
     received_seconds = len(sounds(browser, "received")) / RATE
     assert received_seconds > 0.5
     assert played_seconds(browser) == pytest.approx(received_seconds, abs=0.1)
@@ -306,17 +321,18 @@ def test_a_tool_of_the_browser_is_called_shown_and_spoken_of(browser: Browser, s
 
 
 def test_the_space_bar_is_held_to_talk(browser: Browser, server: servers.Server) -> None:
-    open_page(browser, page_of(server), mode="push-to-talk")
-    start(browser)
-    browser.until("document.body.innerText.includes('Hold to talk')")
-    browser.js("document.activeElement.blur()")
-    browser.key(" ", "down")
-    browser.until("document.body.innerText.includes('let go to send')")
-    time.sleep(LEAD_SECONDS + 2.6)
-    browser.key(" ", "up")
-    browser.until(ANSWERED)
-    assert re.search(r"\bsix times? seven\b", lines(browser, "user")[0].lower())
-    assert lines(browser, "assistant")[0]
+    def ask() -> None:
+        open_page(browser, page_of(server), mode="push-to-talk")
+        start(browser)
+        browser.until("document.body.innerText.includes('Hold to talk')")
+        browser.js("document.activeElement.blur()")
+        browser.key(" ", "down")
+        browser.until("document.body.innerText.includes('let go to send')")
+        time.sleep(LEAD_SECONDS + 2.6)
+        browser.key(" ", "up")
+        browser.until(ANSWERED)
+
+    understood(browser, ask)
     assert browser.js("document.querySelectorAll('[data-turn=pushed]').length") == 1
     assert browser.complaints == []
 
