@@ -62,12 +62,13 @@ class Voice(MediaStreamTrack):
 class Browser:
     """One page that calls."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, configuration: RTCConfiguration | None = None) -> None:
         """Prepare a call.
 
         Args:
             url: the server's base URL, with `/v1`.
             key: what it calls with.
+            configuration: the servers that it uses around it; None for none.
         """
         self.url = url
         self.key = key
@@ -76,9 +77,11 @@ class Browser:
         self.heard = bytearray()
         """What the answers sounded like, at 48 kHz."""
         self.call_id = ""
+        self.offered = ""
+        """The latest offer."""
         self.closed = asyncio.Event()
         self._news = asyncio.Event()
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._connection = RTCPeerConnection(configuration or RTCConfiguration(iceServers=[]))
         self._channel = self._connection.createDataChannel("oai-events")
         self._channel.on("message", self._take)
         self._connection.on("track", self._listen)
@@ -97,7 +100,8 @@ class Browser:
     async def offer(self) -> str:
         """Return the SDP of the offer."""
         await self._connection.setLocalDescription(await self._connection.createOffer())
-        return str(self._connection.localDescription.sdp)
+        self.offered = str(self._connection.localDescription.sdp)
+        return self.offered
 
     async def post(self, path: str = "/realtime/calls", **request: Any) -> httpx.Response:
         """Send something to the server, by default this page's key with it."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import re
+import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -239,6 +240,74 @@ async def test_a_call_is_answered_by_a_server_behind_this_one(tmp_path: Path, sh
                 assert "response.output_audio.delta" not in types
                 assert sound_seconds(browser) > 0.2
         assert upstream.violations() == []
+
+
+class Mapping(asyncio.DatagramProtocol):
+    """A port that stands for another one, as those of a NAT or a container do."""
+
+    def __init__(self, target: tuple[str, int]) -> None:
+        self._target = target
+        self._ways: dict[tuple[str, int], asyncio.DatagramTransport] = {}
+        self._waiting: dict[tuple[str, int], list[bytes]] = {}
+        self.forwarded = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        self.forwarded += 1
+        if addr in self._ways:
+            self._ways[addr].sendto(data)
+        elif addr in self._waiting:
+            self._waiting[addr].append(data)
+        else:
+            self._waiting[addr] = [data]
+            task = asyncio.ensure_future(self._open(addr))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _open(self, addr: tuple[str, int]) -> None:
+        outside = self._transport
+
+        class Back(asyncio.DatagramProtocol):
+            def datagram_received(self, data: bytes, _addr: Any) -> None:
+                outside.sendto(data, addr)
+
+        loop = asyncio.get_running_loop()
+        way, _ = await loop.create_datagram_endpoint(Back, remote_addr=self._target)
+        self._ways[addr] = way
+        for data in self._waiting.pop(addr):
+            way.sendto(data)
+
+    def close(self) -> None:
+        for way in (self._transport, *self._ways.values()):
+            way.close()
+
+
+async def test_a_call_comes_in_by_a_mapped_port(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        inside = free.getsockname()[1]
+    loop = asyncio.get_running_loop()
+    outside, mapping = await loop.create_datagram_endpoint(
+        lambda: Mapping(("127.0.0.1", inside)), local_addr=("127.0.0.1", 0)
+    )
+    port = outside.get_extra_info("sockname")[1]
+    environment = {"VIVAVOCE_WEBRTC_PORT": str(inside), "VIVAVOCE_WEBRTC_ADVERTISE": f"127.0.0.1:{port}"}
+    try:
+        with servers.running(tmp_path, tls=False, environment=environment) as server:
+            async with Browser(server.http_url, servers.KEY) as browser:
+                answer = await browser.call()
+                assert set(re.findall(r"127\.0\.0\.1 (\d+) typ host", answer.text)) == {str(port)}
+                await browser.until("session.created")
+                for event in ask("What is twelve plus thirty?"):
+                    browser.send(event)
+                await browser.until("output_audio_buffer.stopped")
+                assert sound_seconds(browser) > 0.5
+                assert mapping.forwarded > 50
+    finally:
+        mapping.close()
 
 
 BACK_KEY = "sk-back_0123456789"
