@@ -17,7 +17,7 @@ from ...audio.batch import BatchResampler
 from ...core.errors import EngineError
 from ..media import RATE_HZ
 from .coding import CODECS
-from .ports import take_pair
+from .ports import TakePair, take_pair
 from .speech import Clips, Mouth, Speech
 from .stream import Stream
 from .wire import (
@@ -73,10 +73,13 @@ class Poll(Protocol):
 class Engine:
     """All calls of a process."""
 
-    def __init__(self, poll: Poll, chance: Callable[[], float], calls: int = MOST_CALLS) -> None:
+    def __init__(
+        self, poll: Poll, chance: Callable[[], float], calls: int = MOST_CALLS, take_pair: TakePair = take_pair
+    ) -> None:
         """Begin without calls; `chance` returns numbers from 0 to 1 that nobody can guess."""
         self._poll = poll
         self._chance = chance
+        self._take_pair = take_pair
         self._streams: dict[int, Stream] = {}
         self._mouths: dict[int, Mouth] = {}
         self._readers: dict[int, Callable[[float], None]] = {}
@@ -141,7 +144,7 @@ class Engine:
     def _open(self, order: Open) -> None:
         if not self._free:
             raise EngineError("there is no room for another call's sound")
-        sockets = take_pair(order.host, order.ports, self._chance)
+        sockets = self._take_pair(order.host, order.ports, self._chance)
         row = self._free.pop()
         stream = Stream(order.call, row, sockets, self._chance)
         self._streams[order.call] = stream

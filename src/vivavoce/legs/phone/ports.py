@@ -9,7 +9,10 @@ from contextlib import suppress
 
 from ...core.errors import EngineError
 
-__all__ = ["take_pair"]
+__all__ = ["TakePair", "take_pair"]
+
+TakePair = Callable[[str, tuple[int, int], Callable[[], float]], tuple[socket.socket, socket.socket]]
+"""Returns sockets for sound and for reports, as `take_pair` does."""
 
 _EXPEDITED_FORWARDING = 0xB8
 """The traffic class of telephone sound (RFC 4594), in the byte that carries it."""
