@@ -17,7 +17,7 @@ __all__ = ["PRIVATE", "Association", "Channel", "Identity", "SrtpProfile", "Wire
 
 PRIVATE = {
     "RTCCertificate": ("_create_ssl_context",),
-    "RTCSctpTransport": ("_handle_data", "_advertised_rwnd", "_association_state", "_abort"),
+    "RTCSctpTransport": ("_handle_data", "_advertised_rwnd"),
 }
 """Private names of aiortc that are used here, by the class they belong to."""
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import msgspec
 
-from ...config import Webrtc
 from ..opus import Application
 
 __all__ = ["WebrtcSettings"]
@@ -50,20 +47,3 @@ class WebrtcSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The longest message taken from a data channel, as answers tell browsers."""
     max_queued_bytes: int = 8 << 20
     """What may wait for a data channel; a browser that lets more queue up is cut off."""
-
-    @classmethod
-    def of(cls, webrtc: Webrtc, hosts: tuple[str, ...], port: int) -> WebrtcSettings:
-        """Return what an operator's configuration means for a port, whose addresses and number are settled already."""
-        opus = webrtc.opus
-        return cls(
-            hosts=hosts,
-            port=port,
-            advertise=webrtc.advertised,
-            opus_application=cast("Application", opus.application),
-            opus_bitrate_bps=opus.bitrate_bps,
-            opus_complexity=opus.complexity,
-            opus_fec=opus.fec,
-            opus_expected_loss_percent=opus.loss_percent,
-            setup_timeout_s=webrtc.connect_seconds,
-            idle_timeout_s=webrtc.idle_seconds,
-        )
