@@ -229,8 +229,15 @@ def test_a_client_secret_opens_a_session_from_any_place(asked: Request, access: 
     assert "ek_good" not in repr(connection)
 
 
+def test_connections_of_one_client_secret_are_told_from_those_of_another() -> None:
+    ids = [admit(request(authorization=f"Bearer {key}")).secret_id for key in ("ek_good", "ek_good", "ek_beta")]
+    assert ids[0] == ids[1] != ids[2]
+    assert len(ids[0]) == 16
+
+
 def test_a_key_binds_a_session_to_nothing() -> None:
     assert admit(request(authorization="Bearer sk-second")).grant is None
+    assert admit(request(authorization="Bearer sk-second")).secret_id == ""
     assert admit(request(authorization="Bearer ek_other"), Access()).grant is None
 
 

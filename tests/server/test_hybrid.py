@@ -352,6 +352,23 @@ def test_a_full_server_says_when_to_come_again() -> None:
     serving(test, max_sessions=1)
 
 
+def test_controllers_of_calls_come_in_where_no_other_can_and_take_no_room() -> None:
+    async def test(server: Server, loop: ClockLoop) -> None:
+        server.gate.calls = lambda: 1
+        full, controller = server.connect(), server.connect()
+        full.feed(upgrade())
+        assert response_of(full)[0] == 503
+        controller.feed(upgrade(path="/v1/realtime?call_id=rtc_u1_1"))
+        assert head_of(controller)[0].startswith("HTTP/1.1 101 ")
+        assert server.owners[0].connection.is_sideband
+        assert (server.gate.sessions, len(server.gate.sidebands)) == (1, 1)
+        controller.feed(closing(1000))
+        await settle()
+        assert len(server.gate.sidebands) == 0
+
+    serving(test, max_sessions=1)
+
+
 def test_a_key_without_money_is_refused_before_the_upgrade() -> None:
     ledger = Ledger(1.0, lambda: 86_400.0)
 

@@ -2,13 +2,19 @@ from __future__ import annotations
 
 import re
 
-from vivavoce.server.ids import Ids, new_seed
+from vivavoce.server.ids import Ids, new_call_id, new_seed
 
 
 def test_ids_are_of_the_protocols_shape() -> None:
     ids = Ids(new_seed())
     for kind in ("event", "item", "resp", "sess", "conv", "call"):
         assert re.fullmatch(rf"{kind}_[0-9A-Za-z]{{21}}", ids(kind))
+
+
+def test_the_id_of_a_call_cannot_be_guessed() -> None:
+    made = {new_call_id() for _ in range(100)}
+    assert len(made) == 100
+    assert all(re.fullmatch(r"rtc_u1_[0-9a-f]{32}", one) for one in made)
 
 
 def test_no_two_ids_are_alike() -> None:

@@ -19,6 +19,10 @@ def test_every_series_is_there_from_the_start() -> None:
     for name in (
         'vivavoce_sessions_open{kind="realtime"}',
         'vivavoce_sessions_total{kind="translation"}',
+        'vivavoce_calls_open{road="webrtc"}',
+        'vivavoce_calls_total{road="passed"}',
+        'vivavoce_calls_unconnected_total{road="webrtc"}',
+        'vivavoce_call_round_trip_seconds_count{road="webrtc"}',
         'vivavoce_relay_links_open{upstream="a"}',
         'vivavoce_relay_open_seconds_count{upstream="a"}',
         'vivavoce_relay_unavailable_total{upstream="a"}',
@@ -51,6 +55,21 @@ def test_sessions_are_counted_while_they_last() -> None:
     assert figures['vivavoce_sessions_open{kind="realtime"}'] == 0.0
     assert figures['vivavoce_sessions_open{kind="transcription"}'] == 1.0
     assert figures['vivavoce_sessions_total{kind="realtime"}'] == 1.0
+
+
+def test_calls_are_counted_while_they_last_and_measured_at_their_end() -> None:
+    metrics = Metrics()
+    ended = metrics.call_began("webrtc")
+    metrics.call_connected("webrtc", 0.25)
+    metrics.call_measured("webrtc", 0.5, 0.004, None)
+    figures = told(metrics)
+    names = ("s_open", "s_total", "_setup_seconds_sum", "_loss_ratio_sum", "_jitter_seconds_sum")
+    assert [figures[f'vivavoce_call{name}{{road="webrtc"}}'] for name in names] == [1, 1, 0.25, 0.5, 0.004]
+    assert figures['vivavoce_call_round_trip_seconds_count{road="webrtc"}'] == 0
+    ended()
+    metrics.call_unconnected("webrtc")
+    figures = told(metrics)
+    assert [figures[f'vivavoce_calls_{name}{{road="webrtc"}}'] for name in ("open", "unconnected_total")] == [0, 1]
 
 
 def test_a_server_counts_its_own() -> None:

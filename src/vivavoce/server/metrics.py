@@ -30,6 +30,8 @@ __all__ = ["Metrics"]
 
 Family = TypeVar("Family", Counter, Gauge, Histogram)
 
+ROADS = ("webrtc", "passed")
+"""How calls come: held here by WebRTC, or passed on to an upstream."""
 _UPSTREAM = ("upstream",)
 _SECONDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 60.0)
 """Bounds of times on the way to an upstream: a connection in one region takes some 0.3 s, and 60 s end a session."""
@@ -91,6 +93,9 @@ class Metrics:
             name: Histogram(f"vivavoce_call_{name}", told, roads, buckets=buckets, registry=self._registry)
             for name, told, buckets in of_calls
         }
+        for road in ROADS:
+            for family in (self._calls, self._calls_total, self._calls_failed, *self._of_calls.values()):
+                family.labels(road)
 
     def _add_links(self) -> None:
         self._links = self._gauge(
