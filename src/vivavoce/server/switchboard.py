@@ -30,6 +30,7 @@ from .costs import Costs
 from .ids import Ids, new_seed
 from .ledger import Ledger
 from .linking import Asked, dial
+from .live import LiveCall
 from .lives import Lines, Lives
 from .metrics import Metrics
 from .passing import Offers
@@ -192,6 +193,8 @@ class Switchboard:
             unix_now=time.time(),
             charge=charge,
             toolbox=self.engines.open_toolbox() if self.engines.open_toolbox else None,
+            # Where the server plays the audio itself, it need not be written into messages first.
+            audio=leg if isinstance(leg, LiveCall) else None,
         )
 
     def _work(self, call: Call | RelayCall, key_id: str, kind: str = "") -> LegOwner:

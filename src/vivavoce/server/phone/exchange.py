@@ -1,0 +1,318 @@
+"""The telephone exchange: what all roads of telephone calls share.
+
+A road (SIP, or a media stream) brings a call and what controls it; here it is found who answers, the application is
+asked where it wants to be, and the session is begun.  Applications accept, reject, transfer and place calls by it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol, cast
+
+import msgspec
+
+from ...core.errors import VivavoceError
+from ...core.settings import Settings
+from ...dialects.speaking import Speaking
+from ...legs.media import AudioOwner
+from ...telephony import Number, Telephony
+from ..admission import Connection
+from ..buckets import Bucket
+from ..client_secrets import Grant
+from ..ids import Ids, new_call_id, new_seed
+from ..live import LiveCall
+from ..lives import Accept, Lives
+from .clips import Clips
+from .party import Control, Facts, PhoneCall, settings_of
+from .records import CallRecord, Records
+from .webhooks import Undelivered, Webhooks, incoming
+
+__all__ = ["CallRefused", "Dial", "Exchange", "Order", "Verdict"]
+
+_log = logging.getLogger("vivavoce.calls")
+
+KEY_ID = "telephone"
+"""What pays for calls that nobody's key began."""
+DECLINED = 603
+_SECRET_HEADERS = frozenset(("authorization", "proxy-authorization"))
+
+
+class CallRefused(VivavoceError):
+    """A call is not placed, taken or transferred."""
+
+    def __init__(self, code: str, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        """A short cause, as errors of the API have it."""
+        self.param = param
+        """The field that is wrong; None for none."""
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that is to be placed."""
+
+    target: str
+    """A number, or an address of SIP or `tel:`."""
+    number: Number
+    """What talks on it."""
+    settings: Settings | None = None
+    """What its session begins with; None for what the number says."""
+    line: str = ""
+    """Which line it goes out by; empty for the first."""
+    key_id: str = KEY_ID
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What is to become of a call that comes in."""
+
+    status: int = 0
+    """The SIP status that refuses it; 0 where it is taken."""
+    settings: Settings | None = None
+    """What its session begins with; None for what the number says."""
+
+
+class Dial(Protocol):
+    """A road by which calls can go out."""
+
+    def __call__(self, order: Order, call_id: str) -> Awaitable[None]:
+        """Place a call; return when it is under way.
+
+        Raises:
+            CallRefused: it cannot be.
+        """
+        ...
+
+
+class _Pending(msgspec.Struct):
+    """A call that an application is asked about."""
+
+    verdict: asyncio.Future[Verdict]
+
+
+class Exchange:
+    """The telephone of a process."""
+
+    def __init__(
+        self,
+        telephony: Telephony,
+        lives: Lives,
+        accept: Accept,
+        records: Records,
+        clips: Mapping[str, Clips],
+        *,
+        webhooks: Webhooks | None = None,
+        unix_now: Callable[[], float],
+        now: Callable[[], float],
+    ) -> None:
+        """Begin without calls.
+
+        Args:
+            telephony: what the operator wants.
+            lives: the calls of the process, by whichever road.
+            accept: begins the session of a leg.
+            records: where calls are written down.
+            clips: the sounds of each number, by its name.
+            webhooks: the application that decides over calls; None for none.
+            unix_now: the time of day, in unix seconds.
+            now: a clock in seconds that never goes back.
+        """
+        self.telephony = telephony
+        """What the operator wants."""
+        self.clips = clips
+        """The sounds of each number, by its name."""
+        self.dial: Dial | None = None
+        """The road by which calls go out; None where there is none."""
+        self._lives = lives
+        self._accept = accept
+        self._records = records
+        self._webhooks = webhooks
+        self._unix_now = unix_now
+        self._now = now
+        self._pending: dict[str, _Pending] = {}
+        self._calls: dict[str, PhoneCall] = {}
+        self._dialled: set[str] = set()
+        rate = telephony.dialling.calls_per_minute / 60
+        self._dialling = Bucket(rate, telephony.dialling.calls_per_minute, now())
+
+    # ------------------------------------------------------------------------------------------ calls that come in
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many telephone calls as there may be."""
+        most = self.telephony.sip.max_calls if self.telephony.sip is not None else 10_000
+        return len(self._calls) + len(self._pending) >= most
+
+    async def decide(
+        self, number: Number, call_id: str, headers: Sequence[tuple[str, str]] = (), *, has_srtp: bool = False
+    ) -> Verdict:
+        """Return what becomes of a call to a number, having asked the application where it wants to be asked.
+
+        Args:
+            number: what was called.
+            call_id: by which the application accepts it.
+            headers: what came with it, which is the caller's word.
+            has_srtp: whether its sound is encrypted.
+        """
+        if not number.asks_webhook or self._webhooks is None:
+            return Verdict()
+        waiting = _Pending(asyncio.get_running_loop().create_future())
+        self._pending[call_id] = waiting
+        event_id = Ids(new_seed())("evt")
+        told = [(name, value) for name, value in headers if name.lower() not in _SECRET_HEADERS]
+        body = incoming(event_id, int(self._unix_now()), call_id, told, has_srtp=has_srtp)
+        try:
+            async with asyncio.timeout(self._webhooks.wait_seconds):
+                # Whoever was told may accept before it has answered that it was told.
+                telling = asyncio.ensure_future(self._webhooks.deliver(event_id, body))
+                try:
+                    await asyncio.wait((telling, waiting.verdict), return_when=asyncio.FIRST_COMPLETED)
+                    if not waiting.verdict.done():
+                        await telling
+                    return await waiting.verdict
+                finally:
+                    telling.cancel()
+        except TimeoutError:
+            _log.warning("call %s was not accepted in time", call_id)
+            return Verdict(480)
+        except Undelivered as error:
+            _log.error("call %s: %s", call_id, error)
+            return Verdict(480)
+        finally:
+            del self._pending[call_id]
+
+    def is_pending(self, call_id: str) -> bool:
+        """Return whether a call waits for its application."""
+        return call_id in self._pending
+
+    def settle(self, call_id: str, verdict: Verdict) -> bool:
+        """Let a pending call in or not; return whether there was one."""
+        waiting = self._pending.get(call_id)
+        if waiting is None or waiting.verdict.done():
+            return False
+        waiting.verdict.set_result(verdict)
+        return True
+
+    def withdraw(self, call_id: str) -> None:
+        """Learn that a caller has hung up before anybody decided."""
+        self.settle(call_id, Verdict(487))
+
+    # --------------------------------------------------------------------------------------------- calls that stand
+
+    def open(
+        self,
+        facts: Facts,
+        number: Number,
+        control: Control,
+        settings: Settings | None = None,
+        *,
+        key_id: str = KEY_ID,
+    ) -> tuple[PhoneCall, LiveCall]:
+        """Return a call that has not been answered, and what holds its session; they are to be connected with media.
+
+        Args:
+            facts: what is known of it.
+            number: what answers it.
+            control: what its road can do.
+            settings: what its session begins with; None for what the number says.
+            key_id: whose key pays for it.
+        """
+        ids = Ids(new_seed())
+        call = PhoneCall(
+            facts,
+            number,
+            self.clips.get(number.name, {}),
+            control,
+            self._records,
+            unix_now=self._unix_now,
+            ended=self._ended,
+        )
+        begin = self._beginning(number, settings or settings_of(number), key_id, facts)
+        live = LiveCall(facts.call_id, facts.caller, Speaking(ids), ids, begin, sees_off=call.failed)
+        self._calls[facts.call_id] = call
+        self._lives.enter(facts.call_id, live, road=facts.road)
+        _log.info("call %s (%s, %s) for %s", facts.call_id, facts.road, facts.direction, number.name)
+        return call, live
+
+    def _beginning(
+        self, number: Number, settings: Settings, key_id: str, facts: Facts
+    ) -> Callable[[LiveCall], AudioOwner]:
+        connection = Connection(
+            path="/telephone",
+            query={"model": settings.model},
+            headers={},
+            subprotocols=(),
+            key_id=key_id,
+            peer=facts.caller,
+            dialect_hint="ga",
+            grant=Grant(settings, names_model=True, key_id=key_id),
+        )
+        # Whoever answers a leg takes audio as well as frames.
+        return lambda live: cast("AudioOwner", self._accept(connection, live))
+
+    def _ended(self, record: CallRecord) -> None:
+        self._calls.pop(record.call_id, None)
+        self._dialled.discard(record.call_id)
+        self._lives.leave(record.call_id)
+        _log.info("call %s ended: %s, %.6f USD", record.call_id, record.reason, record.cost_usd)
+
+    def transfer(self, call_id: str, target: str) -> None:
+        """Connect a caller with somebody else.
+
+        Raises:
+            CallRefused: there is no such call, or nobody may or can be called there.
+        """
+        call = self._calls.get(call_id)
+        if call is None:
+            raise CallRefused("call_not_found", f"Call '{call_id[:64]}' not found.")
+        self.check_target(target, "target_uri")
+        if not call.transfer(target):
+            raise CallRefused("invalid_request", "This call came by a road that cannot transfer it.")
+
+    # ------------------------------------------------------------------------------------------- calls that go out
+
+    def check_target(self, target: str, param: str) -> None:
+        """Make sure that somebody may be called.
+
+        Raises:
+            CallRefused: nobody may be called there.
+        """
+        if not self.telephony.dialling.permits(target):
+            raise CallRefused(
+                "destination_not_allowed",
+                "This server's 'allow' in [dialling] does not permit that destination.",
+                param,
+            )
+
+    async def place(self, order: Order) -> str:
+        """Place a call, and return its id.
+
+        Raises:
+            CallRefused: it may not or cannot be placed.
+        """
+        if self.dial is None:
+            raise CallRefused("telephone_off", "No calls go out from this server: it speaks no SIP.")
+        self.check_target(order.target, "to")
+        if len(self._dialled) >= self.telephony.dialling.max_calls:
+            raise CallRefused("rate_limit_exceeded", "As many calls of this server are under way as may be.")
+        if self._dialling.take(self._now()):
+            raise CallRefused("rate_limit_exceeded", "This server places too many calls a minute.")
+        call_id = new_call_id()
+        self._dialled.add(call_id)
+        try:
+            await self.dial(order, call_id)
+        except BaseException:
+            self._dialled.discard(call_id)
+            raise
+        return call_id
+
+    async def close(self) -> None:
+        """Hang up all calls, and write down what there is to write."""
+        for waiting in tuple(self._pending.values()):
+            if not waiting.verdict.done():
+                waiting.verdict.set_result(Verdict(503))
+        for call in tuple(self._calls.values()):
+            call.hang_up("the server is stopping")
+        if self._webhooks is not None:
+            await self._webhooks.close()
