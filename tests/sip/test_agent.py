@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from telephones import ANSWER, HELD, HOLD, OFFER, Wire
+from signallers import ANSWER, HELD, HOLD, OFFER, Wire
 from vivavoce.sip import effects as ef
 
 

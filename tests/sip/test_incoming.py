@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from telephones import ANSWER, OFFER, Peer
+from signallers import ANSWER, OFFER, Peer
 from vivavoce.sip import effects as ef
 from vivavoce.sip.errors import UnwritableMessage
 from vivavoce.sip.message import Response

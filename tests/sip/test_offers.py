@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from telephones import ANSWER, HELD, HOLD, OFFER, Peer, Wire
+from signallers import ANSWER, HELD, HOLD, OFFER, Peer, Wire
 from vivavoce.sip import effects as ef
 from vivavoce.sip.message import Request, Response
 from vivavoce.sip.offers import CallStateError, sdp_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from telephones import ANSWER, OFFER, PLAIN, Peer
+from signallers import ANSWER, OFFER, PLAIN, Peer
 from vivavoce.sip import effects as ef
 from vivavoce.sip.digest import Account
 from vivavoce.sip.effects import Hop, Resolve

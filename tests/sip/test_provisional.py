@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from telephones import ANSWER, HELD, HOLD, OFFER, Peer
+from signallers import ANSWER, HELD, HOLD, OFFER, Peer
 from vivavoce.sip import effects as ef
 from vivavoce.sip.message import Request
 

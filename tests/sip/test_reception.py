@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from telephones import ANSWER, OFFER, Peer, Wire
+from signallers import ANSWER, OFFER, Peer, Wire
 from vivavoce.sip import effects as ef
 from vivavoce.sip.admission import Admission, Rules
 from vivavoce.sip.digest import Account

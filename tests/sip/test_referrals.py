@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from telephones import ANSWER, OFFER, Peer, Wire
+from signallers import ANSWER, OFFER, Peer, Wire
 from vivavoce.sip import effects as ef
 from vivavoce.sip.errors import MalformedMessage
 from vivavoce.sip.message import Request

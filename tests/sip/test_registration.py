@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from telephones import Peer
+from signallers import Peer
 from vivavoce.sip.admission import Rules
 from vivavoce.sip.digest import Account
 from vivavoce.sip.effects import Hop, Resolve

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from telephones import ANSWER, Peer
+from signallers import ANSWER, Peer
 from vivavoce.sip import effects as ef
 from vivavoce.sip.message import Request
 from vivavoce.sip.terms import Terms

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from telephones import ANSWER, HELD, HOLD, Telephone, Wire
+from signallers import ANSWER, HELD, HOLD, Telephone, Wire
 from vivavoce.sip import effects as ef
 from vivavoce.sip.message import Message, Request
 
