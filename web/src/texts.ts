@@ -227,13 +227,14 @@ export const texts = {
   },
   troubles: {
     microphone: {
-      insecure: "Browsers give the microphone to secure pages only. Open this page by https://, or on this machine as http://localhost. You can write meanwhile.",
+      insecure: "Browsers give the microphone to secure pages only. Open this page by https://, or on this machine as http://localhost.",
       unsupported: "This browser cannot record sound. A current Chrome, Edge, Firefox or Safari can.",
-      denied: "The microphone is not allowed. Allow it in the browser’s site settings, beside the address, and try again. You can write meanwhile.",
-      absent: "No microphone was found. Plug one in and try again. You can write meanwhile.",
-      busy: "The microphone is in use by another program, or does not answer. You can write meanwhile.",
-      failed: "The microphone could not be opened. You can write meanwhile.",
+      denied: "The microphone is not allowed. Allow it in the browser’s site settings, beside the address, and try again.",
+      absent: "No microphone was found. Plug one in and try again.",
+      busy: "The microphone is in use by another program, or does not answer.",
+      failed: "The microphone could not be opened.",
     },
+    meanwhile: "You can write meanwhile.",
     access: {
       key: "The key was not accepted.",
       unreachable: "The server does not answer. Is it running?",
@@ -254,7 +255,6 @@ export const texts = {
       stopped: "Ended before it was done.",
       nothing: "",
     },
-    notSaved: "Nothing has been lost.",
   },
   classic: {
     title: "Record, be answered, listen",
@@ -263,7 +263,6 @@ export const texts = {
     emptyTitle: "Ask something, step by step",
     emptyBody: "What you record is written down, then answered, then spoken: three requests, one after the other. Press the button, or hold it or the space bar while you speak.",
     record: "Record",
-    recordHint: "or hold the space bar",
     opening: "Waiting for your microphone…",
     finish: (seconds: string) => `Recording ${seconds} – press to send`,
     discard: "Discard",
@@ -286,7 +285,6 @@ export const texts = {
       answer: "Your question is kept: try again whenever you like.",
       voice: "You can read the answer, and have the rest of it spoken.",
     },
-    timing: "Steps, in milliseconds after your recording",
     timingNone: "Each question appears here, with the time from the end of your recording to the words, the first word of the answer and its first sound.",
   },
   transcribe: {
@@ -327,7 +325,7 @@ export const texts = {
     lost: "The rest was not written down.",
     silent: "No words were understood in this recording.",
     again: "Trying again by itself.",
-    write: "Only type",
+    meanwhile: "You can choose a recording meanwhile.",
   },
   speak: {
     title: "Have a text spoken",

@@ -21,10 +21,11 @@ export function workletSpeaker(context: AudioContext, tell: Tell): Speaker {
 
 /** Return a loudspeaker for pages that are given no worklets: those that came neither by https nor from this machine. */
 export function plainSpeaker(context: AudioContext, tell: Tell): Speaker {
-  const player = new Player(context.sampleRate, tell);
+  // Told a little later, as by a worklet: nobody expects word of an order before it is given.
+  const player = new Player(context.sampleRate, (news) => queueMicrotask(() => tell(news)));
   // An input that nothing is connected to: some browsers call nobody without one.
   const node = context.createScriptProcessor(BLOCK, 1, 1);
-  node.onaudioprocess = (event) => 
+  node.onaudioprocess = (event) =>
     player.fill(event.outputBuffer.getChannelData(0), Math.round(event.playbackTime * context.sampleRate));
   return { node, obey: (order) => player.obey(order) };
 }

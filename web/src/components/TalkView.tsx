@@ -172,7 +172,7 @@ function Troubles({ session }: { session: Session }) {
             </Button>
           }
         >
-          {texts.troubles.microphone[microphone]}
+          {`${texts.troubles.microphone[microphone]} ${texts.troubles.meanwhile}`}
         </Notice>
       )}
     </>

@@ -1,6 +1,6 @@
 /** The classic way of talking, and where the time of each question went. */
 
-import { useSyncExternalStore } from "react";
+import { useEffect, useSyncExternalStore } from "react";
 import { Captions } from "../components/Captions";
 import { MicrophoneIcon, SendIcon, StopIcon } from "../components/icons";
 import { Levels } from "../components/Levels";
@@ -20,6 +20,7 @@ const TOLD = new Set<Step>(["transcribed", "firstToken", "firstSound"]);
 
 export function ClassicView({ talk, settings, onChange }: { talk: ClassicTalk; settings: Settings; onChange: (settings: Settings) => void }) {
   useSyncExternalStore(talk.subscribe, talk.snapshot);
+  useEffect(() => talk.setVolume(settings.volume), [talk, settings.volume]);
   useHeldSpace({
     isWanted: () => true,
     hold: () => (talk.isRecording ? talk.finish() : void talk.record()),
@@ -101,7 +102,7 @@ function Troubles({ talk }: { talk: ClassicTalk }) {
     <>
       {talk.microphone !== null && (
         <Notice action={<Button onClick={() => void talk.record()}>{texts.retry}</Button>}>
-          {texts.troubles.microphone[talk.microphone]}
+          {`${texts.troubles.microphone[talk.microphone]} ${texts.troubles.meanwhile}`}
         </Notice>
       )}
       {failure !== null && (

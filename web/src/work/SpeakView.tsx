@@ -1,6 +1,6 @@
 /** Text to audio: paste a text, hear it, keep it. */
 
-import { useId, useSyncExternalStore } from "react";
+import { useEffect, useId, useSyncExternalStore } from "react";
 import { SpeakerIcon, StopIcon } from "../components/icons";
 import { Button, Card, Input, Notice } from "../components/ui";
 import type { Settings } from "../realtime/settings";
@@ -15,6 +15,7 @@ const share = new Intl.NumberFormat("en", { style: "percent" });
 
 export function SpeakView({ reader, settings, onChange }: { reader: Reader; settings: Settings; onChange: (settings: Settings) => void }) {
   useSyncExternalStore(reader.subscribe, reader.snapshot);
+  useEffect(() => reader.setVolume(settings.volume), [reader, settings.volume]);
   const id = useId();
   const over = reader.text.length - MOST_CHARACTERS;
   const options = (
@@ -93,9 +94,9 @@ function Progress({ reader }: { reader: Reader }) {
 }
 
 function Buttons({ reader, settings, isTooLong }: { reader: Reader; settings: Settings; isTooLong: boolean }) {
-  const { model, voice, volume } = settings;
+  const { model, voice } = settings;
   const start = (isAloud: boolean) => {
-    const wanted = { text: reader.text, model, voice, speed: reader.speed ?? settings.speed, volume };
+    const wanted = { text: reader.text, model, voice, speed: reader.speed ?? settings.speed };
     void reader.start(wanted, isAloud);
   };
   const isEmpty = reader.text.trim() === "" || isTooLong;

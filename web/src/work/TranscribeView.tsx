@@ -166,7 +166,8 @@ function Troubles({ scribe }: { scribe: Scribe }) {
   if (trouble === null) return null;
   if (trouble.of === "server") return <Notice>{trouble.message}</Notice>;
   if (trouble.of === "microphone") {
-    return <Notice action={<Button onClick={() => void scribe.start()}>{texts.retry}</Button>}>{texts.troubles.microphone[trouble.trouble]}</Notice>;
+    const words = `${texts.troubles.microphone[trouble.trouble]} ${t.meanwhile}`;
+    return <Notice action={<Button onClick={() => void scribe.start()}>{texts.retry}</Button>}>{words}</Notice>;
   }
   if (scribe.phase === "reconnecting") return <Notice>{`${texts.work.refusals[trouble.refusal]} ${t.again}`}</Notice>;
   return <Failed words="" reason={trouble.refusal} message={trouble.message} onRetry={() => scribe.retry()} onCancel={() => scribe.dismiss()} />;

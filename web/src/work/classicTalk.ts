@@ -2,9 +2,8 @@
 
 import { type MicrophoneTrouble, Sound } from "../audio/devices";
 import { NoAccess } from "../realtime/access";
-import type { Settings } from "../realtime/settings";
 import { Classic, type Effect, type Stage } from "./classic";
-import { Recorder, troubleOf, wishesOf } from "./recorder";
+import { type Chosen, place, Recorder, troubleOf, wishesOf } from "./recorder";
 import { chat, speech, transcribe } from "./rest";
 import { Watched } from "./watched";
 import { wavFile } from "./wav";
@@ -35,9 +34,9 @@ export class ClassicTalk extends Watched {
   private looking: ReturnType<typeof setInterval> | undefined;
   private idling: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(private readonly settings: () => Settings) {
+  constructor(private readonly chosen: Chosen) {
     super();
-    this.classic = new Classic({ instructions: () => this.settings().instructions, hasSound: () => this.sound !== null });
+    this.classic = new Classic({ instructions: () => this.chosen.settings.instructions, hasSound: () => this.sound !== null });
   }
 
   level(side: "microphone" | "speaker"): number {
@@ -57,7 +56,7 @@ export class ClassicTalk extends Watched {
     this.changed();
     try {
       await this.open();
-      if (!this.sound!.isListening) await this.sound!.listen(wishesOf(this.settings()));
+      if (!this.sound!.isListening) await this.sound!.listen(wishesOf(this.chosen));
       this.microphone = null;
     } catch (error) {
       this.microphone = troubleOf(error);
@@ -101,6 +100,10 @@ export class ClassicTalk extends Watched {
     this.perform(this.classic.type(words, performance.now()));
   }
 
+  setVolume(volume: number): void {
+    this.sound?.setVolume(volume);
+  }
+
   stop(): void {
     this.perform(this.classic.stop());
   }
@@ -138,13 +141,12 @@ export class ClassicTalk extends Watched {
       this.opening = null;
       throw error;
     });
-    this.sound?.setVolume(this.settings().volume);
     return this.opening;
   }
 
   private async openSound(): Promise<void> {
     const sound = await Sound.open();
-    sound.setVolume(this.settings().volume);
+    place(sound, this.chosen);
     sound.onPlayback = (news) => {
       const { lines, isPlaying } = this.classic;
       this.classic.receivePlayback(news, performance.now() + (news.news === "began" ? sound.outputDelayMs : 0));
@@ -202,7 +204,7 @@ export class ClassicTalk extends Watched {
     signal: AbortSignal,
   ): AsyncGenerator<() => Effect[], void> {
     const { classic } = this;
-    const { model, voice, speed, transcriptionModel, language } = this.settings();
+    const { model, voice, speed, transcriptionModel, language } = this.chosen.settings;
     const now = () => performance.now();
     if (effect.do === "transcribe") {
       const told = await transcribe(effect.recording, "recording.wav", { model: transcriptionModel, language }, signal);

@@ -3,6 +3,7 @@
 import { Sound } from "../audio/devices";
 import { RATE } from "../audio/pcm";
 import { NoAccess, type Refusal } from "../realtime/access";
+import { type Chosen, place } from "./recorder";
 import { piecesOf } from "./sentences";
 import { speech } from "./rest";
 import { Watched } from "./watched";
@@ -22,7 +23,6 @@ export interface Wanted {
   model: string;
   voice: string;
   speed: number;
-  volume: number;
 }
 
 export class Reader extends Watched {
@@ -48,6 +48,10 @@ export class Reader extends Watched {
   private isFeeding = false;
   private hasEnded = false;
   private requests = new AbortController();
+
+  constructor(private readonly chosen: Chosen) {
+    super();
+  }
 
   get isAtWork(): boolean {
     return this.isMaking || this.isPlaying;
@@ -98,6 +102,10 @@ export class Reader extends Watched {
   dismiss(): void {
     this.failure = null;
     this.changed();
+  }
+
+  setVolume(volume: number): void {
+    this.sound?.setVolume(volume);
   }
 
   choose(change: { text?: string; speed?: number }): void {
@@ -166,7 +174,7 @@ export class Reader extends Watched {
       const sound = await Sound.open();
       if (signal.aborted) return sound.close();
       this.sound = sound;
-      sound.setVolume(this.wanted!.volume);
+      place(sound, this.chosen);
       sound.onPlayback = (news) => {
         if (news.news !== "state" || sound !== this.sound) return;
         if (this.hasEnded && !news.isPlaying && news.played === null) this.silence();
@@ -197,8 +205,9 @@ export class Reader extends Watched {
   }
 
   private silence(): void {
-    this.sound?.close();
+    const { sound } = this;
     this.sound = null;
+    void sound?.close();
     this.isPlaying = false;
     this.changed();
   }

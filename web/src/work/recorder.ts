@@ -4,11 +4,25 @@ import { type MicrophoneTrouble, type MicrophoneWishes, NoMicrophone, Sound } fr
 import { fromBase64 } from "../audio/pcm";
 import type { Settings } from "../realtime/settings";
 
+/** What the visitor chose for all ways of working. */
+export interface Chosen {
+  readonly settings: Settings;
+  readonly microphoneId: string;
+  readonly speakerId: string;
+}
+
 export const FRAME_MS = 20;
 
-export function wishesOf(settings: Settings): MicrophoneWishes {
+export function wishesOf({ settings, microphoneId }: Chosen): MicrophoneWishes {
   const { echoCancellation, noiseSuppression, autoGain } = settings;
-  return { deviceId: "", echoCancellation, noiseSuppression, autoGain };
+  return { deviceId: microphoneId, echoCancellation, noiseSuppression, autoGain };
+}
+
+/** Have a sound heard as the visitor chose. */
+export function place(sound: Sound, { settings, speakerId }: Chosen): void {
+  sound.setVolume(settings.volume);
+  // A loudspeaker that is gone is no reason to hear nothing.
+  if (speakerId !== "") sound.playOn(speakerId).catch(() => {});
 }
 
 export function troubleOf(error: unknown): MicrophoneTrouble {

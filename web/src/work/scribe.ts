@@ -3,10 +3,9 @@
 import { type MicrophoneTrouble, Sound } from "../audio/devices";
 import { NoAccess, openTranscription, type Refusal, transcriptionSecret } from "../realtime/access";
 import { MOST_ATTEMPTS, parting, waitMs } from "../realtime/backoff";
-import type { Settings } from "../realtime/settings";
 import { decode, record, text } from "../realtime/wire";
 import { smaller } from "./decoding";
-import { FRAME_MS, troubleOf, wishesOf } from "./recorder";
+import { type Chosen, FRAME_MS, troubleOf, wishesOf } from "./recorder";
 import { transcribe } from "./rest";
 import { Timeline } from "./timeline";
 import { Transcript, type Utterance } from "./transcript";
@@ -52,7 +51,7 @@ export class Scribe extends Watched {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private reading = new AbortController();
 
-  constructor(private readonly settings: () => Settings) {
+  constructor(private readonly chosen: Chosen) {
     super();
   }
 
@@ -87,7 +86,7 @@ export class Scribe extends Watched {
         this.trouble = { of: "microphone", trouble: "absent" };
         this.changed();
       };
-      await sound.listen(wishesOf(this.settings()));
+      await sound.listen(wishesOf(this.chosen));
     } catch (error) {
       if (era !== this.era) return;
       this.end();
@@ -140,7 +139,7 @@ export class Scribe extends Watched {
   }
 
   private session(): object {
-    const { transcriptionModel, language, noiseReduction, detection, eagerness, threshold, prefixMs, silenceMs } = this.settings();
+    const { transcriptionModel, language, noiseReduction, detection, eagerness, threshold, prefixMs, silenceMs } = this.chosen.settings;
     const silence = { threshold, prefix_padding_ms: prefixMs, silence_duration_ms: silenceMs };
     const input = {
       format: { type: "audio/pcm", rate: 24_000 },
@@ -250,7 +249,7 @@ export class Scribe extends Watched {
     this.changed();
     this.reading = new AbortController();
     const { signal } = this.reading;
-    const { transcriptionModel: model, language } = this.settings();
+    const { transcriptionModel: model, language } = this.chosen.settings;
     try {
       this.transcript.read(await this.sent(file, { model, language }, signal));
       this.isOfFile = true;

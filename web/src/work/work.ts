@@ -1,19 +1,20 @@
 /** The ways of working beside the conversation. */
 
-import type { Settings } from "../realtime/settings";
 import { ClassicTalk } from "./classicTalk";
 import type { Mode } from "./mode";
 import { Reader } from "./reader";
+import type { Chosen } from "./recorder";
 import { Scribe } from "./scribe";
 
 export class Work {
   readonly classic: ClassicTalk;
   readonly transcribe: Scribe;
-  readonly speak = new Reader();
+  readonly speak: Reader;
 
-  constructor(settings: () => Settings) {
-    this.classic = new ClassicTalk(settings);
-    this.transcribe = new Scribe(settings);
+  constructor(chosen: Chosen) {
+    this.classic = new ClassicTalk(chosen);
+    this.transcribe = new Scribe(chosen);
+    this.speak = new Reader(chosen);
   }
 
   /** End what is at work in a way; what has come of it stays. */
