@@ -154,6 +154,8 @@ class Reception:
         self._count = Statistics()
         self._patience = Patience()
         self._credit = _FIRST_CREDIT_SECONDS * clock_hz
+        self._credit_rate = _CREDIT_RATE * clock_hz
+        self._most_credit = _MOST_CREDIT_SECONDS * clock_hz
         self._now: float | None = None
         self._stranger: Packet | None = None
         self._ssrc: int | None = None
@@ -259,9 +261,9 @@ class Reception:
         """Allow as much sound as time has passed; the first call begins to count."""
         if self._now is None:
             self._sounded_at = now
-        else:
-            more = _CREDIT_RATE * max(0.0, now - self._now) * self._clock_hz
-            self._credit = min(_MOST_CREDIT_SECONDS * self._clock_hz, self._credit + more)
+        elif now > self._now:
+            credit = self._credit + (now - self._now) * self._credit_rate
+            self._credit = credit if credit < self._most_credit else self._most_credit
         self._now = now
 
     # -- which stream

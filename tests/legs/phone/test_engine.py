@@ -496,3 +496,22 @@ def test_mutated_packets_harm_neither_this_call_nor_another():
     assert len(heard) == 200 * FRAME
     assert frequency(heard[4800:], 24_000) == pytest.approx(800, abs=2)
     assert not exchange.last.happenings
+
+
+def test_a_mistake_with_one_call_ends_it_alone():
+    exchange = Exchange()
+    phone, other = exchange.open(1), exchange.open(2)
+    exchange.tick()
+
+    def fail(step):
+        raise RuntimeError("oh")
+
+    exchange.engine._streams[1]._decoder.perform = fail
+    phone.say_pcm(bytes(320))
+    other.say_pcm(tone(800, 8000, 0.02).tobytes())
+    tick = exchange.tick()
+    assert wire.Failed(1, "an internal error: RuntimeError('oh')") in tick.happenings
+    assert [call for call, _ in tick.heard] == [2]
+    exchange.ticks(20)
+    assert phone.sound.is_closed
+    assert len(other.heard()) == 22

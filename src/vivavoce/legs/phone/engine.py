@@ -21,6 +21,7 @@ from .ports import TakePair, take_pair
 from .speech import Clips, Mouth, Speech
 from .stream import Stream
 from .wire import (
+    CallOrder,
     Clear,
     ClipEnded,
     Close,
@@ -54,6 +55,13 @@ _NOISE_LEVEL = 12.0
 """Root mean square of the noise that stands for silence, -69 dB: as soft as the steps of G.711 allow."""
 
 
+def _ignore(now: float) -> None:
+    """Read nothing, of a call that has ended since its sockets were found to be readable."""
+
+
+_NOTHING = (0, _ignore)
+
+
 class Poll(Protocol):
     """`select.epoll` or `select.poll`."""
 
@@ -82,7 +90,7 @@ class Engine:
         self._take_pair = take_pair
         self._streams: dict[int, Stream] = {}
         self._mouths: dict[int, Mouth] = {}
-        self._readers: dict[int, Callable[[float], None]] = {}
+        self._readers: dict[int, tuple[int, Callable[[float], None]]] = {}
         self._free = list(range(calls - 1, -1, -1))
         self._clips = Clips()
         self._speech = Speech(calls, self._clips)
@@ -106,21 +114,19 @@ class Engine:
 
     def obey(self, order: Order, now: float) -> None:
         """Do as the session process says; what cannot be done ends the call that it was for."""
+        if isinstance(order, LoadClip):
+            self._clips.load(order.name, order.pcm)
+            return
         try:
             self._obey(order, now)
         except (EngineError, ValueError) as error:
-            call = getattr(order, "call", None)
-            if call is None:
-                raise
-            self._end(call, now)
-            self._happenings.append(Failed(call, str(error)))
+            self._end(order.call, now)
+            self._happenings.append(Failed(order.call, str(error)))
 
-    def _obey(self, order: Order, now: float) -> None:
+    def _obey(self, order: CallOrder, now: float) -> None:
         match order:
             case Open():
                 self._open(order)
-            case LoadClip(name, pcm):
-                self._clips.load(name, pcm)
             case Close(call):
                 self._end(call, now)
             case _ if order.call not in self._streams:
@@ -151,7 +157,7 @@ class Engine:
         self._mouths[order.call] = Mouth(row)
         self._clear_row(row)
         for each, take in zip(sockets, (stream.take_sound, stream.take_reports), strict=True):
-            self._readers[each.fileno()] = take
+            self._readers[each.fileno()] = order.call, take
             self._poll.register(each.fileno(), _READABLE)
         self._happenings.append(Opened(order.call, sockets[0].getsockname()[1]))
 
@@ -190,7 +196,11 @@ class Engine:
             if not ready:
                 break
             for fd, _ in ready:
-                self._readers[fd](now)
+                call, read = self._readers.get(fd, _NOTHING)
+                try:
+                    read(now)
+                except Exception as error:  # noqa: BLE001 - what one party sends must not end the calls of the others
+                    self._fail(call, error, now)
         heard = self._hear(now)
         happenings, self._happenings = self._happenings, []
         for stream in self._streams.values():
@@ -275,12 +285,21 @@ class Engine:
             self._quiet[name] = [encode(frame[:size].tobytes()) for frame in self._noise]
         stream.send(self._quiet[name][self._count % _NOISE_FRAMES], passed)
 
+    def _fail(self, call: int, error: Exception, now: float) -> None:
+        """End a call because of a mistake in here."""
+        self._end(call, now)
+        self._happenings.append(Failed(call, f"an internal error: {error!r}"))
+
     def _hear(self, now: float) -> list[tuple[int, bytes]]:
         """Return what each call says, at 24 kHz."""
         parts: dict[int, list[bytes]] = {}
         by_rate: dict[int, list[Stream]] = {8000: [], 16_000: []}
-        for call, stream in self._streams.items():
-            stream.pass_time(now)
+        for call, stream in list(self._streams.items()):
+            try:
+                stream.pass_time(now)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._fail(call, error, now)
+                continue
             if not stream.heard or stream.agreed is None:
                 continue
             rate_hz = CODECS[stream.agreed.codec].rate_hz

@@ -77,8 +77,18 @@ class MediaProcess:
         self._is_closed = False
 
     def load_clip(self, name: str, pcm: bytes) -> None:
-        """Keep a sound, s16le mono at 24 kHz, that calls may play by its name; empty sound forgets it."""
-        self._clips[name] = pcm
+        """Keep a sound, s16le mono at 24 kHz, that calls may play by its name; empty sound forgets it.
+
+        Raises:
+            ValueError: with it there is more than the media process keeps.
+        """
+        others = sum(len(kept) for other, kept in self._clips.items() if other != name)
+        if others + len(pcm) > wire.MOST_CLIP_BYTES:
+            raise ValueError(f"the clip {name} is too long: all together may take {wire.MOST_CLIP_BYTES} bytes")
+        if pcm:
+            self._clips[name] = pcm
+        else:
+            self._clips.pop(name, None)
         self.send(wire.LoadClip(name, pcm))
 
     async def open(self, owner: PhoneMediaOwner, host: str, ports: tuple[int, int]) -> PhoneMedia:

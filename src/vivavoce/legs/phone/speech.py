@@ -15,8 +15,6 @@ __all__ = ["Clips", "Mouth", "Speech"]
 
 _Frame = npt.NDArray[np.int16]
 _SAMPLES = FRAME_BYTES // 2
-_MOST_CLIP_BYTES = 64 << 20
-"""Of all clips together: more than twenty minutes."""
 
 
 class Clips:
@@ -27,15 +25,8 @@ class Clips:
         self._frames: dict[str, _Frame] = {}
 
     def load(self, name: str, pcm: bytes) -> None:
-        """Keep a sound, filled up to whole frames, or forget it if it is empty.
-
-        Raises:
-            ValueError: there is too much of it.
-        """
+        """Keep a sound, filled up to whole frames, or forget it if it is empty."""
         self._frames.pop(name, None)
-        kept = sum(frames.nbytes for frames in self._frames.values())
-        if kept + len(pcm) > _MOST_CLIP_BYTES:
-            raise ValueError(f"clips take more than {_MOST_CLIP_BYTES} bytes")
         if pcm:
             whole = pcm[: len(pcm) // 2 * 2]
             padded = whole + bytes(-len(whole) % FRAME_BYTES)
@@ -86,11 +77,12 @@ class Speech:
 
     def push(self, mouth: Mouth, pcm: bytes) -> None:
         """Let frames wait; what does not fit is dropped, for nobody should have sent it."""
-        frames = np.frombuffer(pcm[: len(pcm) // FRAME_BYTES * FRAME_BYTES], "<i2").reshape(-1, _SAMPLES)
-        frames = frames[: MOST_AHEAD - mouth.count]
-        for frame in frames:
-            self._ring[mouth.row, (mouth.first + mouth.count) % MOST_AHEAD] = frame
-            mouth.count += 1
+        count = min(len(pcm) // FRAME_BYTES, MOST_AHEAD - mouth.count)
+        ring = self._ring[mouth.row]
+        for at in range(count):
+            frame = np.frombuffer(pcm, "<i2", _SAMPLES, at * FRAME_BYTES)
+            ring[(mouth.first + mouth.count + at) % MOST_AHEAD] = frame
+        mouth.count += count
 
     def clear(self, mouth: Mouth, number: int) -> None:
         """Forget what waits, and speak at full volume afterwards."""

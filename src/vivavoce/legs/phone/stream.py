@@ -254,8 +254,10 @@ class Stream:
             data = self._sending.protect(data)
         self._packets += 1
         self._octets += len(payload)
-        with suppress(OSError):  # what the network does not take is lost, as what it loses later
+        try:
             self.sound.sendto(data, self._from or self._told)
+        except OSError:  # what the network does not take is lost, as what it loses later
+            pass
 
     def report(self, now: float, *, leaves: bool = False) -> None:
         """Send a report."""

@@ -15,6 +15,8 @@ import msgspec
 __all__ = [
     "FRAME_BYTES",
     "MOST_AHEAD",
+    "MOST_CLIP_BYTES",
+    "CallOrder",
     "Clear",
     "ClipEnded",
     "Close",
@@ -46,6 +48,8 @@ FRAME_BYTES = 960
 """20 ms of sound."""
 MOST_AHEAD = 100
 """Frames of a call's speech that the media process holds: two seconds, which the session process may be busy for."""
+MOST_CLIP_BYTES = 48 << 20
+"""Of all clips together: more than a quarter of an hour."""
 _MOST_BYTES = 64 << 20
 _LENGTH = Struct("!I")
 
@@ -159,7 +163,8 @@ class Close(msgspec.Struct, frozen=True, tag=True, array_like=True):
     call: int
 
 
-Order = Open | Direct | PlayFrames | Clear | Duck | LoadClip | PlayClip | StopClip | Press | Close
+CallOrder = Open | Direct | PlayFrames | Clear | Duck | PlayClip | StopClip | Press | Close
+Order = CallOrder | LoadClip
 
 # -------------------------------------------------------------------------------------------- from the media process
 
