@@ -47,19 +47,21 @@ export function SettingsForm({
   );
   const isHandsFree = settings.mode === "hands-free";
   const isStale = session.phase === "live" && needsNewConnection(session.connectedWith, settings);
+  const isOtherRoad = session.phase === "live" && session.connectedWith.road !== settings.road;
+  const roadHint = isOtherRoad ? t.reconnect : settings.road === "webrtc" ? t.roadHint : undefined;
   return (
     <div className="grid gap-4">
       <Card title={t.groups.way}>
         <div className="grid gap-4">
           {select("mode", t.mode, t.modes)}
-          {select("road", t.road, t.roads, settings.road === "webrtc" ? t.roadHint : undefined)}
+          {select("road", t.road, t.roads, roadHint)}
           <Devices session={session} />
           {slide("volume", texts.volume, undefined, (value) => `${Math.round(value * 100)} %`)}
         </div>
       </Card>
       <Card title={t.groups.answers}>
         <div className="grid gap-4">
-          <Model settings={settings} onModel={(model) => set({ model })} hint={isStale ? t.reconnect : undefined} />
+          <Model settings={settings} onModel={(model) => set({ model })} hint={isStale && !isOtherRoad ? t.reconnect : undefined} />
           {select("shape", t.shape, t.shapes)}
           {select("voice", t.voice, Object.fromEntries(VOICES.map((voice) => [voice, voice])))}
           <Textarea

@@ -46,6 +46,8 @@ const SHORTEST_PUSH_MS = 200;
 const PUSH_TAIL_MS = 150;
 /** How often the connection is looked at; by WebRTC the browser knows how it does without asking anybody. */
 const MEASURE_MS = { websocket: 5000, webrtc: 1000 } as const;
+/** How often a track is forgotten by the server that is only heard while a button is held: it never stops. */
+const FORGET_MS = 60_000;
 /** How often the words light up of what the server plays. */
 const TICK_MS = 100;
 /** How long a setting rests before the server is told: a text is not told letter by letter. */
@@ -95,6 +97,7 @@ export class Session {
   private isPlayedThere = false;
   /** When the media was connected. */
   private mediaSince = 0;
+  private forgotAt = 0;
   /** Counts conversations, so that what belongs to an earlier one is known and dropped. */
   private era = 0;
   private attempt = 0;
@@ -483,10 +486,17 @@ export class Session {
     this.changed();
   }
 
-  /** What the server plays goes on. */
+  /** What the server plays goes on, and what it hears. */
   private tick(): void {
+    const now = performance.now();
+    const isHeard = this.settings.mode === "hands-free" || this.isPushed || this.isSettling;
+    if (isHeard) this.forgotAt = now;
+    else if (now - this.forgotAt > FORGET_MS) {
+      this.forgotAt = now;
+      this.send({ type: "input_audio_buffer.clear" });
+    }
     if (!this.talk.isPlaying) return;
-    this.talk.receiveTime(performance.now());
+    this.talk.receiveTime(now);
     this.quality = { ...this.quality, playedMs: this.quality.playedMs + TICK_MS };
     this.changed();
   }
