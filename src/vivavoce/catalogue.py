@@ -16,6 +16,7 @@ from .options import (
     ice_servers,
     keys,
     keys_file,
+    networks,
     one_of,
     origins,
     places,
@@ -51,6 +52,13 @@ OPTIONS: tuple[Option, ...] = (
         "access.allowed_origins",
         origins,
         "origins of web pages that may connect",
+    ),
+    Option(
+        "VIVAVOCE_TRUSTED_PROXIES",
+        "--trusted-proxies",
+        "access.trusted_proxies",
+        networks,
+        "addresses and networks of proxies whose X-Forwarded-For is believed",
     ),
     Option(
         "VIVAVOCE_SECRET_KEY",

@@ -62,7 +62,10 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     api_keys: tuple[Secret, ...] = ()
     """Accepted bearer keys; none means that anyone on this machine may use it, with any key or without."""
     allowed_origins: tuple[str, ...] = ()
-    """Origins of web pages that may connect, such as `https://voice.example.com`; `*` allows every page."""
+    """Origins of web pages that may connect besides the server's own, such as `https://voice.example.com`; `*` allows
+    every page."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks of the proxies that are believed when they say by `X-Forwarded-For` who asks."""
     signing_keys: tuple[Secret, ...] = ()
     """What client secrets are signed with, the newest first; none for a key made and kept in the state folder."""
     max_client_secrets: int = 1000

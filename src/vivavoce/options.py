@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +151,15 @@ def origins(value: str) -> tuple[str, ...]:
     if not all(origin in ("*", "null") or re.fullmatch(r"[a-z][a-z0-9+.-]*://[^\s/?#]+", origin) for origin in origins):
         raise ValueError("origins such as https://voice.example.com, separated by commas, or *")
     return origins
+
+
+def networks(value: str) -> tuple[str, ...]:
+    """Read IP addresses and networks."""
+    try:
+        found = [str(ip_network(text)) for text in re.split(r"[,\s]+", value) if text]
+    except ValueError:
+        raise ValueError("addresses or networks such as 10.0.0.7 or 10.0.0.0/8, separated by commas") from None
+    return tuple(dict.fromkeys(found))
 
 
 Place = tuple[str, int | None]

@@ -117,6 +117,35 @@ def test_with_keys_pages_from_anywhere_may_connect_unless_a_list_says_otherwise(
     assert refusal(Access(api_keys=KEYS, allowed_origins=("https://b.example",)), asked).status == 403
 
 
+@pytest.mark.parametrize("place", ["voice.example", "voice.example:8443", "192.0.2.7:8000", "[2001:db8::1]:8000"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_servers_own_page_is_always_allowed_where_there_are_keys(scheme: str, place: str) -> None:
+    access = Access(api_keys=KEYS, allowed_origins=("https://a.example",))
+    own = {"origin": f"{scheme}://{place}", "authorization": "Bearer sk-second"}
+    Admission(access, 10).admit(request(host=place, **own), 0)
+    Admission(access, 10).authenticate(request(host=f" {place.upper()}", **own))
+    assert refusal(access, request(host="other.example", **own)).status == 403
+    assert refusal(access, request(**own)).status == 403
+
+
+def test_the_servers_own_page_is_allowed_without_keys_where_its_host_is_known() -> None:
+    access = Access(allowed_origins=("https://voice.example",))
+    Admission(access, 10).admit(request(origin="http://localhost:8000", host="localhost:8000"), 0)
+    Admission(access, 10).admit(request(origin="https://voice.example:8443", host="voice.example:8443"), 0)
+    # Whose name was given this machine's address.
+    rebound = refusal(access, request(origin="http://evil.example:8000", host="evil.example:8000"))
+    assert (rebound.status, error_of(rebound)["code"]) == (403, "host_not_allowed")
+
+
+@pytest.mark.parametrize(
+    "origin", ["null", "file://", "://voice.example", "voice.example", "https://", "https://voice.example/"]
+)
+def test_what_is_no_origin_of_this_server_is_not_taken_for_its_own(origin: str) -> None:
+    access = Access(api_keys=KEYS, allowed_origins=("https://a.example",))
+    for host in ("voice.example", ""):
+        assert refusal(access, request(origin=origin, host=host, authorization="Bearer sk-second")).status == 403
+
+
 def test_allowed_origins_are_allowed_as_hosts_too() -> None:
     access = Access(allowed_origins=("https://voice.example",))
     asked = request(origin="https://voice.example", host="voice.example")

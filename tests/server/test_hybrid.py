@@ -25,6 +25,7 @@ from vivavoce.server.arrivals import Arrivals
 from vivavoce.server.client_secrets import Grant
 from vivavoce.server.hybrid import REALTIME_PATHS, Gate, HttpProtocol
 from vivavoce.server.ledger import Ledger
+from vivavoce.server.proxies import Proxies
 
 LIMITS = Limits()
 UPGRADE = (
@@ -414,6 +415,23 @@ def test_conversations_that_begin_too_often_are_told_when_to_come_back() -> None
         transport = server.connect()
         transport.feed(upgrade())
         assert head_of(transport)[0] == "HTTP/1.1 101 Switching Protocols"
+
+    serving(test)
+
+
+def test_who_asks_through_a_trusted_proxy_is_counted_by_himself() -> None:
+    async def test(server: Server, loop: ClockLoop) -> None:
+        def status(told: str) -> int:
+            transport = server.connect()
+            transport.feed(upgrade("/ws/conversation", f"X-Forwarded-For: {told}\r\n"))
+            return int(head_of(transport)[0].split()[1])
+
+        server.gate.arrivals = Arrivals(1, lambda: 0.0)
+        assert [status("203.0.113.5"), status("203.0.113.6")] == [101, 429], "nobody is trusted yet"
+        server.gate.arrivals = Arrivals(1, lambda: 0.0)
+        server.gate.proxies = Proxies(["192.0.2.0/24"])
+        told = ("203.0.113.5", "203.0.113.6", "198.51.100.9, 203.0.113.5", "203.0.113.6, 192.0.2.9")
+        assert [status(one) for one in told] == [101, 101, 429, 429]
 
     serving(test)
 

@@ -6,6 +6,9 @@ Without keys a server listens on loopback only.  That alone does not keep out a 
 scripts run on the same machine.  So then the page's `Origin` has to be local or allowed, and so has the `Host` that the
 request was sent to, or else a page could give its own name this machine's address (DNS rebinding).
 
+A page that comes from where it asks is the server's own, whatever origins are allowed.  With keys its host may have any
+name: rebinding wins a page nothing, because no browser sends a key of its own accord.
+
 A client secret (`server.client_secrets`) opens the sessions that it was made for and nothing else.  It is the only key
 that a browser may put into a subprotocol, where a server has keys: whatever a page holds, its visitors can read.
 """
@@ -241,14 +244,17 @@ class Admission:
             return
         origin = request.headers.get("origin", "").lower()
         keyless = not self._digests
-        if origin and (keyless or self._origins) and not self._may_ask(origin):
+        asked = request.headers.get("host", "").strip().lower()
+        # Browsers leave the usual ports out of both, so that one is the end of the other.
+        is_own = bool(asked) and origin in (f"http://{asked}", f"https://{asked}")
+        if origin and (keyless or self._origins) and not is_own and not self._may_ask(origin):
             raise Refused(
                 403,
                 "origin_not_allowed",
                 f"Web pages from {origin[:200]} may not use this server; its operator can allow them by "
                 "VIVAVOCE_ALLOWED_ORIGINS.",
             )
-        host = _hostname(request.headers.get("host", ""))
+        host = _hostname(asked)
         if keyless and host and not is_loopback(host) and host not in self._hosts:
             raise Refused(
                 403,

@@ -27,6 +27,7 @@ from ..legs.websocket import WebSocketLeg
 from .admission import CONVERSATION, TRANSLATIONS, Admission, Connection, Refused, Request
 from .arrivals import Arrivals
 from .ledger import Ledger
+from .proxies import Proxies
 
 __all__ = ["REALTIME_PATHS", "ROOTS", "Accept", "Gate", "HttpProtocol"]
 
@@ -58,6 +59,7 @@ class Gate:
         arrivals: Arrivals | None = None,
         calls: Callable[[], int] = lambda: 0,
         call_arrivals: Arrivals | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
         """Guard the way to `accept`.
 
@@ -71,6 +73,7 @@ class Gate:
             arrivals: bounds how many conversations of the small protocol may begin; None for no bound.
             calls: tells how many live calls there are, which take room as sockets do.
             call_arrivals: bounds how many calls may begin; None for no bound.
+            proxies: tells who asks through them; None for nobody else than who is connected.
         """
         self.admission = admission
         self.limits = limits
@@ -81,6 +84,7 @@ class Gate:
         self.arrivals = arrivals
         self.calls = calls
         self.call_arrivals = call_arrivals
+        self.proxies = proxies or Proxies()
         self.legs: set[WebSocketLeg] = set()
         """The sockets that are connected, each with a session of its own."""
         self.sidebands: set[WebSocketLeg] = set()
@@ -119,6 +123,7 @@ class Gate:
         return self.admission.admit(request, 0)
 
     def _admit(self, request: Request, arrivals: Arrivals | None, sessions: int) -> Connection:
+        request = self.proxies.seen_through(request)
         if arrivals is not None:
             arrivals.check_place(request.peer)
         connection = self.admission.admit(request, sessions)

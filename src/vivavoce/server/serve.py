@@ -40,6 +40,7 @@ from .keyring import Keyring, kept_keyring
 from .ledger import Ledger
 from .lives import Lines, Lives
 from .metrics import Metrics
+from .proxies import Proxies
 from .rest.calls import Calls, calls_router
 from .rest.client_secrets import client_secrets_router
 from .rest.desk import Desk
@@ -276,6 +277,7 @@ def _application(config: Config, switchboard: Switchboard, desk: Desk) -> tuple[
         arrivals=Arrivals(config.limits.conversations_per_minute, time.monotonic),
         calls=lambda: len(switchboard.lives),
         call_arrivals=Arrivals(config.webrtc.calls_per_minute, time.monotonic),
+        proxies=Proxies(config.access.trusted_proxies),
     )
     app.include_router(rest_router(desk, admission))
     app.include_router(client_secrets_router(client_secrets, admission, desk, lambda: switchboard.service))
