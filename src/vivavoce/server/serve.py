@@ -40,6 +40,7 @@ from .keyring import Keyring, kept_keyring
 from .ledger import Ledger
 from .lives import Lines, Lives
 from .metrics import Metrics
+from .phone.opening import Telephones
 from .proxies import Proxies
 from .rest.calls import Calls, calls_router
 from .rest.client_secrets import client_secrets_router
@@ -228,21 +229,25 @@ async def _run(
         lives = switchboard.lives
         lives.open_party = None if port is None else parties(port)
         desk = _desk(config, switchboard)
+        telephones = Telephones()
         app, gate = _application(config, switchboard, desk)
         calls = "switched off" if port is None else described(port)
 
         async def ready() -> None:
             await switchboard.ready()
+            lines = await telephones.open(config.telephony, lives, switchboard.accept, desk.tts)
             # What is loaded now stays: it need not be looked through again at every collection.
             gc.collect()
             gc.freeze()
             gc.set_threshold(*_GC_THRESHOLDS)
-            tell(_start_message(config, sockets, switchboard.describe(), calls, has_tls=context is not None))
+            told = (switchboard.describe(), calls, lines)
+            tell(_start_message(config, sockets, *told, has_tls=context is not None))
 
         try:
             settings = _uvicorn_config(app, gate, context)
             await _Server(settings, ready, config.limits.handshake_seconds).serve(sockets)
         finally:
+            await telephones.close()
             await desk.close()
             await switchboard.close()
     finally:
@@ -392,7 +397,9 @@ def _tls(config: Config) -> tuple[Path | None, ssl.SSLContext | None]:
     return None, server_context(listening.tls_cert, listening.tls_key) if listening.tls_cert else None
 
 
-def _start_message(config: Config, sockets: list[socket.socket], engines: str, calls: str, *, has_tls: bool) -> str:
+def _start_message(
+    config: Config, sockets: list[socket.socket], engines: str, calls: str, telephone: str, *, has_tls: bool
+) -> str:
     host, port = sockets[0].getsockname()[:2]
     host = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
     if config.listening.host == "localhost" or (config.listening.tls_self_signed and host in ("127.0.0.1", "::1")):
@@ -405,6 +412,7 @@ def _start_message(config: Config, sockets: list[socket.socket], engines: str, c
         ("OpenAI clients", f"base_url={root}/v1"),
         ("WebSocket", f"{'wss' if has_tls else 'ws'}://{where}/v1/realtime?model=vivavoce"),
         ("WebRTC", calls),
+        *(("Telephone", telephone) for _ in telephone[:1]),
         ("API key", f"one of {keys}" if keys else "any; none is needed on this machine"),
         *(("Upstreams", config.routes.describe()) for _ in config.routes.routes[:1]),
         ("Engines", engines),

@@ -139,6 +139,11 @@ class Exchange:
     # ------------------------------------------------------------------------------------------ calls that come in
 
     @property
+    def unix_now(self) -> float:
+        """The time of day, in unix seconds."""
+        return self._unix_now()
+
+    @property
     def is_full(self) -> bool:
         """Whether there are as many telephone calls as there may be."""
         most = self.telephony.sip.max_calls if self.telephony.sip is not None else 10_000

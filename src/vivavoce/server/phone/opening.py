@@ -1,0 +1,126 @@
+"""Opening a server's telephone: its sounds, its folder, its exchange and its roads.  Called by `server.serve`."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from pathlib import Path
+
+from ...core.errors import ConfigError
+from ...engines.api import Tts
+from ...telephony import Telephony
+from ..lives import Accept, Lives
+from ..tls import server_context
+from .clips import load_clips
+from .exchange import Exchange
+from .records import Records
+from .sip import SipRoad
+from .webhooks import Webhooks
+
+__all__ = ["Telephone", "Telephones", "open_telephone"]
+
+
+class Telephone:
+    """The telephone of a process, at work."""
+
+    def __init__(self, exchange: Exchange, records: Records, sip: SipRoad | None) -> None:
+        self.exchange = exchange
+        """What all roads share."""
+        self._records = records
+        self._sip = sip
+
+    def describe(self) -> str:
+        """Return where it is called, in half a line, for people."""
+        settings = self.exchange.telephony.sip
+        if self._sip is None or settings is None:
+            return "by media streams"
+        ways = (f"{name.upper()} {port}" for name, port in self._sip.ports.items())
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        return f"sip:{host} ({', '.join(ways)})"
+
+    async def close(self) -> None:
+        """Hang up all calls and close everything."""
+        await self.exchange.close()
+        if self._sip is not None:
+            await self._sip.close()
+        self._records.close()
+
+
+class Telephones:
+    """Where the telephone of a process is kept, which cannot be opened before its engines are loaded."""
+
+    def __init__(self) -> None:
+        self.telephone: Telephone | None = None
+        """None before it is opened, and where there is none."""
+
+    async def open(self, telephony: Telephony, lives: Lives, accept: Accept, tts: Tts) -> str:
+        """Open it, and return where it is called, for people; empty where there is none.
+
+        Raises:
+            ConfigError: it cannot be had; the message says why.
+            EngineError: a text cannot be spoken.
+        """
+        self.telephone = await open_telephone(telephony, lives, accept, tts)
+        return "" if self.telephone is None else self.telephone.describe()
+
+    async def close(self) -> None:
+        """Close it."""
+        telephone, self.telephone = self.telephone, None
+        if telephone is not None:
+            await telephone.close()
+
+
+async def open_telephone(telephony: Telephony, lives: Lives, accept: Accept, tts: Tts) -> Telephone | None:
+    """Return the telephone that the operator wants; None where there is none.
+
+    Args:
+        telephony: what the operator wants.
+        lives: the calls of the process.
+        accept: begins the session of a leg.
+        tts: speaks the texts of numbers.
+
+    Raises:
+        ConfigError: it cannot be had; the message says why.
+        EngineError: a text cannot be spoken.
+    """
+    if not telephony.is_on:
+        return None
+    folder = Path(telephony.records) if telephony.records else None
+    try:
+        records = Records(folder)
+    except OSError as error:
+        raise ConfigError(f"the folder of call records, {folder}, cannot be made: {error.strerror}") from error
+    try:
+        clips = await load_clips(telephony.numbers, tts)
+        webhooks = None if telephony.webhook is None else Webhooks(telephony.webhook, time.time)
+        exchange = Exchange(
+            telephony, lives, accept, records, clips, webhooks=webhooks, unix_now=time.time, now=time.monotonic
+        )
+        sip = None
+        if telephony.sip is not None:
+            sip = SipRoad(telephony.sip, exchange, server_tls=_server_tls(telephony), client_tls=_client_tls(telephony))
+            await sip.start()
+    except BaseException:
+        records.close()
+        raise
+    return Telephone(exchange, records, sip)
+
+
+def _server_tls(telephony: Telephony) -> ssl.SSLContext | None:
+    sip = telephony.sip
+    return None if sip is None or sip.tls_port < 0 else server_context(sip.tls_cert, sip.tls_key)
+
+
+def _client_tls(telephony: Telephony) -> ssl.SSLContext:
+    """Return what other servers' certificates are checked by.
+
+    Raises:
+        ConfigError: the file of authorities cannot be used.
+    """
+    file = telephony.sip.tls_authority if telephony.sip is not None else ""
+    try:
+        context = ssl.create_default_context(cafile=file or None)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"[sip]: 'tls_authority': {file} cannot be used: {error}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

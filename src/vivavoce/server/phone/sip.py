@@ -1,0 +1,576 @@
+"""Telephone calls by SIP: signalling on one side, the media process on the other, and the exchange between them.
+
+What a call's two sides agree on is carried to the media process each time it changes; what happens on a call is told to
+its `PhoneCall`.  Made by `server.serve` where the telephone speaks SIP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+import ssl
+from collections.abc import Callable, Coroutine, Sequence
+from ipaddress import ip_address
+
+from ...core.errors import ConfigError, VivavoceError
+from ...legs.phone.media import PhoneMedia
+from ...legs.phone.process import MediaProcess
+from ...legs.phone.signalling import Listener, Signalling
+from ...sip import codecs
+from ...sip import effects as sip
+from ...sip.admission import Rules
+from ...sip.agent import Agent
+from ...sip.dialing import Dialing
+from ...sip.digest import Account
+from ...sip.errors import MalformedMessage, OfferRefused
+from ...sip.message import Headers
+from ...sip.negotiation import MediaTerms, Negotiation, Place, Stream
+from ...sip.offers import CallStateError
+from ...sip.registration import Membership
+from ...sip.routing import Local
+from ...sip.terms import Terms
+from ...sip.uri import SipUri, parse_uri
+from ...telephony import Line, Number, Sip
+from ..ids import new_call_id
+from .addresses import by_transport, caller_of, free_port, host_of, own_address, user_of
+from .exchange import CallRefused, Exchange, Order, Verdict
+from .party import Facts, PhoneCall
+from .sip_media import Forward, NumberMedia, directed
+
+__all__ = ["SipRoad"]
+
+_log = logging.getLogger("vivavoce.sip")
+
+ROAD = "sip"
+_CODECS = {"opus": codecs.OPUS, "g722": codecs.G722, "pcmu": codecs.PCMU, "pcma": codecs.PCMA}
+
+
+class _Call:
+    """One call by SIP: the `Control` of its `PhoneCall`."""
+
+    def __init__(self, road: SipRoad, id: str, negotiation: Negotiation | None = None) -> None:  # noqa: A002
+        self.road: SipRoad | None = road
+        self.id = id
+        """What the agent calls it; it changes when the call is transferred to somebody else."""
+        self.negotiation = negotiation
+        self.media: PhoneMedia | None = None
+        self.phone: PhoneCall | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.successor: str | None = None
+        """The call that somebody else is being connected by, in place of this one."""
+        self.is_over = False
+
+    def hang_up(self, reason: str) -> None:
+        """End the call."""
+        if self.road is not None:
+            self.road.hang_up(self, reason)
+
+    def transfer(self, target: str) -> bool:
+        """Have the other side call somebody else."""
+        return self.road is not None and self.road.refer(self, target)
+
+
+class SipRoad:
+    """The telephone's SIP: a `legs.phone.signalling.SignallingOwner`."""
+
+    def __init__(
+        self, settings: Sip, exchange: Exchange, *, server_tls: ssl.SSLContext | None, client_tls: ssl.SSLContext | None
+    ) -> None:
+        """Begin without sockets; `start` makes them."""
+        self._settings = settings
+        self._exchange = exchange
+        self._server_tls = server_tls
+        self._client_tls = client_tls
+        self._lines = exchange.telephony.lines
+        self._media = MediaProcess()
+        self._calls: dict[str, _Call] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._agent: Agent
+        self._signalling: Signalling
+        self._hosts = {host_of(line.registrar): line for line in self._lines.values()}
+        self._dialled: dict[str, asyncio.Future[None]] = {}
+
+    # --------------------------------------------------------------------------------------------- beginning and end
+
+    async def start(self) -> None:
+        """Listen, load the clips, and tell registrars where we are.
+
+        Raises:
+            ConfigError: a port cannot be had.
+        """
+        settings = self._settings
+        ports = {"udp": settings.udp_port, "tcp": settings.tcp_port, "tls": settings.tls_port}
+        listeners = [Listener(name, settings.host, port) for name, port in ports.items() if port >= 0]  # type: ignore[arg-type]
+        free = [free_port(settings.host, one) for one in listeners]
+        listeners = [Listener(one.transport, one.host, port) for one, port in zip(listeners, free, strict=True)]
+        advertised = settings.domain or settings.advertised or own_address(settings.host)
+        local = {one.transport: Local(advertised, one.port) for one in listeners}
+        self._agent = Agent(
+            Terms(session_seconds=settings.session_expires_seconds, ring_seconds=settings.ring_seconds),
+            local,
+            self._rules(),
+            new_id=lambda kind: secrets.token_hex(12),
+            chance=random.random,
+            secret=secrets.token_bytes(32),
+            accounts=[self._account(line) for line in self._lines.values() if line.password],
+            realm=settings.realm,
+            password_of=lambda name: settings.users[name].value if name in settings.users else None,
+        )
+        self._signalling = Signalling(
+            self._agent, self, listeners, server_tls=self._server_tls, client_tls=self._client_tls
+        )
+        try:
+            await self._signalling.start()
+        except OSError as error:
+            raise ConfigError(f"SIP cannot be spoken on {settings.host}: {error.strerror or error}") from error
+        for number, clips in self._exchange.clips.items():
+            for clip, pcm in clips.items():
+                self._media.load_clip(f"{number}/{clip}", pcm)
+        self._exchange.dial = self.dial
+        for line in self._lines.values():
+            self._begin_line(line)
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The ports that are listened on, by transport."""
+        return {str(name): port for name, port in self._signalling.ports.items()}
+
+    async def close(self) -> None:
+        """Say goodbye to registrars and callers, and close the sockets."""
+        now = self._signalling.now()
+        for line in self._lines.values():
+            if line.registers:
+                self._signalling.perform(self._agent.unregister(line.name, now))
+        for call in tuple(self._calls.values()):
+            self.hang_up(call, "the server is stopping")
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0.1)  # what was just said has to leave, and a registrar may still answer
+        await self._signalling.aclose()
+        await self._media.close()
+
+    def _rules(self) -> Rules:
+        settings = self._settings
+        known = settings.sources if settings.sources or settings.users else ("127.0.0.0/8", "::1/128")
+        return Rules(
+            known=known,
+            challenged=("0.0.0.0/0", "::/0") if settings.users else (),
+            invites_per_second=settings.calls_per_second,
+            invites_burst=settings.calls_per_second * 10,
+            max_calls=settings.max_calls,
+        )
+
+    def _account(self, line: Line) -> Account:
+        hosts = {host_of(line.registrar), host_of(line.proxy) if line.proxy else ""} - {""}
+        return Account(line.auth_user or line.user, line.password.value, frozenset(hosts))
+
+    def _begin_line(self, line: Line) -> None:
+        now, host = self._signalling.now(), host_of(line.registrar)
+        registrar = by_transport(line.registrar, line.transport)
+        if line.registers:
+            contact = self._agent.contact(line.transport, line.user)
+            route = (f"<{line.proxy}>",) if line.proxy else ()
+            address = f"sip:{line.user}@{host}"
+            self._signalling.perform(
+                self._agent.register(
+                    Membership(line.name, registrar, address, contact, line.expires_seconds, route), now
+                )
+            )
+        if line.probe_seconds:
+            self._probe(line, registrar)
+
+    def _probe(self, line: Line, registrar: str) -> None:
+        if not self._is_closing:
+            self._signalling.perform(self._agent.probe(line.name, registrar, self._signalling.now()))
+            asyncio.get_running_loop().call_later(line.probe_seconds, self._probe, line, registrar)
+
+    _is_closing = False
+
+    # ------------------------------------------------------------------------------------------------ what happens
+
+    def happened(self, event: sip.Event) -> None:
+        """Learn of a call, a registration or a probe."""
+        match event:
+            case sip.Invited():
+                self._invited(event)
+            case sip.Registered() | sip.RegistrationFailed() | sip.Probed():
+                _log_line(event)
+            case _:
+                call = self._calls.get(event.call)
+                if call is not None:
+                    self._on_call(call, event)
+
+    def _on_call(self, call: _Call, event: sip.Event) -> None:
+        match event:
+            case sip.Answered():
+                self._answered(call, event)
+            case sip.Progressed() if event.answer is not None:
+                self._agree(call, lambda machine: machine.receive_answer(event.answer or b""))
+            case sip.OfferReceived():
+                self._offered(call, event)
+            case sip.AnswerReceived():
+                self._agree(call, lambda machine: machine.receive_answer(event.answer))
+            case sip.OfferDeclined():
+                if call.negotiation is not None:
+                    call.negotiation.withdraw()
+            case sip.DigitPressed():
+                if call.phone is not None:
+                    call.phone.receive_digit(event.digit)
+            case sip.TransferRequested():
+                self._transfer_requested(call, event)
+            case sip.Transferred() if event.is_final:
+                self._transferred(call, event.status)
+            case sip.CallEnded():
+                self._ended(call, event)
+
+    # ---------------------------------------------------------------------------------------- calls that come in
+
+    def _invited(self, event: sip.Invited) -> None:
+        now = self._signalling.now()
+        if event.replaces is not None and (replaced := self._calls.get(event.replaces)) is not None:
+            self._replace(replaced, event)
+            return
+        called, line = user_of(event.uri), self._line_of(event)
+        number = self._exchange.telephony.number_for(called, line)
+        if number is None:
+            self._signalling.perform(self._agent.reject(event.call, 404, now))
+            return
+        if self._exchange.is_full:
+            self._signalling.perform(self._agent.reject(event.call, 503, now))
+            return
+        call = self._calls[event.call] = _Call(self, event.call)
+        call.task = self._run(self._take(call, event, number, called, line))
+
+    async def _take(self, call: _Call, event: sip.Invited, number: Number, called: str, line: str) -> None:
+        """Answer a call, or refuse it."""
+        has_srtp = event.offer is not None and b"a=crypto:" in event.offer
+        call_id = new_call_id()
+        self._perform(lambda now: self._agent.ring(call.id, now))
+        headers = [(name, value) for name, value in event.headers.fields]
+        deciding = asyncio.ensure_future(self._exchange.decide(number, call_id, headers, has_srtp=has_srtp))
+        call.task = asyncio.current_task()
+        try:
+            verdict = await deciding
+            if verdict.status:
+                self._refuse(call, verdict)
+                return
+            await self._accept(call, event, number, called, line, call_id, verdict)
+        except (VivavoceError, OfferRefused, MalformedMessage) as error:
+            status = error.status if isinstance(error, OfferRefused) else 500
+            _log.warning("a call for %s was not taken: %s", called or "nobody", error)
+            self._refuse(call, Verdict(status))
+        except asyncio.CancelledError:
+            self._refuse(call, Verdict(503))
+            raise
+
+    async def _accept(
+        self, call: _Call, event: sip.Invited, number: Number, called: str, line: str, call_id: str, verdict: Verdict
+    ) -> None:
+        owner = Forward()
+        media = await self._media.open(owner, self._rtp_host, self._settings.rtp_ports)
+        if call.is_over:
+            media.hang_up("the caller has hung up")
+            return
+        call.media = media
+        machine = call.negotiation = self._negotiation(line, self._address_for(event.source.host), media.port)
+        stream: Stream | None = None
+        if event.offer is None:
+            sdp = machine.offer()
+        else:
+            sdp, stream = machine.answer(event.offer)
+        caller = caller_of(event)
+        facts = Facts(
+            call_id=call_id,
+            direction="in",
+            road=ROAD,
+            caller=caller,
+            called=called,
+            line=line,
+            codec=stream.format.codec.name.lower() if stream is not None else "",
+            is_encrypted=stream is not None and stream.local_key is not None,
+            began_unix=self._exchange.unix_now,
+        )
+        phone, live = self._exchange.open(facts, number, call, verdict.settings)
+        call.phone = phone
+        owner.target = phone
+        phone.connect(NumberMedia(media, number.name), live)
+        if stream is not None:
+            media.direct(directed(media.call, stream, self._settings.media_timeout_seconds))
+        self._perform(lambda now: self._agent.accept(call.id, sdp, now))
+
+    def _refuse(self, call: _Call, verdict: Verdict) -> None:
+        if call.media is not None:
+            call.media.hang_up("refused")
+        if not call.is_over:
+            self._perform(lambda now: self._agent.reject(call.id, verdict.status, now))
+
+    def _replace(self, replaced: _Call, event: sip.Invited) -> None:
+        """Have somebody else take the place of a caller: the end of an attended transfer."""
+        machine, media = replaced.negotiation, replaced.media
+        if machine is None or media is None or event.offer is None:
+            self._perform(lambda now: self._agent.reject(event.call, 481, now))
+            return
+        line = replaced.phone.facts.line if replaced.phone is not None else ""
+        fresh = self._negotiation(line, self._address_for(event.source.host), media.port)
+        try:
+            sdp, stream = fresh.answer(event.offer)
+        except (OfferRefused, MalformedMessage) as error:
+            status = error.status if isinstance(error, OfferRefused) else 400
+            self._perform(lambda now: self._agent.reject(event.call, status, now))
+            return
+        self._calls.pop(replaced.id, None)
+        replaced.id, replaced.negotiation = event.call, fresh
+        self._calls[event.call] = replaced
+        media.direct(directed(media.call, stream, self._settings.media_timeout_seconds))
+        self._perform(lambda now: self._agent.accept(event.call, sdp, now))
+
+    def _answered(self, call: _Call, event: sip.Answered) -> None:
+        if isinstance(call, _Successor):
+            self._succeed(call, event)
+            return
+        if event.sdp is not None and not self._agree(call, lambda machine: machine.receive_answer(event.sdp or b"")):
+            self.hang_up(call, "nothing could be agreed on")
+            return
+        if call.phone is not None:
+            call.phone.answered()
+        waiting = self._dialled.pop(call.id, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+
+    def _succeed(self, call: _Successor, event: sip.Answered) -> None:
+        """Have somebody whom the other side wanted called take its place."""
+        before, old = call.before, call.before.id
+        if before.is_over or (
+            event.sdp is not None and not self._agree(call, lambda machine: machine.receive_answer(event.sdp or b""))
+        ):
+            self._perform(lambda now: self._agent.hang_up(call.id, now))
+            return
+        self._calls.pop(old, None)
+        before.id, before.negotiation = call.id, call.negotiation
+        self._calls[call.id] = before
+        self._perform(lambda now: self._agent.hang_up(old, now))
+
+    # --------------------------------------------------------------------------------------- what is agreed on later
+
+    def _offered(self, call: _Call, event: sip.OfferReceived) -> None:
+        machine = call.negotiation
+        if machine is None or call.media is None:
+            self._perform(lambda now: self._agent.refuse(call.id, now))
+            return
+        try:
+            if event.offer is None:
+                sdp = machine.offer()
+            else:
+                sdp, stream = machine.answer(event.offer)
+                call.media.direct(directed(call.media.call, stream, self._settings.media_timeout_seconds))
+        except (OfferRefused, MalformedMessage) as error:
+            status = error.status if isinstance(error, OfferRefused) else 488
+            self._perform(lambda now: self._agent.refuse(call.id, now, status=status))
+            return
+        self._perform(lambda now: self._agent.answer(call.id, sdp, now))
+
+    def _agree(self, call: _Call, take: Callable[[Negotiation], Stream]) -> bool:
+        """Exchange sound as an answer says; return whether that can be."""
+        if call.negotiation is None or call.media is None:
+            return False
+        try:
+            stream = take(call.negotiation)
+        except (OfferRefused, MalformedMessage) as error:
+            _log.warning("an answer cannot be used: %s", error)
+            return False
+        call.media.direct(directed(call.media.call, stream, self._settings.media_timeout_seconds))
+        return True
+
+    # ------------------------------------------------------------------------------------------------- calls that end
+
+    def hang_up(self, call: _Call, reason: str) -> None:
+        """End a call."""
+        if call.is_over:
+            return
+        self._perform(lambda now: self._agent.hang_up(call.id, now))
+
+    def _ended(self, call: _Call, event: sip.CallEnded) -> None:
+        self._calls.pop(event.call, None)
+        waiting = self._dialled.pop(event.call, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+        if call.id != event.call or isinstance(call, _Successor):
+            return  # somebody else has taken this one's place, or nobody came to take another's
+        call.is_over, call.road = True, None
+        if call.task is not None and call.phone is None:
+            call.task.cancel()
+        measured = None if call.media is None else call.media.measured
+        if call.media is not None:
+            call.media.hang_up(event.reason)
+        if call.phone is not None:
+            total = 0 if measured is None else measured.received + measured.lost
+            lost = measured.lost / total if measured is not None and total else None
+            jitter = None if measured is None else measured.jitter_ms
+            call.phone.hung_up(event.phrase or event.reason, status=event.status, lost_ratio=lost, jitter_ms=jitter)
+        call.phone = call.media = call.negotiation = None
+
+    # ------------------------------------------------------------------------------------------------------ transfers
+
+    def refer(self, call: _Call, target: str) -> bool:
+        """Have the other side call somebody else."""
+        if call.is_over or not self._exchange.telephony.dialling.permits(target):
+            return False
+        line = self._lines.get(call.phone.facts.line) if call.phone is not None else None
+        try:
+            self._perform(lambda now: self._agent.refer(call.id, self._uri(target, line, call), now))
+        except (CallStateError, MalformedMessage) as error:
+            _log.warning("a call could not be transferred: %s", error)
+            return False
+        return True
+
+    def _transferred(self, call: _Call, status: int) -> None:
+        if 200 <= status < 300:
+            self.hang_up(call, "transferred")
+        else:
+            _log.warning("a transfer came to nothing: %d", status)
+            if call.phone is not None:
+                call.phone.hang_up("nobody could be reached")
+
+    def _transfer_requested(self, call: _Call, event: sip.TransferRequested) -> None:
+        """Go on with somebody else, where calls may go out to them."""
+        if not self._exchange.telephony.dialling.permits(event.target) or call.media is None or call.phone is None:
+            self._perform(lambda now: self._agent.decline(call.id, event.transfer, now))
+            return
+        line = self._lines.get(call.phone.facts.line)
+        fresh = self._negotiation(call.phone.facts.line, self._address_for(None), call.media.port)
+        dialing = Dialing(
+            target=event.target,
+            sender=self._sender(line),
+            replaces=event.replaces,
+            transfer=(call.id, event.transfer),
+        )
+        self._perform(lambda now: self._agent.follow(call.id, event.transfer, now))
+        new_id, effects = self._agent.dial(dialing, fresh.offer(), self._signalling.now())
+        # Until it is answered, what comes of the new call is this one's.
+        self._calls[new_id] = _Successor(self, new_id, fresh, call)
+        self._signalling.perform(effects)
+
+    # ------------------------------------------------------------------------------------------------ calls that go out
+
+    async def dial(self, order: Order, call_id: str) -> None:
+        """Place a call.
+
+        Raises:
+            CallRefused: it cannot be placed.
+        """
+        if order.line and order.line not in self._lines:
+            raise CallRefused("invalid_value", f"There is no line '{order.line[:64]}'.", "line")
+        line = self._lines[order.line] if order.line else next(iter(self._lines.values()), None)
+        owner = Forward()
+        media = await self._media.open(owner, self._rtp_host, self._settings.rtp_ports)
+        machine = self._negotiation("" if line is None else line.name, self._address_for(None), media.port)
+        call = _Call(self, "", machine)
+        call.media = media
+        try:
+            target = self._uri(order.target, line, None)
+            route = (line.proxy,) if line is not None and line.proxy else ()
+            dialing = Dialing(target=target, sender=self._sender(line), route=route, headers=Headers())
+            call.id, effects = self._agent.dial(dialing, machine.offer(), self._signalling.now())
+        except MalformedMessage as error:
+            media.hang_up("not placed")
+            raise CallRefused("invalid_value", f"'{order.target[:64]}' cannot be called: {error}.", "to") from error
+        facts = Facts(
+            call_id=call_id,
+            direction="out",
+            road=ROAD,
+            caller=self._sender(line),
+            called=order.target,
+            line="" if line is None else line.name,
+            began_unix=self._exchange.unix_now,
+        )
+        phone, live = self._exchange.open(facts, order.number, call, order.settings, key_id=order.key_id)
+        call.phone, owner.target = phone, phone
+        phone.connect(NumberMedia(media, order.number.name), live)
+        self._calls[call.id] = call
+        self._signalling.perform(effects)
+
+    def _sender(self, line: Line | None) -> str:
+        settings = self._settings
+        host = settings.domain or settings.advertised or own_address(settings.host)
+        if line is None:
+            return f"sip:vivavoce@{host}"
+        caller = line.caller or line.user or "vivavoce"
+        return caller if caller.startswith(("sip:", "sips:")) else f"sip:{caller}@{host_of(line.registrar)}"
+
+    def _uri(self, target: str, line: Line | None, call: _Call | None) -> str:
+        """Return the address of a target: a number is called by its line, or by whoever the call came from."""
+        if target.startswith(("sip:", "sips:")):
+            return target
+        digits = target.removeprefix("tel:")
+        if line is not None:
+            return by_transport(f"sip:{digits}@{line.registrar.split(':', 1)[1].split('@')[-1]}", line.transport)
+        if call is not None and isinstance(found := parse_uri(self._agent.target_of(call.id)), SipUri):
+            return f"sip:{digits}@{found.host}"
+        raise CallRefused("invalid_value", "A number needs a line to be called by; this server has none.", "to")
+
+    # ---------------------------------------------------------------------------------------------------------- inside
+
+    def _perform(self, step: Callable[[float], Sequence[sip.Effect]]) -> None:
+        try:
+            effects = step(self._signalling.now())
+        except (CallStateError, KeyError) as error:
+            # The other side was faster: the call is over or in another state by now.
+            _log.debug("nothing was to be done on a call: %r", error)
+            return
+        self._signalling.perform(effects)
+
+    def _run(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _negotiation(self, line: str, address: str, port: int) -> Negotiation:
+        found = self._lines.get(line)
+        wanted = (found.codecs if found is not None else ()) or self._settings.codecs
+        security = found.srtp if found is not None else self._settings.srtp
+        terms = MediaTerms(codecs=tuple(_CODECS[name] for name in wanted), security=security)
+        return Negotiation(terms, Place(address, port), secrets.randbits(31), lambda: secrets.token_bytes(30))
+
+    @property
+    def _rtp_host(self) -> str:
+        return self._settings.host
+
+    def _address_for(self, other: str | None) -> str:
+        """Return the IP address by which another reaches our sound."""
+        if self._settings.advertised:
+            return self._settings.advertised
+        host = self._settings.host
+        return host if not ip_address(host).is_unspecified else own_address(host, other)
+
+    def _line_of(self, event: sip.Invited) -> str:
+        """Return the line that a call came by: that whose registrar sent it, or whose user was called."""
+        for name, line in self._lines.items():
+            if event.source.host == host_of(line.registrar) or (line.user and user_of(event.uri) == line.user):
+                return name
+        return ""
+
+
+class _Successor(_Call):
+    """A call that is dialled because the other side of one asked for it, and takes its place when it is answered."""
+
+    def __init__(self, road: SipRoad, id: str, negotiation: Negotiation, before: _Call) -> None:  # noqa: A002
+        super().__init__(road, id, negotiation)
+        self.before = before
+        self.media = before.media
+
+
+def _log_line(event: sip.Registered | sip.RegistrationFailed | sip.Probed) -> None:
+    match event:
+        case sip.Registered():
+            _log.info("line %s is registered for %d seconds", event.line, event.expires_seconds)
+        case sip.RegistrationFailed():
+            again = f"again in {event.retry_seconds:.0f} s" if event.retry_seconds is not None else "not again"
+            _log.error("line %s is not registered: %d %s; %s", event.line, event.status, event.phrase, again)
+        case sip.Probed() if not event.is_alive:
+            _log.warning("line %s does not answer: %d", event.probe, event.status)
+        case sip.Probed():
+            _log.debug("line %s answers", event.probe)
