@@ -17,7 +17,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from interop import relays, servers
+from interop import environments, relays, servers
 from interop.browsers import PATIENCE_SECONDS, RATE_HZ, Browser
 
 pytestmark = pytest.mark.interop
@@ -377,3 +377,44 @@ webrtc = "pass"
                 "/realtime/calls?model=gpt-realtime", content="v=0", headers={"Content-Type": "application/sdp"}
             )
             assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_offer")
+
+
+async def test_the_official_sdk_makes_attends_to_and_ends_a_call(plain_server: servers.Server) -> None:
+    program = str(environments.python("openai"))
+    script = str(Path(__file__).parent / "python" / "calls_client.py")
+    process = await asyncio.create_subprocess_exec(
+        program, script, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+
+    async def tell(**news: Any) -> None:
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(news).encode() + b"\n")
+        await process.stdin.drain()
+
+    async def told() -> Json:
+        assert process.stdout is not None
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            found: Json = json.loads(await process.stdout.readline())
+        return found
+
+    try:
+        async with Browser(plain_server.http_url, "") as browser:
+            urls = {"http_url": plain_server.http_url, "ws_url": plain_server.ws_url}
+            await tell(**urls, key=servers.KEY, sdp=await browser.offer(), session=SESSION)
+            made = await told()
+            assert made["status"] == 201
+            await browser.accept(made["sdp"])
+            await browser.until("session.created")
+            await tell(connected=True)
+            result = await told()
+            await asyncio.wait_for(browser.closed.wait(), PATIENCE_SECONDS)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+    assert (result["first"], result["instructions"]) == ("session.created", "Answer in one sentence.")
+    assert {"session.updated", "response.done", "output_audio_buffer.started"} <= set(result["types"])
+    assert "response.output_audio.delta" not in result["types"]
+    assert result["missing"] == "call_id_not_found"

@@ -95,7 +95,9 @@ def test_a_name_that_is_not_of_this_machine_is_told(monkeypatch: pytest.MonkeyPa
 def test_what_the_operator_set_reaches_the_port() -> None:
     opus = Opus(application="voip", bitrate_bps=24_000, complexity=3, fec=True, loss_percent=10)
     given = Webrtc(advertised=(("203.0.113.7", 50_000),), connect_seconds=5.0, idle_seconds=4.0, opus=opus)
-    assert webrtc.settings_of(given, Limits(max_queue_bytes=70_000), ["0.0.0.0"], 3478) == WebrtcSettings(
+    assert webrtc.settings_of(
+        given, Limits(max_queue_bytes=70_000, max_sessions=30), ["0.0.0.0"], 3478
+    ) == WebrtcSettings(
         hosts=("0.0.0.0",),
         port=3478,
         advertise=(("203.0.113.7", 50_000),),
@@ -106,9 +108,11 @@ def test_what_the_operator_set_reaches_the_port() -> None:
         setup_timeout_s=5.0,
         handshake_timeout_s=5.0,
         idle_timeout_s=4.0,
+        most_setups=15,
         max_queued_bytes=70_000,
     )
     assert webrtc.settings_of(Webrtc(), Limits(), [], 0).opus_expected_loss_percent == 0
+    assert webrtc.settings_of(Webrtc(), Limits(max_sessions=1), [], 0).most_setups == 4
 
 
 def test_the_start_message_names_the_addresses_that_browsers_are_told() -> None:

@@ -20,6 +20,7 @@ from .lives import Party
 
 __all__ = ["PortError", "check_reach", "described", "hosts_of", "open_port", "parties", "settings_of"]
 
+_LEAST_SETUPS = 4
 HOST = "--webrtc-host (VIVAVOCE_WEBRTC_HOST)"
 PORT = "--webrtc-port (VIVAVOCE_WEBRTC_PORT)"
 
@@ -83,6 +84,8 @@ def settings_of(webrtc: Webrtc, limits: Limits, hosts: Sequence[str], number: in
         setup_timeout_s=webrtc.connect_seconds,
         handshake_timeout_s=min(webrtc.connect_seconds, WebrtcSettings().handshake_timeout_s),
         idle_timeout_s=webrtc.idle_seconds,
+        # Whoever offers calls and connects none must not be able to take all the room there is.
+        most_setups=max(_LEAST_SETUPS, limits.max_sessions // 2),
         max_queued_bytes=limits.max_queue_bytes,
     )
 
