@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from browsers import pitch
+from vivavoce.legs.opus import has_copy
 from vivavoce.legs.webrtc.coding import Decoding, Encoding, decoding, encoding
 from vivavoce.legs.webrtc.offer import Codec
 from vivavoce.legs.webrtc.settings import WebrtcSettings
@@ -62,6 +63,13 @@ def test_a_damaged_payload_sounds_as_long_as_it_says() -> None:
     decoder.decode(encoding(CODECS["opus"], WebrtcSettings()).encode(FRAMES[0]))
     damaged = b"\xff\x41" + bytes(3)
     assert len(decoder.decode(damaged)) == decoder.ticks(damaged) // 2 * 2
+
+
+def test_packets_carry_copies_where_loss_is_expected() -> None:
+    expecting = WebrtcSettings(opus_application="voip", opus_expected_loss_percent=20, opus_bitrate_bps=32_000)
+    for settings, carries in ((expecting, True), (WebrtcSettings(opus_application="voip"), False)):
+        encoder = encoding(CODECS["opus"], settings)
+        assert any(has_copy(encoder.encode(frame)) for frame in FRAMES) == carries
 
 
 def test_the_settings_reach_the_encoder() -> None:

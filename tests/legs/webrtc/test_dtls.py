@@ -100,16 +100,6 @@ def test_another_certificate_than_the_expected_one_is_refused() -> None:
     assert pair.client.srtp is None
 
 
-def test_a_lost_flight_is_sent_again() -> None:
-    pair = Pair()
-    pair.server.start(0.0)
-    pair.client.start(0.0)
-    assert len(pair.to_server) == 1
-    pair.to_server.clear()
-    pair.client.receive_time(0.5)
-    assert pair.to_server == []
-
-
 def test_the_end_is_told() -> None:
     pair = connected()
     pair.client.close()

@@ -368,3 +368,48 @@ async def test_a_call_that_ended_is_freed_without_the_collector(near: Port) -> N
         assert [part() for part in parts] == [None] * 6
     finally:
         gc.enable()
+
+
+async def test_a_party_that_begins_dtls_itself_is_waited_for(near: Port) -> None:
+    owner = Owner()
+    peer = Peer(near, owner, near.settings)
+    found = await caller()
+    answer = await peer.answer(found.offer().replace("a=setup:actpass", "a=setup:active"))
+    assert "a=setup:passive" in answer
+    found.accept(answer)
+    await asyncio.wait_for(found.opened, 5)
+    peer.hang_up("done")
+
+
+async def test_a_lite_party_is_called_at_its_candidates(near: Port) -> None:
+    owner = Owner()
+    peer = Peer(near, owner, near.settings)
+    found = await caller()
+    where = f"a=candidate:1 1 udp 1 127.0.0.1 {found._port.number} typ host"
+    offer = found.offer().replace("t=0 0", "t=0 0\na=ice-lite").replace("a=mid:0", f"{where}\na=mid:0")
+    found._ice.is_controlling = False
+    found._ice.call = lambda route, now: None  # lite: it answers checks and makes none
+    found.accept(await peer.answer(offer))
+    await asyncio.wait_for(found.opened, 5)
+    peer.hang_up("done")
+
+
+@pytest.mark.slow
+async def test_a_handshake_outlives_a_lost_flight(near: Port) -> None:
+    owner = Owner()
+    peer = Peer(near, owner, near.settings)
+    found = await caller()
+    lost: list[bytes] = []
+    receive = found.receive
+
+    def lossy(data: bytes, now: float) -> None:
+        if data[0] < 64 and len(lost) < 1:
+            lost.append(data)
+        else:
+            receive(data, now)
+
+    found.receive = lossy
+    found.accept(await peer.answer(found.offer()))
+    await asyncio.wait_for(found.opened, 5)
+    assert len(lost) == 1
+    peer.hang_up("done")

@@ -82,7 +82,7 @@ class _OpusEncoding:
             settings.opus_application,
             bitrate_bps=settings.opus_bitrate_bps,
             complexity=settings.opus_complexity,
-            fec=settings.opus_fec,
+            fec=settings.opus_expected_loss_percent > 0,
             expected_loss_percent=settings.opus_expected_loss_percent,
         )
         self.encode = self._encoder.encode

@@ -27,10 +27,8 @@ class WebrtcSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How much the encoded voice may take."""
     opus_complexity: int = 5
     """How hard the encoder tries, 0 to 10."""
-    opus_fec: bool = False
-    """Whether each packet carries a copy of the one before."""
-    opus_expected_loss_percent: int = 5
-    """The loss that copies of packets are made for."""
+    opus_expected_loss_percent: int = 0
+    """The loss that copies of packets are made for; 0 for no copies."""
     setup_timeout_s: float = 20.0
     """How long a browser has from its offer to the first secured packet."""
     handshake_timeout_s: float = 10.0
