@@ -36,6 +36,7 @@ _MOST_BYTES = 8_192
 _LONGEST_PACKET_SECONDS = 0.2
 _MOST_AHEAD, _MOST_BEHIND = 1_000, 200
 """Packets by which a number may differ from the expected one before it is taken for another stream's."""
+_SEEN_BITS = (1 << _MOST_BEHIND) - 1
 _NEAR_STRANGER = 10
 """How near two packets that fit nothing must be to each other to begin a new stream."""
 _OLDEST_SECONDS = 20.0
@@ -155,6 +156,7 @@ class Reception:
         self._patience = Patience()
         self._credit = _FIRST_CREDIT_SECONDS * clock_hz
         self._credit_rate = _CREDIT_RATE * clock_hz
+        self._longest = _LONGEST_PACKET_SECONDS * clock_hz
         self._most_credit = _MOST_CREDIT_SECONDS * clock_hz
         self._now: float | None = None
         self._stranger: Packet | None = None
@@ -363,7 +365,7 @@ class Reception:
     def _take(self, packet: Packet, arrived: float, lost: int) -> list[Step]:
         """Take the next packet in order, before which so many were lost."""
         self._next += lost + 1
-        self._seen = (self._seen << (lost + 1) | 1) & ((1 << _MOST_BEHIND) - 1)
+        self._seen = (self._seen << (lost + 1) | 1) & _SEEN_BITS
         self._missing += lost
         if packet.payload_type in self._silent_types:
             return []
@@ -371,19 +373,22 @@ class Reception:
         is_noise = packet.payload_type == self._noise_type
         if not is_noise:
             ticks = self._ticks(payload) if len(payload) <= _MOST_BYTES else 0
-            if not 0 < ticks <= _LONGEST_PACKET_SECONDS * self._clock_hz:
+            if not 0 < ticks <= self._longest:
                 self._count.damaged += 1
                 self._missing += len(payload) > 0  # an empty one only keeps a way through the network open
                 return []
-        gap = signed_32(packet.timestamp - self._until)
+        gap = signed_32(packet.timestamp - self._until) if packet.timestamp != self._until else 0
         steps: list[Step] = self._bridge(packet, gap, arrived) if gap > 0 else []
         self._noise = -(payload[0] & 0x7F) if is_noise and payload else None
-        self._until = (packet.timestamp + ticks) & 0xFFFF_FFFF
+        self._until = packet.timestamp + ticks & 0xFFFF_FFFF
         self._missing = self._filled = 0
-        self._sounded_at = max(self._sounded_at, arrived)
+        if arrived > self._sounded_at:
+            self._sounded_at = arrived
         if ticks:
             self._length = ticks
-            self._lead = max(self._lead, self._position - arrived * self._clock_hz)
+            lead = self._position - arrived * self._clock_hz
+            if lead > self._lead:
+                self._lead = lead
             self._position += ticks
             if self._spend(ticks):
                 steps.append(Play(payload, packet.payload_type))

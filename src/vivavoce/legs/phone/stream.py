@@ -89,7 +89,7 @@ class Stream:
             self._decoder: Decoding = decoder
             if before is not None:  # one source has one clock (RFC 7160)
                 self._ssrc = int(self._chance() * 0xFFFF_FFFF)
-            self._clock_hz = codec.clock_hz
+            self._step = codec.clock_hz // 50
             name = f"{self._ssrc:08x}{int(self._chance() * 0xFFFF_FFFF):08x}"
             self._reporting = Reporting(self._ssrc, codec.clock_hz, name, self._chance)
             self.heard.clear()
@@ -219,7 +219,7 @@ class Stream:
     def send(self, payload: bytes, ticks_passed: int) -> None:
         """Send 20 ms of sound; `ticks_passed` of 20 ms have gone by since the last time."""
         assert self.agreed is not None
-        self._pass(ticks_passed)
+        self._timestamp = self._timestamp + ticks_passed * self._step & 0xFFFF_FFFF
         self._send(self.agreed.payload_type, self._paused, self._timestamp, payload)
         self._paused = False
 
@@ -245,7 +245,7 @@ class Stream:
         self._paused = True
 
     def _pass(self, ticks: int) -> None:
-        self._timestamp = self._timestamp + ticks * self._clock_hz // 50 & 0xFFFF_FFFF
+        self._timestamp = self._timestamp + ticks * self._step & 0xFFFF_FFFF
 
     def _send(self, payload_type: int, marker: bool, timestamp: int, payload: bytes) -> None:
         self._sequence = self._sequence + 1 & 0xFFFF
