@@ -49,9 +49,11 @@ class Server(msgspec.Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def running(folder: Path, *, tls: bool, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """A server that is ready, with these further settings, until the context ends."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
+def running(
+    folder: Path, *, tls: bool, environment: Mapping[str, str] | None = None, port: int = 0
+) -> Iterator[Server]:
+    """A server that is ready, with these further settings, until the context ends; at any free port unless given."""
+    with socket.create_server(("127.0.0.1", port)) as free:
         port = free.getsockname()[1]
     command = [str(Path(sys.executable).with_name("vivavoce")), "serve", "--host", "127.0.0.1", "--port", str(port)]
     certificate = None

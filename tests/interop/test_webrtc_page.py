@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -192,3 +194,37 @@ def test_a_line_that_breaks_is_mended_and_the_conversation_goes_on(browser: Brow
         assert lines(browser, "note") == []
         browser.click("End")
         browser.ask("Page.navigate", url="about:blank")
+
+
+def test_without_a_secure_context_one_writes_and_hears_the_answer(tmp_path: Path) -> None:
+    names = "--host-resolver-rules=MAP page.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
+    with servers.running(tmp_path, tls=False) as server, browsing(tmp_path, None, names) as browser:
+        open_page(browser, f"http://page.test:{server.host.split(':')[1]}/", **BY_WEBRTC)
+        assert browser.js("isSecureContext") is False
+        browser.click("Only type")
+        browser.until("document.body.innerText.includes('This server asks for a key')")
+        browser.write(servers.KEY)
+        browser.key("Enter")
+        browser.until("document.querySelector('header').innerText.includes('Connected')")
+        say_in_writing(browser, "what is six times seven")
+        browser.until(ANSWERED)
+        assert "42" in lines(browser, "assistant")[0]
+        assert lines(browser, "note") == []
+        assert fact(browser, "route") == "UDP, direct"
+
+
+def test_a_server_that_comes_back_is_called_again(browser: Browser, tmp_path: Path) -> None:
+    with servers.running(tmp_path, tls=False, environment=KEYLESS) as server:
+        open_page(browser, page_of(server), **BY_WEBRTC)
+        start(browser, "Only type")
+        os.kill(server.pid, signal.SIGKILL)
+        browser.until("document.querySelector('header').innerText.includes('Reconnecting')", 30)
+        port = int(server.host.split(":")[1])
+        with servers.running(tmp_path, tls=False, environment=KEYLESS, port=port):
+            browser.until("document.querySelector('header').innerText.includes('Connected')", 30)
+            say_in_writing(browser, "what is six times seven")
+            browser.until(ANSWERED)
+            assert "so this is a new conversation" in lines(browser, "note")[0]
+            assert fact(browser, "route") == "UDP, direct"
+            browser.click("End")
+            browser.ask("Page.navigate", url="about:blank")
