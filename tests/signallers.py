@@ -51,6 +51,8 @@ class CountedIds:
 def line(effect: ef.Effect) -> str:
     """Show an effect: `> INVITE 1`, `> 200 INVITE 1`, or news by name and what matters."""
     if isinstance(effect, ef.Send):
+        if not effect.data.strip():
+            return "> nothing"
         return "> " + told(parse_message(effect.data))
     values = [str(value.decode() if isinstance(value, bytes) else value) for value in shown(effect)]
     return " ".join([type(effect).__name__, *values])
@@ -216,7 +218,7 @@ class Peer:
     def take(self, effects: list[ef.Effect]) -> list[str]:
         for effect in effects:
             if isinstance(effect, ef.Send):
-                self.messages.append(parse_message(effect.data))
+                self.messages += [parse_message(effect.data)] if effect.data.strip() else []
                 self.last_hop = effect.hop
             else:
                 self.me.events.append(effect)

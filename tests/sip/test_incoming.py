@@ -327,3 +327,11 @@ def test_a_strict_router_gets_its_own_address_as_the_target() -> None:
     assert getattr(bye, "uri", "") == "sip:10.0.0.8"
     assert bye.headers.all("Route") == ("<sip:10.0.0.7;lr>", "<sip:peer@10.0.0.9:5060>")
     assert peer.last_hop == ef.Hop("udp", "10.0.0.8", 5060)
+
+
+def test_the_other_side_may_become_somebody_else() -> None:
+    peer = Peer()
+    peer.call()
+    identity = "P-Asserted-Identity: <sip:carol@x>"
+    assert peer.request("UPDATE", identity) == ["Identified <sip:carol@x>", "> 200 UPDATE 2"]
+    assert peer.request("UPDATE", identity) == ["> 200 UPDATE 3"]

@@ -296,3 +296,33 @@ def test_an_answer_without_a_usable_contact_still_makes_a_call() -> None:
     dialled(peer)
     assert peer.respond(200, body=OFFER, has_contact=False) == ["> ACK 1", "Answered offer"]
     assert request_of(peer, "ACK").uri == "sip:peer@10.0.0.9"
+
+
+def test_a_request_that_overtakes_its_dialog_waits_to_come_again() -> None:
+    peer = Peer()
+    dialled(peer)
+    peer.call_id, peer.to_tag = "1callid1", "1tag1"
+    assert peer.request("UPDATE") == []
+    invite = request_of(peer, "INVITE")
+    peer.respond(200, body=ANSWER, to=invite)
+    assert peer.request("UPDATE", number=1) == ["> 200 UPDATE 1"]
+
+
+def test_an_early_dialog_may_be_updated_but_not_ended_by_the_called_party() -> None:
+    peer = Peer()
+    dialled(peer)
+    peer.respond(183, body=ANSWER)
+    peer.call_id, peer.to_tag = "1callid1", "1tag1"
+    assert peer.request("UPDATE") == ["> 200 UPDATE 1"]
+    assert peer.request("INVITE", body=OFFER) == ["> 491 INVITE 2"]
+    assert peer.request("BYE") == ["> 481 BYE 3"]
+    assert len(peer.agent.calls) == 1
+
+
+def test_a_call_that_is_ended_late_counts_on_from_what_was_said_early() -> None:
+    peer = Peer()
+    call = dialled(peer)
+    peer.respond(183, "Require: 100rel", "RSeq: 1", body=ANSWER)
+    peer.respond(200)
+    peer.do("hang_up", call)
+    assert peer.respond(200, body=ANSWER, to=request_of(peer, "INVITE")) == ["> ACK 1", "> BYE 3"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from signallers import Peer
 from vivavoce.sip.admission import Rules
 from vivavoce.sip.digest import Account
@@ -9,7 +11,7 @@ from vivavoce.sip.effects import Hop, Resolve
 from vivavoce.sip.message import Request
 from vivavoce.sip.registration import Membership
 
-LINE = Membership("pbx", "sip:10.0.0.9", "sip:100@10.0.0.9", "sip:100@10.0.0.1")
+LINE = Membership("pbx", "sip:10.0.0.9", "sip:100@10.0.0.9", "sip:100@10.0.0.1", keep_alive_seconds=0)
 ACCOUNT = Account("100", "secret", frozenset({"10.0.0.9"}))
 CHALLENGE = 'WWW-Authenticate: Digest realm="pbx", nonce="abc", algorithm=SHA-256, qop="auth"'
 
@@ -107,4 +109,24 @@ def test_calls_from_the_registrar_are_let_in_though_its_address_is_not_listed() 
     assert peer.request("INVITE", body=b"offer") == []
     peer.do("register", LINE)
     assert peer.respond(200, "Expires: 600") == ["Registered 600"]
+    assert peer.request("INVITE", body=b"offer") == ["Invited sip:me@10.0.0.1 offer"]
+
+
+def test_the_way_back_through_a_nat_is_kept_open() -> None:
+    peer = registering(msgspec.structs.replace(LINE, keep_alive_seconds=25.0))
+    peer.respond(200, "Expires: 600")
+    assert peer.wait(60) == [(25.0, ["> nothing"]), (50.0, ["> nothing"])]
+    assert peer.last_hop == Hop("udp", "10.0.0.9", 5060)
+    peer.do("unregister", "pbx")
+    peer.respond(200)
+    assert peer.wait(60) == []
+
+
+def test_calls_from_another_address_of_the_registrar_are_let_in() -> None:
+    peer = Peer(host="10.0.0.3", rules=Rules())
+    peer.do("register", Membership("pbx", "sip:pbx.example.com", "sip:100@pbx.example.com", "sip:100@10.0.0.1"))
+    hops = (Hop("udp", "10.0.0.3", 5060), Hop("udp", "10.0.0.4", 5060))
+    peer.take(peer.agent.resolved(Resolve("pbx.example.com", None, None, False), hops, 0.0))
+    peer.respond(200, "Expires: 600")
+    peer.source = hops[1]
     assert peer.request("INVITE", body=b"offer") == ["Invited sip:me@10.0.0.1 offer"]

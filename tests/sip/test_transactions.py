@@ -236,7 +236,7 @@ def test_responses_tell_where_to_connect_when_the_connection_is_gone() -> None:
 
 
 def test_a_request_that_comes_again_is_answered_again_for_64_times_t1() -> None:
-    server = OtherServer(request("BYE"), UDP, None, DEFAULT_TIMERS)
+    server = OtherServer(request("BYE"), UDP, None, DEFAULT_TIMERS, 0.0)
     assert short(server.receive_again()) == []
     assert short(server.respond(response(200, "BYE"), 1.0)) == ["send 200"]
     assert short(server.receive_again()) == ["send 200"]
@@ -246,9 +246,15 @@ def test_a_request_that_comes_again_is_answered_again_for_64_times_t1() -> None:
 
 
 def test_a_request_on_a_connection_is_over_with_its_response() -> None:
-    server = OtherServer(request("BYE"), TCP, None, DEFAULT_TIMERS)
+    server = OtherServer(request("BYE"), TCP, None, DEFAULT_TIMERS, 0.0)
     server.respond(response(200, "BYE"), 1.0)
     assert (server.state, server.deadline) == ("terminated", None)
+
+
+def test_a_request_that_is_never_answered_is_forgotten_when_nobody_waits_any_more() -> None:
+    server = OtherServer(request("REFER"), UDP, None, DEFAULT_TIMERS, 0.0)
+    assert wait(server) == [(32.0, [])]
+    assert server.state == "terminated"
 
 
 # ------------------------------------------------------------------------------------------------ agenda

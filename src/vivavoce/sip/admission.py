@@ -86,6 +86,7 @@ class Admission:
         if hosts != self._partners:
             self._partners = hosts
             self._standings.clear()
+            self._buckets.clear()
 
     def standing(self, host: str) -> Standing:
         """Return what is known of a source."""

@@ -158,6 +158,9 @@ class Agent:
             return [] if is_unknown else self._reception.refuse(request, source, 481)
         if isinstance(call, IncomingCall) and not call.usage.dialog.owns(request.headers):
             return self._reception.refuse(request, source, 481)
+        if isinstance(call, OutgoingCall) and not call.knows(request.headers):
+            # What is to make the dialog was overtaken, and both come again.
+            return self._reception.refuse(request, source, 481) if call.is_up else []
         bad = self._reception.unsupported(request, source)
         if bad:
             return bad
@@ -190,6 +193,9 @@ class Agent:
 
     def resolved(self, lookup: Resolve, hops: tuple[Hop, ...], now: float) -> list[Effect]:
         """Learn which places a host stands for, the best first; none when there is no such host."""
+        hosts = [hop.host for hop in hops]
+        for registration in self._registrations.values():
+            registration.learn_hosts(lookup.host, hosts)
         return self._deliver(self._transactions.resolved(lookup, hops, now), now)
 
     def unreachable(self, hop: Hop, now: float) -> list[Effect]:
@@ -396,8 +402,7 @@ class Agent:
 
     def _registered(self, registration: Registration, effects: list[Effect]) -> list[Effect]:
         self._agenda.set(registration.owner, registration.deadline)
-        hosts = [each.hop.host for each in self._registrations.values() if each.hop is not None]
-        self._admission.trust(frozenset(hosts))
+        self._admission.trust(frozenset().union(*[each.hosts for each in self._registrations.values()]))
         return effects
 
     def _tell(self, call: IncomingCall | OutgoingCall, effects: list[Effect], now: float) -> list[Effect]:

@@ -206,12 +206,12 @@ class Transferred(msgspec.Struct, frozen=True):
 
 
 class Identified(msgspec.Struct, frozen=True):
-    """The other side is somebody else now, as after a transfer between others: its `P-Asserted-Identity` or `From`."""
+    """The other side says that it is somebody else now, as after a transfer between others."""
 
     call: str
     """The call's id."""
     identity: str
-    """Who, as it was claimed."""
+    """Its `P-Asserted-Identity`, which only a trunk that is trusted may be believed."""
 
 
 class CallEnded(msgspec.Struct, frozen=True):

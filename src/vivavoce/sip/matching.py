@@ -217,7 +217,7 @@ class Transactions:
         if request.method == "INVITE":
             server = InviteServer(request, hop, fallback, self._timers, now)
         else:
-            server = OtherServer(request, hop, fallback, self._timers)
+            server = OtherServer(request, hop, fallback, self._timers, now)
         self._servers[key] = server
         if read_to(request.headers).tag is None:
             self._merged[_identity(request)] = key

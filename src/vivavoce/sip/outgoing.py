@@ -16,7 +16,7 @@ from .effects import Answered, CallEnded, Effect, Hop, Progressed
 from .errors import MalformedMessage
 from .extensions import Reason
 from .headers import CSeq, read_contacts, read_cseq, read_to
-from .message import Request, Response
+from .message import Headers, Request, Response
 from .offers import CallStateError, sdp_of
 from .provisional import Confirming
 from .routing import Draft
@@ -122,6 +122,11 @@ class OutgoingCall:
 
     # ------------------------------------------------------------------------------------------------ what comes
 
+    def knows(self, headers: Headers) -> bool:
+        """Tell whether a request belongs to one of its dialogs."""
+        dialogs = [*[each.usage.dialog for each in self._forks.values()], *self._strays.values()]
+        return any(dialog.owns(headers) for dialog in dialogs)
+
     def receive(self, key: str, request: Request, source: Hop, now: float) -> list[Effect]:
         """Take a request within one of its dialogs."""
         for fork in [each.usage for each in self._forks.values()]:
@@ -129,11 +134,8 @@ class OutgoingCall:
                 if fork.state == "early" and request.method == "BYE":
                     return fork.dialog.respond(key, request, 481, now)
                 return fork.receive(key, request, source, now)
-        for stray in self._strays.values():
-            if stray.owns(request.headers):
-                return stray.respond(key, request, 200 if request.method == "BYE" else 481, now)
-        dialog = next(iter(self._forks.values())).usage.dialog if self._forks else None
-        return [] if dialog is None else dialog.respond(key, request, 481, now)
+        stray = next(each for each in self._strays.values() if each.owns(request.headers))
+        return stray.respond(key, request, 200 if request.method == "BYE" else 481, now)
 
     def acknowledged(self, request: Request, now: float) -> list[Effect]:
         """Take an ACK."""
@@ -259,7 +261,10 @@ class OutgoingCall:
         """Confirm and end a call that is not wanted: another telephone was quicker, or the caller has gone."""
         if len(self._strays) >= _MOST_FORKS:
             return []
-        dialog = self._strays[tag] = Dialog.of_response(self._line, request, response, hop)
+        fork = self._forks.pop(tag, None)
+        dialog = Dialog.of_response(self._line, request, response, hop) if fork is None else fork.usage.dialog
+        dialog.confirm(response, hop)
+        self._strays[tag] = dialog
         number = read_cseq(request.headers).number
         return dialog.acknowledge(number, request) + dialog.send("BYE", now)
 

@@ -106,6 +106,12 @@ class Referrals:
             del self._theirs[transfer]
         return self._notify(theirs, status, reason, now)
 
+    def abort(self, now: float) -> list[Effect]:
+        """Answer what nobody has decided on: the call is over."""
+        waiting = [theirs for theirs in self._theirs.values() if not theirs.is_followed]
+        self._theirs.clear()
+        return [effect for theirs in waiting for effect in self._dialog.respond(theirs.key, theirs.request, 487, now)]
+
     def _asked(self, transfer: str) -> _Theirs:
         theirs = self._theirs.get(transfer)
         if theirs is None or theirs.is_followed:

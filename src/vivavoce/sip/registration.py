@@ -9,12 +9,13 @@ RFC 3261 section 10, with the answers of real registrars: 423 (too brief), 401 a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
 
 from .authentication import Passwords
-from .effects import Effect, Hop, Registered, RegistrationFailed
+from .effects import Effect, Hop, Registered, RegistrationFailed, Send
 from .errors import MalformedMessage
 from .extensions import RetryAfter
 from .headers import Address, CSeq, read_contacts, read_cseq, read_number, read_one
@@ -29,6 +30,8 @@ __all__ = ["Membership", "Registration"]
 _FIRST_WAIT_SECONDS = 30.0
 _LONGEST_WAIT_SECONDS = 1800.0
 """RFC 5626 4.5: the wait doubles from 30 s up to half an hour, and is spread by chance."""
+_KEEP_ALIVE = b"\r\n\r\n"
+"""What RFC 5626 4.4.1 has for it, and every SIP server takes for nothing."""
 _SHORTEST_EXPIRY_SECONDS = 60
 _EARLY_SECONDS = 32.0
 """How long before its end a registration is renewed, at most: one whole attempt."""
@@ -50,6 +53,9 @@ class Membership(msgspec.Struct, frozen=True):
     route: tuple[str, ...] = ()
     """Proxies on the way, the nearest first, each as `<sip:proxy.example.com;lr>`."""
 
+    keep_alive_seconds: float = 25.0
+    """How often something is sent that keeps the way back open through a NAT; 0 for never."""
+
     @property
     def host(self) -> str:
         """The host that is asked first, whose challenges are answered."""
@@ -65,8 +71,10 @@ class Registration:
     ) -> None:
         """Begin idle."""
         self.line = line
-        self.hop: Hop | None = None
-        """Where the registrar answered from, whose calls are let in; None while it has not."""
+        self._hop: Hop | None = None
+        """Where the registrar answered from; None while it has not."""
+        self._found: frozenset[str] = frozenset()
+        """Where it may be, by the name service."""
         self.owner = self.owner_of(line.name)
         """Who gets the responses to its requests."""
         self._transactions = transactions
@@ -79,6 +87,7 @@ class Registration:
         self._expires = line.expires_seconds
         self._state: Literal["idle", "asking", "held", "waiting", "leaving", "stopped"] = "idle"
         self._due: float | None = None
+        self._keep_at: float | None = None
         self._failures = 0
 
     @staticmethod
@@ -92,9 +101,19 @@ class Registration:
         return self._state == "held"
 
     @property
+    def hosts(self) -> frozenset[str]:
+        """The addresses whose calls are let in: where the registrar answered from, and where else it may be."""
+        return frozenset() if self._hop is None else self._found | {self._hop.host}
+
+    def learn_hosts(self, name: str, hosts: Iterable[str]) -> None:
+        """Learn the addresses of a name that was looked up, which may be the registrar's."""
+        if name == self.line.host:
+            self._found = frozenset(hosts)
+
+    @property
     def deadline(self) -> float | None:
         """When `receive_time` has something to do."""
-        return self._due
+        return min((at for at in (self._due, self._keep_at) if at is not None), default=None)
 
     def start(self, now: float) -> list[Effect]:
         """Register."""
@@ -111,12 +130,17 @@ class Registration:
         """Take the registration back."""
         was_known = self._state in ("held", "asking")
         out = self._ask(0, now) if was_known else []
-        self._state, self._due = "leaving" if was_known else "idle", None
+        self._state, self._due, self._keep_at = "leaving" if was_known else "idle", None, None
         return out
 
     def receive_time(self, now: float) -> list[Effect]:
-        """Do what is due: renew, or try again."""
-        return self._ask(self._expires, now) if self._due is not None and now >= self._due else []
+        """Do what is due: renew, or try again, or keep the way back open."""
+        if self._due is not None and now >= self._due:
+            return self._ask(self._expires, now)
+        if self._keep_at is None or now < self._keep_at or self._hop is None:
+            return []
+        self._keep_at = now + self.line.keep_alive_seconds
+        return [Send(_KEEP_ALIVE, self._hop)]
 
     def responded(self, request: Request, response: Response, hop: Hop, now: float) -> list[Effect]:
         """Take the registrar's answer."""
@@ -135,12 +159,13 @@ class Registration:
             return self._ask(least, now)
         if status >= 300:
             return self._failed(status, response.reason, _retry_after(response), now)
-        self.hop, self._failures = hop, 0
+        self._hop, self._failures = hop, 0
         if self._state == "leaving":
             self._state = "idle"
             return [Registered(self.line.name, 0)]
         granted = self._granted(response)
         self._state = "held"
+        self._keep_at = now + self.line.keep_alive_seconds if self.line.keep_alive_seconds else None
         # RFC 5626 4.4.1 has it renewed at 80 to 100 per cent of its time; short ones at half.
         self._due = now + max(granted / 2, granted - _EARLY_SECONDS - granted / 10 * self._chance())
         return [Registered(self.line.name, granted)]

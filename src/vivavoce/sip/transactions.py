@@ -260,7 +260,7 @@ class InviteServer:
 class OtherServer:
     """A request that came and is no INVITE."""
 
-    def __init__(self, request: Request, hop: Hop, fallback: Hop | None, timers: Timers) -> None:
+    def __init__(self, request: Request, hop: Hop, fallback: Hop | None, timers: Timers, now: float) -> None:
         """Begin with nothing answered; `hop` is where its responses go."""
         self.request = request
         self.hop = hop
@@ -268,7 +268,8 @@ class OtherServer:
         self.state: State = "trying"
         self._timers = timers
         self._last = b""
-        self._over_at: float | None = None
+        # By then whoever asked has given up (timer F), so that there is nobody left to answer.
+        self._over_at: float | None = now + timers.patience
 
     @property
     def deadline(self) -> float | None:
@@ -288,7 +289,7 @@ class OtherServer:
         if response.status < 200:
             self.state = "proceeding"
         elif self.hop.is_reliable:
-            self.state = "terminated"
+            self.state, self._over_at = "terminated", None
         else:
             self.state, self._over_at = "completed", now + self._timers.patience
         return [Send(self._last, self.hop, self.fallback)]

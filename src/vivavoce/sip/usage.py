@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Literal
 
 from .dialogs import Dialog
-from .effects import CallEnded, DigitPressed, Effect, Hop, InfoReceived
+from .effects import CallEnded, DigitPressed, Effect, Hop, Identified, InfoReceived
 from .extensions import Reason, Replaces, read_reasons
 from .headers import read_cseq, read_tokens
 from .message import Headers, Request, Response
@@ -44,6 +44,7 @@ class Usage:
         self.timer = SessionTimer(terms)
         self.offers = Offers(call, dialog, self.timer, terms.timers, chance)
         self._referrals = Referrals(call, dialog, terms, new_id)
+        self._identity = ""
         self._parting: Reason | None = None
         """Why the call is to be ended as soon as its 2xx is confirmed."""
 
@@ -82,7 +83,7 @@ class Usage:
                 return dialog.respond(key, request, 491, now)
             case "INVITE" | "UPDATE":
                 self.learn_methods(request.headers)
-                return self.offers.receive(key, request, now)
+                return [*self._identify(request.headers), *self.offers.receive(key, request, now)]
             case "INFO":
                 return dialog.respond(key, request, 200, now) + self._inform(request)
             case "OPTIONS":
@@ -102,9 +103,17 @@ class Usage:
             return out
         if self.state == "parting":
             self.state = "over"
-            return out + self.offers.abort(now)
-        out += self.offers.abort(now)
+            return out + self._abort(now)
+        out += self._abort(now)
         return [*out, self._end("hung up", phrase=phrase_of(request.headers))]
+
+    def _identify(self, headers: Headers) -> list[Effect]:
+        """Learn who the other side says it is now (RFC 4916, RFC 3325)."""
+        identity = headers.get("P-Asserted-Identity")
+        if identity is None or identity == self._identity:
+            return []
+        self._identity = identity
+        return [Identified(self.call, identity)]
 
     def _inform(self, request: Request) -> list[Effect]:
         kind = (request.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
@@ -146,7 +155,7 @@ class Usage:
         return self._referrals.unanswered(request, status) if request.method == "REFER" else []
 
     def _lose(self, status: int, now: float) -> list[Effect]:
-        out = self.dialog.send("BYE", now, ("Reason", str(Reason("SIP", status))))
+        out = self._abort(now) + self.dialog.send("BYE", now, ("Reason", str(Reason("SIP", status))))
         self.state = "ending"
         return [*out, CallEnded(self.call, "lost", status)]
 
@@ -219,10 +228,14 @@ class Usage:
         return [*out, CallEnded(self.call, why)]
 
     def _bye(self, now: float, reason: Reason | None) -> list[Effect]:
-        out = self.offers.abort(now)
+        out = self._abort(now)
         out += self.dialog.send("BYE", now, *([("Reason", str(reason))] if reason is not None else []))
         self.state = "ending"
         return out
+
+    def _abort(self, now: float) -> list[Effect]:
+        """Answer all that waits for an answer of this side."""
+        return self.offers.abort(now) + self._referrals.abort(now)
 
     def _end(self, why: EndReason, status: int = 0, phrase: str = "") -> CallEnded:
         self.state = "over"
