@@ -214,6 +214,7 @@ export const texts = {
     another: "A new conversation.",
     noSpeaker: "This loudspeaker cannot be used.",
     goneRound: "WebRTC does not get through: something between here and the server lets no UDP pass, or the server has it switched off. This conversation goes on by WebSocket.",
+    firefoxAtHome: "Firefox makes no WebRTC calls to 127.0.0.1, the only address that this server names. This conversation goes on by WebSocket.",
     clickToHear: "Your browser waits for a click before it plays the answer.",
     notSent: (type: string) => `This could not be sent: ${type}. It may be too long.`,
     resumed: "Connected again. The conversation goes on.",

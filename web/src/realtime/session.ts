@@ -196,7 +196,7 @@ export class Session {
     if (recorder !== null) sound.onPlayed = ({ item, pcm, at }) => recorder.played(item, pcm, at);
     await sound.close();
     if (recorder === null) return;
-    this.shelf.keep(recorder, end, this.talk.cost);
+    this.shelf.keep(recorder, end);
     this.changed();
   }
 
@@ -363,7 +363,8 @@ export class Session {
     this.road = null;
     this.sound?.playRemote(null);
     this.note("page", { type: "webrtc.blocked", reason });
-    this.talk.remark(texts.notes.goneRound, "failed");
+    const isFirefoxAtHome = navigator.userAgent.includes("Firefox/") && /^(localhost|127\.)/.test(location.hostname);
+    this.talk.remark(isFirefoxAtHome ? texts.notes.firefoxAtHome : texts.notes.goneRound, "failed");
     this.changed();
     void this.connect(this.era);
   }
