@@ -1,7 +1,7 @@
 """The telephone's media engine: what a call costs, how evenly it is sent to, and how late an echo comes back.
 
     python bench/telephone_media.py [--calls 1,10,100,200] [--seconds 12] [--codec pcmu|pcma|opus|g722] [--srtp]
-                                    [--busy 0.5] [--silent]
+                                    [--busy 0.5] [--silent] [--fifo]
 
 A process of its own plays the callers: it sends each call a packet every 20 ms and notes, by the kernel's clock, when
 packets come.  The session process here does nothing but say what each caller says, so that all sound goes through both
@@ -14,7 +14,9 @@ processes, through both resamplers and back.
     lost       packets that were not answered
     memory     of the media process for each call, in kB
 
-`--busy` keeps the session process busy for this share of the time, in stretches of 50 ms.
+`--fifo` lets the media process and the callers go before all other processes, as far as the system allows it, which
+shows what they do by themselves on a machine that others use.  `--busy` keeps the session process busy for this share
+of the time, in stretches of 50 ms.
 """
 
 from __future__ import annotations
@@ -136,11 +138,15 @@ async def measured(calls: int, arguments: argparse.Namespace) -> Figures:
     for echo in echoes:
         echo.is_silent = arguments.silent
         echo.media = await process.open(echo, HOST, PORTS)
+    if arguments.fifo:
+        os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(10))
     ports = [echo.media.port for echo in echoes if echo.media]
     plan = {"ports": ports, "seconds": arguments.seconds, "codec": arguments.codec, "srtp": arguments.srtp}
     generator = await asyncio.create_subprocess_exec(
         sys.executable, __file__, "--generate", stdin=subprocess.PIPE, stdout=subprocess.PIPE, limit=1 << 26
     )
+    if arguments.fifo:
+        os.sched_setscheduler(generator.pid, os.SCHED_FIFO, os.sched_param(5))
     assert generator.stdin is not None
     assert generator.stdout is not None
     generator.stdin.write(json.dumps(plan).encode() + b"\n")
@@ -247,8 +253,8 @@ def generate() -> None:
     sys.stdin.readline()
     chance = random.Random(1)
     began = time.monotonic() + 0.1
-    # Every call has its own moment within the 20 ms.
-    due = sorted((began + chance.random() * TICK, number) for number in range(len(callers)))
+    # Every call has its own millisecond of the 20.
+    due = sorted((began + chance.randrange(20) / 1000, number) for number in range(len(callers)))
     for tick in range(int(plan["seconds"] / TICK)):
         for at, number in due:
             wait = at + tick * TICK - time.monotonic()
@@ -295,6 +301,7 @@ def main() -> None:
     parser.add_argument("--srtp", action="store_true")
     parser.add_argument("--busy", type=float, default=0.0, help="share of the time the session process is busy")
     parser.add_argument("--silent", action="store_true", help="say nothing to the callers")
+    parser.add_argument("--fifo", action="store_true", help="put the media process and the callers first")
     arguments = parser.parse_args()
     kind = arguments.codec + (" srtp" if arguments.srtp else "") + (" silent" if arguments.silent else "")
     print(f"{kind}, session process busy {arguments.busy:.0%}, load {os.getloadavg()[0]:.1f}\n")
