@@ -325,3 +325,39 @@ def test_the_latest_talks_are_kept(browser: Browser, server: servers.Server) -> 
     )
     browser.until("document.querySelector('dialog ol').innerText.includes('what is 1 plus one')")
     assert "what is 2 plus one" not in browser.js("document.querySelector('dialog ol').innerText")
+
+
+def test_a_call_by_webrtc_is_kept_as_the_browser_heard_it(
+    browser: Browser, server: servers.Server, microphone: Path
+) -> None:
+    with tapped(browser):
+        open_page(browser, page_of(server), road="webrtc")
+    start(browser)
+    browser.until(ANSWERED)
+    browser.click("End")
+    look_back(browser)
+    talk = json.loads(saved(browser, "JSON", ".json"))
+    with wave.open(io.BytesIO(saved(browser, "Sound (WAV)", ".wav"))) as file:
+        both = np.abs(np.frombuffer(file.readframes(file.getnframes()), np.int16).reshape(-1, 2).astype(int))
+    question, answer = talk["entries"]
+    for column, entry in ((0, question), (1, answer)):
+        loud = np.flatnonzero(both[:, column] > 1000) / 24
+        assert entry["from_ms"] - 50 <= loud[0] <= entry["from_ms"] + 500
+        assert loud[-1] == pytest.approx(entry["to_ms"], abs=500)
+    journal = saved(browser, "Journal", ".jsonl").decode()
+    assert "input_audio_buffer.append" not in journal
+    assert '"playback.began"' in journal
+
+
+def test_the_page_talks_to_its_own_server_whatever_other_origins_are_allowed(browser: Browser, tmp_path: Path) -> None:
+    environment = {"VIVAVOCE_ALLOWED_ORIGINS": "https://elsewhere.example"}
+    with servers.running(tmp_path, tls=False, environment=environment) as server:
+        open_page(browser, page_of(server))
+        browser.click("Only type")
+        browser.until("document.body.innerText.includes('This server asks for a key')")
+        browser.write(servers.KEY)
+        browser.key("Enter")
+        browser.until("document.querySelector('header').innerText.includes('Connected')")
+        say_in_writing(browser, "what is six times seven")
+        browser.until(ANSWERED)
+        assert "42" in lines(browser, "assistant")[-1]

@@ -57,7 +57,8 @@ function talk() {
   const tool = { name: "get_time", arguments: "{}" };
   see(4820, { lines: [mine, cut, line({ id: "call_1", kind: "tool", state: "live", tool })] });
   see(4900, { lines: [mine, cut, line({ id: "call_1", kind: "tool", tool: { ...tool, output: "noon" } })] });
-  return recorder.finish(at(5100), 0.5);
+  server(4950, { type: "response.done", response: { usage: { cost: { usd: 0.2, session_usd: 0.5 } } } });
+  return recorder.finish(at(5100));
 }
 
 test("turns stand where their sound is, with words, tools, interruptions and latencies", () => {
@@ -107,7 +108,7 @@ test("transcripts tell the words that were heard, and captions stand at them", (
 test("captions cannot be broken by what is said", () => {
   const { recorder, at, see } = recording();
   see(10, { lines: [line({ id: "a", kind: "user", text: "1 --> 2 <b>&\n\nnext" })] });
-  expect(toVtt(recorder.finish(at(20), null))).toContain("<v You>1 --&gt; 2 &lt;b&gt;&amp; next\n");
+  expect(toVtt(recorder.finish(at(20)))).toContain("<v You>1 --&gt; 2 &lt;b&gt;&amp; next\n");
 });
 
 test("the journal tells what was played and cut beside the events", () => {
@@ -129,7 +130,7 @@ describe("where a turn stands", () => {
     server(6000, { type: "input_audio_buffer.speech_started", item_id: "item_9", audio_start_ms: 400 });
     server(6900, { type: "input_audio_buffer.speech_stopped", item_id: "item_9", audio_end_ms: 1500 });
     see(6950, { lines: [line({ id: "item_9", kind: "user", text: "again" })] });
-    const { entries, sessions } = recorder.finish(at(7000), null);
+    const { entries, sessions } = recorder.finish(at(7000));
     expect(sessions).toEqual(["sess_1", "sess_2"]);
     expect([entries[0]!.from / MS, entries[0]!.to / MS]).toEqual([5400, 6000]);
   });
@@ -144,14 +145,14 @@ describe("where a turn stands", () => {
       server(from + 1010, { type: "input_audio_buffer.committed", item_id: item });
       see(from + 1020, { lines: [line({ id: item, kind: "user", text: item })] });
     }
-    const { entries } = recorder.finish(at(6000), null);
+    const { entries } = recorder.finish(at(6000));
     expect(entries.map(({ from, to }) => [from / MS, to / MS])).toEqual([[1000, 2000], [4000, 5000]]);
   });
 
   test("by the time at which it was written", () => {
     const { recorder, at, see } = recording();
     see(700, { lines: [line({ id: "typed-1", kind: "user", text: "hello" })], turns: [{ id: "typed-1", kind: "typed", end: 690, at: {} }] });
-    expect(recorder.finish(at(900), null).entries[0]).toMatchObject({ from: 690 * MS, to: 690 * MS, spans: [] });
+    expect(recorder.finish(at(900)).entries[0]).toMatchObject({ from: 690 * MS, to: 690 * MS, spans: [] });
   });
 });
 
@@ -159,7 +160,7 @@ test("what the page shows of earlier talks is no part of this one", () => {
   const old = { lines: [line({ id: "item_0", kind: "user", text: "before" })], turns: [] };
   const { recorder, at, see } = recording(old);
   see(10, { lines: [{ ...old.lines[0]!, state: "cut" }, line({ id: "item_1", kind: "user", text: "now" })] });
-  expect(recorder.finish(at(20), null).entries.map((entry) => entry.text)).toEqual(["now"]);
+  expect(recorder.finish(at(20)).entries.map((entry) => entry.text)).toEqual(["now"]);
 });
 
 test("where memory ends the sound does, and the words go on", () => {
@@ -167,7 +168,7 @@ test("where memory ends the sound does, and the words go on", () => {
   const { recorder, at, see, speak } = recording(undefined, () => pages-- > 0);
   speak(0, 5000, 1);
   see(4000, { lines: [line({ id: "late", kind: "user", text: "late" })] });
-  const record = recorder.finish(at(5000), null);
+  const record = recorder.finish(at(5000));
   expect(record.keptTo).toBe(3 * 16_384);
   expect(soundLength(record)).toBe(3 * 16_384);
   expect(stereoWav(record).size).toBe(44 + 3 * 16_384 * 4);

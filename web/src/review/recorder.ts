@@ -45,6 +45,7 @@ export interface Talked {
   entries: Entry[];
   medianMs: number | null;
   interruptions: number;
+  /** What it has cost in US dollars; null where the server does not say. */
   cost: number | null;
   /** Where sound stops to be kept; null where all of it is. */
   keptTo: number | null;
@@ -93,6 +94,7 @@ export class Recorder {
   private emptied = 0;
   private committed: Span | null = null;
   private playing = "";
+  private cost: number | null = null;
 
   constructor(private readonly options: RecorderOptions) {
     this.user = new Track(options.claim);
@@ -159,7 +161,7 @@ export class Recorder {
   }
 
   /** Return the talk, which is over. */
-  finish(at: number, cost: number | null): Talked {
+  finish(at: number): Talked {
     const entries = [...this.noted.values()].map((noted) => this.entry(noted)).sort((a, b) => a.from - b.from);
     const answers = entries.filter((entry) => entry.kind === "assistant" && entry.spans.length > 0);
     for (const { latency } of entries) {
@@ -175,7 +177,7 @@ export class Recorder {
       entries,
       medianMs: median([...this.turns.keys()].map(total).filter((ms) => ms !== null)),
       interruptions: entries.filter((entry) => entry.kind === "assistant" && entry.state === "cut").length,
-      cost,
+      cost: this.cost,
       keptTo: kept.length === 0 ? null : Math.min(...kept),
       journal: this.journal,
     };
@@ -222,6 +224,11 @@ export class Recorder {
         const said = this.saidOf(item);
         said.characters += text(event.delta).length;
         said.marks.push({ end: said.characters, atMs: said.receivedMs });
+        break;
+      }
+      case "response.done": {
+        const cost = record(record(record(event.response).usage).cost);
+        this.cost = number(cost.session_usd) ?? this.cost;
         break;
       }
       case "response.output_audio.delta":

@@ -10,7 +10,7 @@ function hold(shelf: Shelf, name: string, pages: number) {
   recorder.sent(new Int16Array(16_384 * pages).fill(1), 0);
   const line: Line = { id: name, kind: "user", text: name, state: "done", spoken: 0 };
   recorder.see([line], [], 0, 0);
-  shelf.keep(recorder, 16_384 * pages, null);
+  shelf.keep(recorder, 16_384 * pages);
 }
 
 const names = (shelf: Shelf) => shelf.talks.map((talk) => talk.entries[0]!.text);
@@ -33,6 +33,6 @@ test("a talk that needs the room of older ones gets it", () => {
 
 test("a talk in which nothing happened is not kept", () => {
   const shelf = new Shelf();
-  shelf.keep(shelf.begin({ zero: 0, began: 0, silenceMs: () => 0, before: NOTHING }), 0, null);
+  shelf.keep(shelf.begin({ zero: 0, began: 0, silenceMs: () => 0, before: NOTHING }), 0);
   expect(shelf.talks).toEqual([]);
 });

@@ -25,9 +25,9 @@ export class Shelf {
   }
 
   /** Keep a talk that is over, unless nothing happened in it. */
-  keep(recorder: Recorder, at: number, cost: number | null): void {
+  keep(recorder: Recorder, at: number): void {
     if (this.recording === recorder) this.recording = null;
-    const talked = recorder.finish(at, cost);
+    const talked = recorder.finish(at);
     if (talked.entries.length > 0) this.talks = [talked, ...this.talks].slice(0, MOST_TALKS);
   }
 
@@ -47,5 +47,7 @@ export class Shelf {
 
 function roomHere(): number {
   const memory = (globalThis.navigator as { deviceMemory?: number } | undefined)?.deviceMemory;
-  return memory !== undefined && memory < MUCH_MEMORY_GB ? LITTLE_ROOM : ROOM;
+  // Browsers that do not say it are asked whether they are on a phone.
+  const isLittle = memory === undefined ? globalThis.matchMedia?.("(pointer: coarse)").matches : memory < MUCH_MEMORY_GB;
+  return isLittle ? LITTLE_ROOM : ROOM;
 }
