@@ -24,6 +24,8 @@ from vivavoce.legs.webrtc.settings import WebrtcSettings
 
 ROUND_SECONDS = 5.0
 FRAME_BYTES = 960
+ECHO_MS = 20
+"""An echo that waits longer has been held up by the machine, and is dropped: it would stay late for good."""
 EVENT = json.dumps(
     {"type": "response.output_audio_transcript.delta", "event_id": "event_" + "0" * 21, "delta": "word "}
 )
@@ -69,6 +71,8 @@ class OurCall:
     def receive_audio(self, pcm: bytes) -> None:
         self.heard += len(pcm)
         if self._echoes:
+            if self.peer.queued_ms > ECHO_MS:
+                self.peer.clear()
             self.peer.play("echo", pcm)
 
     def item_started(self, item_id: str) -> None: ...
@@ -129,6 +133,8 @@ class StockCall:
                     pcm = bytes(frame.planes[0])[: frame.samples * 2]
                     self.heard += len(pcm)
                     if self._echoes:
+                        if 20 * len(self.queue) > ECHO_MS:
+                            self.queue.clear()
                         self.talk(pcm)
         except MediaStreamError:
             return
