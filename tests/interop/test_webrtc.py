@@ -418,3 +418,49 @@ async def test_the_official_sdk_makes_attends_to_and_ends_a_call(plain_server: s
     assert {"session.updated", "response.done", "output_audio_buffer.started"} <= set(result["types"])
     assert "response.output_audio.delta" not in result["types"]
     assert result["missing"] == "call_id_not_found"
+
+
+async def test_a_call_outlives_the_connection_to_the_server_that_answers_it(tmp_path: Path) -> None:
+    with relays.standing_in() as upstream:
+        with relays.relaying(tmp_path, relays.table("far", upstream.url, models={})) as server:
+            async with Browser(server.http_url, servers.KEY) as browser:
+                await browser.call(session=SESSION)
+                await browser.until("session.created")
+                for count in (1, 2):
+                    for event in ask(f"This is request number {count}."):
+                        browser.send(event)
+                    await browser.until("output_audio_buffer.stopped", count=count)
+                    if count == 1:
+                        before = sound_seconds(browser)
+                        assert await asyncio.to_thread(upstream.remote.order, "drop") >= 1
+                assert browser.types().count("session.created") == 1
+                assert sound_seconds(browser) > before
+        assert upstream.violations() == []
+
+
+async def test_what_is_said_in_a_call_is_written_down(plain_server: servers.Server) -> None:
+    transcription = {"model": "gpt-live-transcribe"}
+    session = {"type": "transcription", "audio": {"input": {"transcription": transcription}}}
+    async with Browser(plain_server.http_url, servers.KEY) as browser:
+        await browser.call(session=session)
+        created = await browser.until("session.created")
+        assert created["session"]["type"] == "transcription"
+        browser.voice.say(QUESTION)
+        done = await browser.until("conversation.item.input_audio_transcription.completed")
+        assert "six times seven" in done["transcript"].lower()
+        assert "response.created" not in browser.types()
+
+
+async def test_a_controller_that_is_earlier_than_the_browser_waits_for_it(plain_server: servers.Server) -> None:
+    async with Browser(plain_server.http_url, servers.KEY) as browser:
+        answer = await browser.post(content=await browser.offer(), headers={"Content-Type": "application/sdp"})
+        call_id = answer.headers["location"].rsplit("/", 1)[1]
+        async with attending(plain_server, call_id) as sideband:
+            update = {"type": "session.update", "session": {"type": "realtime", "instructions": "Be brief."}}
+            await sideband.send(update)
+            await asyncio.sleep(0.2)
+            await browser.accept(answer.text)
+            assert (await sideband.until("session.created"))["session"]["instructions"] != "Be brief."
+            assert (await sideband.until("session.updated"))["session"]["instructions"] == "Be brief."
+            assert [event["type"] for event in sideband.events] == ["session.created", "session.updated"]
+        await browser.until("session.updated")
