@@ -214,6 +214,8 @@ class Peer:
         self.number = 0
         self.to_tag = ""
         self.call_id = "call@peer"
+        self.place = ""
+        """Where the peer believes to be, when it is behind a NAT."""
 
     def take(self, effects: list[ef.Effect]) -> list[str]:
         for effect in effects:
@@ -244,7 +246,7 @@ class Peer:
             self.branch += 1
         name = branch or f"z9hG4bKpeer{self.branch}" + ("a" if method == "ACK" and self.to_tag else "")
         to = f"<{uri}>" + (f";tag={self.to_tag}" if self.to_tag and method != "CANCEL" else "")
-        host = f"{self.source.host}:{self.source.port}"
+        host = self.place or f"{self.source.host}:{self.source.port}"
         lines = [
             f"{method} {uri} SIP/2.0",
             f"Via: SIP/2.0/{self.source.transport.upper()} {host};branch={name};rport",

@@ -6,9 +6,8 @@ import pytest
 
 from signallers import ANSWER, OFFER, Peer, Wire
 from vivavoce.sip import effects as ef
-from vivavoce.sip.admission import Admission, Rules
+from vivavoce.sip.admission import Rules
 from vivavoce.sip.digest import Account
-from vivavoce.sip.terms import Terms
 
 NOBODY = Rules()
 ASKED = Rules(challenged=("0.0.0.0/0",))
@@ -159,37 +158,3 @@ def test_wrong_passwords_and_unknown_users_are_answered_alike_and_leave_nothing(
     wire.run(1)
     assert alice.news == ["CallEnded rejected 401 Unauthorized"]
     assert (bob.news, bob.agent.calls, bob.agent.deadline) == ([], (), None)
-
-
-def test_a_probe_tells_a_living_trunk_from_a_dead_one() -> None:
-    wire = Wire()
-    alice, _ = wire.agent("10.0.0.1"), wire.agent("10.0.0.2")
-    alice.do("probe", "trunk", "sip:10.0.0.2")
-    wire.run(1)
-    assert alice.news == ["Probed True 200"]
-    alice.do("probe", "other", "sip:10.0.0.3")
-    wire.run(40)
-    assert alice.news[-1] == "Probed 408"
-
-
-def test_a_trunk_that_says_503_is_of_no_use_and_one_that_says_404_is() -> None:
-    peer = Peer(terms=Terms())
-    peer.do("probe", "trunk", "sip:10.0.0.9")
-    assert peer.respond(503) == ["Probed 503"]
-    peer.do("probe", "trunk", "sip:10.0.0.9")
-    assert peer.respond(404) == ["Probed True 404"]
-
-
-def test_sources_are_told_apart_by_their_networks() -> None:
-    admission = Admission(Rules(known=("10.0.0.0/8", "2001:db8::/32", "192.0.2.7"), challenged=("192.0.2.0/24",)))
-    hosts = ["10.1.2.3", "2001:db8::5", "192.0.2.7", "192.0.2.8", "::ffff:10.0.0.1", "198.51.100.1", "nonsense"]
-    assert [admission.standing(host) for host in hosts] == [
-        "known", "known", "known", "challenged", "known", "unknown", "unknown",
-    ]  # fmt: skip
-    admission.trust(frozenset({"198.51.100.1"}))
-    assert admission.standing("198.51.100.1") == "known"
-
-
-def test_a_network_that_is_none_is_refused() -> None:
-    with pytest.raises(ValueError, match="does not appear"):
-        Admission(Rules(known=("10.0.0.0/99",)))
