@@ -7,7 +7,8 @@ A process of its own plays the callers: it sends each call a packet every 20 ms 
 packets come.  The session process here does nothing but say what each caller says, so that all sound goes through both
 processes, through both resamplers and back.
 
-    cpu        milliseconds of processor time for a second of a call, in the media process and in the session process
+    cpu        milliseconds of processor time for a second of a call, in the media process and in the session process;
+               the floor is a Python process that takes the same packets and sends others, and does nothing else
     deviation  of the time between two packets from 20 ms, in milliseconds: median, 99 of 100, most
     echo       milliseconds from a click's being sent to its coming back, median and most: of that one packet is
                filled before it is sent, and up to two ticks pass in the media process
@@ -26,6 +27,7 @@ import asyncio
 import json
 import os
 import random
+import select
 import socket
 import struct
 import subprocess
@@ -39,6 +41,7 @@ import numpy as np
 from vivavoce.audio.g711 import pcm_to_alaw, pcm_to_ulaw, ulaw_to_pcm
 from vivavoce.legs.phone import wire
 from vivavoce.legs.phone.coding import CODECS
+from vivavoce.legs.phone.engine_child import Metronome
 from vivavoce.legs.phone.media import PhoneMedia
 from vivavoce.legs.phone.process import MediaProcess
 from vivavoce.legs.phone.secrecy import Secrecy
@@ -65,6 +68,7 @@ class Figures(NamedTuple):
     echo: tuple[float, float]
     lost: int
     memory_kb: float
+    floor_cpu: float
 
 
 # --------------------------------------------------------------------------------------------------- the session's side
@@ -126,6 +130,45 @@ async def keep_busy(share: float) -> None:
         await asyncio.sleep(0.05 * (1 - share))
 
 
+async def called(ports: list[int], arguments: argparse.Namespace) -> tuple[asyncio.subprocess.Process, list[int]]:
+    """Start the callers of some ports, who wait for a line, and return them and their own ports."""
+    plan = {"ports": ports, "seconds": arguments.seconds, "codec": arguments.codec, "srtp": arguments.srtp}
+    generator = await started("--generate", plan)
+    if arguments.fifo:
+        os.sched_setscheduler(generator.pid, os.SCHED_FIFO, os.sched_param(5))
+    assert generator.stdout is not None
+    return generator, json.loads(await generator.stdout.readline())
+
+
+async def started(work: str, plan: object) -> asyncio.subprocess.Process:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, __file__, work, stdin=subprocess.PIPE, stdout=subprocess.PIPE, limit=1 << 26
+    )
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(plan).encode() + b"\n")
+    return process
+
+
+async def floor_cpu(calls: int, arguments: argparse.Namespace) -> float:
+    """Return the processor time of a process that only takes packets and sends others."""
+    floor = await started("--floor", calls)
+    assert floor.stdin is not None
+    assert floor.stdout is not None
+    generator, theirs = await called(json.loads(await floor.stdout.readline()), arguments)
+    assert generator.stdin is not None
+    floor.stdin.write(json.dumps(theirs).encode() + b"\n")
+    generator.stdin.write(b"go\n")
+    await asyncio.sleep(2.0)
+    cpu, began = cpu_seconds(floor.pid), time.monotonic()
+    await asyncio.sleep(arguments.seconds - 3.0)
+    cpu = cpu_seconds(floor.pid) - cpu
+    seconds = time.monotonic() - began
+    await generator.communicate()
+    floor.kill()
+    await floor.wait()
+    return 1000 * cpu / seconds / calls
+
+
 async def measured(calls: int, arguments: argparse.Namespace) -> Figures:
     process = MediaProcess()
     echoes = [Echo() for _ in range(calls)]
@@ -141,16 +184,9 @@ async def measured(calls: int, arguments: argparse.Namespace) -> Figures:
     if arguments.fifo:
         os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(10))
     ports = [echo.media.port for echo in echoes if echo.media]
-    plan = {"ports": ports, "seconds": arguments.seconds, "codec": arguments.codec, "srtp": arguments.srtp}
-    generator = await asyncio.create_subprocess_exec(
-        sys.executable, __file__, "--generate", stdin=subprocess.PIPE, stdout=subprocess.PIPE, limit=1 << 26
-    )
-    if arguments.fifo:
-        os.sched_setscheduler(generator.pid, os.SCHED_FIFO, os.sched_param(5))
+    generator, theirs = await called(ports, arguments)
     assert generator.stdin is not None
     assert generator.stdout is not None
-    generator.stdin.write(json.dumps(plan).encode() + b"\n")
-    theirs = json.loads(await generator.stdout.readline())
     secret = KEY if arguments.srtp else None
     for echo, port in zip(echoes, theirs, strict=True):
         assert echo.media is not None
@@ -180,6 +216,7 @@ async def measured(calls: int, arguments: argparse.Namespace) -> Figures:
         tuple(found["echo"]),
         found["lost"],
         used_kb / calls,
+        await floor_cpu(calls, arguments),
     )
 
 
@@ -290,9 +327,31 @@ def generate() -> None:
     print(json.dumps(figures), flush=True)
 
 
+def floor() -> None:
+    """Take and send packets, and nothing else."""
+    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(json.loads(sys.stdin.readline()))]
+    poll, by_fd = select.poll(), {each.fileno(): each for each in sockets}
+    for each in sockets:
+        each.bind((HOST, 0))
+        poll.register(each, select.POLLIN)
+    print(json.dumps([each.getsockname()[1] for each in sockets]), flush=True)
+    targets = [(HOST, port) for port in json.loads(sys.stdin.readline())]
+    metronome, data = Metronome(), header(0, False, 1, 1, 1) + bytes(160)
+    while True:
+        metronome.wait()
+        for each, target in zip(sockets, targets, strict=True):
+            each.sendto(data, target)
+        while ready := poll.poll(0):
+            for fd, _ in ready:
+                by_fd[fd].recvfrom(2048)
+
+
 def main() -> None:
     if "--generate" in sys.argv:
         generate()
+        return
+    if "--floor" in sys.argv:
+        floor()
         return
     parser = argparse.ArgumentParser(description="What the telephone's media engine costs and how even it is.")
     parser.add_argument("--calls", default="1,10,100,200")
@@ -305,13 +364,15 @@ def main() -> None:
     arguments = parser.parse_args()
     kind = arguments.codec + (" srtp" if arguments.srtp else "") + (" silent" if arguments.silent else "")
     print(f"{kind}, session process busy {arguments.busy:.0%}, load {os.getloadavg()[0]:.1f}\n")
-    print(f"{'calls':>5} {'cpu media / session':>20} {'deviation':>22} {'echo':>12} {'lost':>5} {'kB a call':>10}")
+    print(
+        f"{'calls':>5} {'cpu media / session / floor':>28} {'deviation':>22} {'echo':>12} {'lost':>5} {'kB a call':>10}"
+    )
     for calls in map(int, arguments.calls.split(",")):
         f = asyncio.run(measured(calls, arguments))
         deviation = " / ".join(f"{each:.2f}" for each in f.deviation)
         echo = f"{f.echo[0]:.0f} / {f.echo[1]:.0f}"
-        cpu = f"{f.media_cpu:.2f} / {f.session_cpu:.2f}"
-        print(f"{f.calls:5} {cpu:>20} {deviation:>22} {echo:>12} {f.lost:5} {f.memory_kb:10.0f}", flush=True)
+        cpu = f"{f.media_cpu:.2f} / {f.session_cpu:.2f} / {f.floor_cpu:.2f}"
+        print(f"{f.calls:5} {cpu:>28} {deviation:>22} {echo:>12} {f.lost:5} {f.memory_kb:10.0f}", flush=True)
 
 
 if __name__ == "__main__":

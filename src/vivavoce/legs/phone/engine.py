@@ -257,7 +257,9 @@ class Engine:
 
     def _send_batch(self, rate_hz: int, streams: list[Stream], passed: int) -> None:
         rows = np.array([stream.row for stream in streams])
-        frames = self._out[[stream.place for stream in streams]]
+        # Calls of one rate alone stand side by side.
+        places = [stream.place for stream in streams]
+        frames = self._out[: len(streams)] if places[-1] == len(streams) - 1 else self._out[places]
         pcm = _to_pcm(self._fall[rate_hz].push(rows, frames))
         size = len(pcm) // len(streams)
         coded: dict[CodecName, bytes] = {}
@@ -321,4 +323,7 @@ class Engine:
 
 
 def _to_pcm(frames: npt.NDArray[np.float32]) -> bytes:
-    return np.clip(np.rint(frames), -32_768, 32_767).astype("<i2").tobytes()
+    """Return frames as s16le, for which they are used up."""
+    np.rint(frames, out=frames)
+    np.clip(frames, -32_768, 32_767, out=frames)
+    return frames.astype("<i2").tobytes()
