@@ -36,9 +36,9 @@ def test_unknown_sources_are_read_less() -> None:
     assert [admission.may_send("198.51.100.1", 0.0) for _ in range(2)] == [True, True]
 
 
-def test_a_million_sources_take_no_more_room_than_ten_thousand() -> None:
+def test_very_many_sources_take_no_more_room_than_ten_thousand() -> None:
     admission = Admission(Rules())
-    for number in range(30_000):
+    for number in range(10_500):
         admission.may_send(f"192.0.{number // 256}.{number % 256}", 0.0)
     assert len(admission._buckets) <= 10_000
     assert len(admission._standings) <= 10_000

@@ -10,7 +10,6 @@ import msgspec
 
 from .authentication import Passwords
 from .effects import Effect, Hop
-from .errors import MalformedMessage
 from .headers import Address, CSeq, read_call_id, read_cseq, read_from, read_route, read_to
 from .matching import Transactions, answer_headers
 from .message import REASONS, Headers, Request, Response
@@ -81,18 +80,17 @@ class Dialog:
         """Make the dialog of an INVITE that came (RFC 3261 12.1.1).
 
         Raises:
-            MalformedMessage: it has no usable Contact.
+            MalformedMessage: a header that is needed cannot be read.
         """
         headers = request.headers
-        target = contact_of(headers)
-        if target is None:
-            raise MalformedMessage("is missing", header="Contact")
+        remote = read_from(headers)
         return cls(
             line,
             call_id=read_call_id(headers),
             local=read_to(headers).having("tag", tag),
-            remote=read_from(headers),
-            target=target,
+            remote=remote,
+            # Those of before RFC 3261 may come without a Contact.
+            target=contact_of(headers) or remote.uri,
             route_set=tuple([str(each) for each in read_route(headers)]),
             remote_number=read_cseq(headers).number,
             flow=source if is_behind_nat(request, source) else None,

@@ -20,10 +20,10 @@ from .incoming import IncomingCall
 from .message import Request
 from .offers import sdp_of
 from .outgoing import OutgoingCall
-from .routing import DEFAULT_PORTS, Local, contact_of, stamped
+from .routing import DEFAULT_PORTS, Local, stamped
 from .session_timers import SessionTimer
 from .terms import ALLOW, SUPPORTED, Chance, NewId, Terms
-from .uri import SipUri, parse_uri
+from .uri import OpaqueUri, SipUri, parse_uri
 from .usage import Usage
 
 __all__ = ["Admitted", "Door", "Reception"]
@@ -95,6 +95,8 @@ class Reception:
             return self.refuse(request, source, 482)
         if request.method not in _KNOWN_METHODS:
             return self.refuse(request, source, 501, ("Allow", ALLOW))
+        if isinstance(parse_uri(request.uri), OpaqueUri):
+            return self.refuse(request, source, 416)
         bad = self.unsupported(request, source)
         if bad:
             return bad
@@ -112,21 +114,17 @@ class Reception:
     def _judge_invite(
         self, request: Request, source: Hop, calls: int, identity: str | None, now: float
     ) -> Admitted | list[Effect]:
-        target = parse_uri(request.uri)
-        if not isinstance(target, SipUri) and not request.uri.startswith("tel:"):
-            return self.refuse(request, source, 416)
         kind = read_content_type(request.headers)
         is_readable = kind is None or kind.media_type in ("application/sdp", "multipart/mixed", "multipart/alternative")
         if request.body and not is_readable:
             return self.refuse(request, source, 415, ("Accept", "application/sdp"))
-        if contact_of(request.headers) is None:
-            return self.refuse(request, source, 400, reason="Contact is missing")
         least = SessionTimer(self._terms).too_brief(request)
         if least is not None:
             return self.refuse(request, source, 422, ("Min-SE", str(least)))
         replaces = read_one(request.headers, "Replaces", Replaces.parse)
         if not self._admission.may_call(calls, now):
             return self.refuse(request, source, 503, ("Retry-After", str(self._admission.retry_after_seconds)))
+        target = parse_uri(request.uri)
         user = target.user if isinstance(target, SipUri) else None
         return Admitted(user or "vivavoce", identity, replaces)
 
