@@ -256,10 +256,26 @@ def check_listening(browser: Browser, talk: dict[str, Any], both: Samples) -> No
         "(() => { const r = document.querySelector('[data-testid=waves]').getBoundingClientRect();"
         " return [r.x, r.y, r.width, r.height]; })()"
     )
-    for kind in ("mousePressed", "mouseReleased"):
-        where = {"x": box[0] + box[2] / 2, "y": box[1] + box[3] / 2}
-        browser.ask("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **where)
-    assert browser.js(place) == pytest.approx(talk["length_ms"] / 2000, abs=0.2)
+
+    def mouse(kind: str, share: float) -> None:
+        where = {"x": box[0] + box[2] * share, "y": box[1] + box[3] / 2}
+        browser.ask("Input.dispatchMouseEvent", type=kind, button="left", buttons=1, clickCount=1, **where)
+
+    seconds = talk["length_ms"] / 1000
+    mouse("mousePressed", 0.5)
+    mouse("mouseReleased", 0.5)
+    assert browser.js(place) == pytest.approx(seconds / 2, abs=0.2)
+    mouse("mousePressed", 0.2)
+    mouse("mouseMoved", 0.4)
+    browser.until(f"Math.abs({place} - {seconds * 0.4}) < 0.2")
+    mouse("mouseMoved", 0.7)
+    mouse("mouseReleased", 0.7)
+    assert browser.js(place) == pytest.approx(seconds * 0.7, abs=0.2)
+    browser.js("document.querySelector('[data-testid=waves]').focus()")
+    browser.key(" ")
+    browser.until("document.querySelector('dialog button[aria-label=Pause]') !== null")
+    browser.key(" ")
+    browser.until("document.querySelector('dialog button[aria-label=Play]') !== null")
     for _ in range(3):
         browser.click("Zoom in")
     scroll = "((waves) => waves.scrollWidth / waves.clientWidth)(document.querySelector('[data-testid=waves]'))"
