@@ -223,13 +223,13 @@ class Reception:
         self._pass_time(now)
         if self._held:
             return self._release(now)
-        if now - self._sounded_at < _STALL_SECONDS:
+        if now - self._sounded_at < self._patience_for_sound:
             return []
         step = self._clock_hz // 100
         due = (int((now - self._sounded_at) * self._clock_hz) - self._filled) // step * step
         if due <= 0:
             return []
-        if not self._filled:
+        if not self._filled and self._ssrc is not None:
             self._count.stalls += 1
         self._filled += due
         return [self._silence(due)]
@@ -241,7 +241,12 @@ class Reception:
             return None
         if self._held:
             return self._held_since + self._patience.seconds(self._now)
-        return self._sounded_at + max(_STALL_SECONDS, self._filled / self._clock_hz + 0.01)
+        return self._sounded_at + max(self._patience_for_sound, self._filled / self._clock_hz + 0.01)
+
+    @property
+    def _patience_for_sound(self) -> float:
+        """How long silence waits for sound that may be late; before the first packet there is none."""
+        return 0.0 if self._ssrc is None else _STALL_SECONDS
 
     @property
     def statistics(self) -> Statistics:
