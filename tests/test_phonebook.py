@@ -86,6 +86,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         threshold = 0.6
         prefix_padding_ms = 200
         silence_duration_ms = 900
+        rings_seconds = 4
         asks_webhook = true
         greeting = "Hello."
         greeting_wav = "hi.wav"
@@ -171,6 +172,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
                 threshold=0.6,
                 prefix_padding_ms=200,
                 silence_duration_ms=900,
+                rings_seconds=4.0,
                 asks_webhook=True,
                 manner=Manner(
                     greeting="Hello.",
@@ -273,7 +275,10 @@ def test_a_call_is_answered_by_the_first_number_that_fits(called: str, line: str
         ("+39061;phone-context=x", ("+39*",), False),
         ("sip:bob@pbx.example.com", ("sip:*@pbx.example.com",), True),
         ("SIP:bob@pbx.example.com", ("sip:*@pbx.example.com",), False),
-        ("sip:bob@PBX.example.com:5060;transport=tcp", ("sip:*@pbx.example.com",), False),
+        ("sip:bob@PBX.example.com:5080;transport=tcp", ("sip:*@pbx.example.com",), True),
+        ("sip:bob@pbx.example.com:5080", ("sip:*@pbx.example.com:5060",), False),
+        ("sip:bob@[2001:db8::1]:5080", ("sip:*@[2001:db8::1]",), True),
+        ("sip:bob@[2001:db8::1]", ("sip:*@[2001:db8::]",), False),
         ("sip:bob@PBX.example.com;transport=tcp", ("sip:*@pbx.example.com",), True),
         ("sip:bob@pbx.example.com;maddr=evil.example", ("sip:*@pbx.example.com",), False),
         ("sip:bob@pbx.example.com?Route=sip:evil.example", ("sip:*@pbx.example.com",), False),

@@ -404,6 +404,7 @@ _NUMBER_KEYS: Mapping[str, Read] = {
     "threshold": _number(0.0, 1.0),
     "prefix_padding_ms": tables.whole(0, 5000),
     "silence_duration_ms": tables.whole(0, 10_000),
+    "rings_seconds": tables.seconds(0, 120),
     "asks_webhook": tables.yes_or_no,
 }
 _MANNER_KEYS: Mapping[str, Read] = {

@@ -72,7 +72,7 @@ class Sip(msgspec.Struct, frozen=True, kw_only=True):
     """After so long without a sign of the other side a call is ended (RFC 4028)."""
     ring_seconds: float = 60.0
     """How long a call may ring, either way."""
-    media_timeout_seconds: float = 30.0
+    media_timeout_seconds: float = 60.0
     """After so long without any packet of sound a call is ended."""
     codecs: tuple[Codec, ...] = ("opus", "g722", "pcmu", "pcma")
     """What is spoken, the most wanted first."""
@@ -168,6 +168,7 @@ class Number(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[str, ...] = ()
     """Lines that the call came by; none for any."""
     model: str = "vivavoce"
+    """The model that answers, by whichever route; `echo` answers callers with what they say, to try a line."""
     instructions: str = ""
     voice: str = "alloy"
     language: str = ""
@@ -176,6 +177,8 @@ class Number(msgspec.Struct, frozen=True, kw_only=True):
     prefix_padding_ms: int = 300
     silence_duration_ms: int = 1500
     """The voice detection of a telephone: people look for words on it for longer."""
+    rings_seconds: float = 0.0
+    """How long it rings before the call is answered."""
     asks_webhook: bool = False
     """Whether an application decides over each call, as with OpenAI; otherwise the call is answered at once."""
     manner: Manner = Manner()
@@ -196,7 +199,11 @@ class Dialling(msgspec.Struct, frozen=True, kw_only=True):
     def permits(self, target: str) -> bool:
         """Return whether a number, or an address of SIP or `tel:`, may be called."""
         wanted = _dialled(target)
-        return wanted is not None and any(_is_like(wanted, pattern) for pattern in self.allow)
+        if wanted is None:
+            return False
+        # A pattern that names no port is about a host, whatever port it listens on.
+        without_port = re.sub(r"(?<=[^:]):[0-9]+$", "", wanted) if wanted.startswith("sip:") else wanted
+        return any(_is_like(each, pattern) for each in {wanted, without_port} for pattern in self.allow)
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):

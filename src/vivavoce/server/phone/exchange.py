@@ -33,6 +33,10 @@ __all__ = ["CallRefused", "Dial", "Exchange", "Order", "Verdict"]
 
 _log = logging.getLogger("vivavoce.calls")
 
+_ECHO_STOCK_BYTES = 48 * 60
+"""60 ms."""
+ECHO = "echo"
+"""The model of a number that answers callers with what they say."""
 KEY_ID = "telephone"
 """What pays for calls that nobody's key began."""
 DECLINED = 603
@@ -83,6 +87,30 @@ class Dial(Protocol):
             CallRefused: it cannot be.
         """
         ...
+
+
+class Echo:
+    """Says what it hears: an `AudioOwner` in place of a session, by which a line is tried."""
+
+    spent_usd = 0.0
+    """It costs nothing."""
+
+    def __init__(self, live: LiveCall) -> None:
+        self._live: LiveCall | None = live
+        # What comes unevenly is said evenly, if a little is kept in stock.
+        live.speak("", ECHO, bytes(_ECHO_STOCK_BYTES))
+
+    def receive_frame(self, data: bytes) -> None:
+        """Take no notice."""
+
+    def receive_audio(self, audio: bytes) -> None:
+        """Say it."""
+        if self._live is not None:
+            self._live.speak("", ECHO, audio)
+
+    def leg_closed(self, code: int, reason: str) -> None:
+        """End."""
+        self._live = None
 
 
 class _Pending(msgspec.Struct):
@@ -253,6 +281,8 @@ class Exchange:
             dialect_hint="ga",
             grant=Grant(settings, names_model=True, key_id=key_id),
         )
+        if settings.model == ECHO:
+            return Echo
         # Whoever answers a leg takes audio as well as frames.
         return lambda live: cast("AudioOwner", self._accept(connection, live))
 

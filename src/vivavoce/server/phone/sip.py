@@ -250,6 +250,8 @@ class SipRoad:
         call_id = new_call_id()
         self._perform(lambda now: self._agent.ring(call.id, now))
         headers = [(name, value) for name, value in event.headers.fields]
+        if number.rings_seconds:
+            await asyncio.sleep(number.rings_seconds)
         deciding = asyncio.ensure_future(self._exchange.decide(number, call_id, headers, has_srtp=has_srtp))
         call.task = asyncio.current_task()
         try:
