@@ -205,6 +205,15 @@ async def test_other_calls_are_held_here(exchange: Exchange, connection: Connect
     assert exchange.chooser.sessions("back") == 0
 
 
+def test_what_another_server_can_do_is_its_own_to_say() -> None:
+    for exchange, model, is_elsewhere in [
+        (Exchange(), "gpt-realtime", True),
+        (Exchange(), "vivavoce", False),
+        (Exchange(LOCAL), "gpt-realtime", False),
+    ]:
+        assert exchange.offers.is_answered_elsewhere(asked(query={"model": model})) is is_elsewhere
+
+
 async def test_an_upstream_that_is_not_well_is_followed_by_the_next() -> None:
     exchange = Exchange("back", "other", answers={"back": LineError("down", again=True), "other": ANSWER})
     assert (await exchange.offers.answer(asked(), "v=0")).sdp == "v=0 far"

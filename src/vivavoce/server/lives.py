@@ -142,6 +142,10 @@ class Lines(Protocol):
         """
         ...
 
+    def is_answered_elsewhere(self, connection: Connection) -> bool:
+        """Return whether another server answers such calls, whose abilities are its own."""
+        ...
+
     async def renew(self, call_id: str, connection: Connection, offer: str) -> str | None:
         """Return the answer to a later offer for a call; None where there is none that a connection may control.
 
@@ -249,6 +253,10 @@ class Lives:
         """Return a call that a connection may control; None where there is none."""
         entry = self._entries.get(call_id)
         return entry.call if entry is not None and connection.secret_id in ("", entry.secret_id) else None
+
+    def is_answered_elsewhere(self, connection: Connection) -> bool:
+        """Return whether another server answers such calls: as far as is known here, none does."""
+        return False
 
     async def renew(self, call_id: str, connection: Connection, offer: str) -> str | None:
         """Return the answer to a later offer for a call: a new way to it (ICE restart), or what is heard and sent.

@@ -22,7 +22,7 @@ from ..legs.posting import post as post_to
 from ..legs.refusals import refused
 from ..legs.upstream import trust
 from ..relay.effects import Used
-from ..routing import Route, Upstream
+from ..routing import LOCAL, Route, Upstream
 from .admission import TRANSLATIONS, Connection, Refused
 from .asked import model_of, settings_of
 from .costs import Bill
@@ -132,15 +132,22 @@ class Offers:
             Refused: an upstream refuses it.
             VivavoceError: it cannot be answered; see `Lives.answer`.
         """
-        relays = self._relays
-        if relays is not None and connection.dialect_hint != "beta":
-            settings = settings_of(connection)
-            route = relays.route_for(connection, model_of(connection), settings.kind)
-            if route is not None and route.webrtc == "pass":
-                passed = await self._pass(connection, relays, route, offer)
-                if passed is not None:
-                    return passed
+        relays, route = self._relays, self._route_of(connection)
+        if relays is not None and route is not None and route.webrtc == "pass" and connection.dialect_hint != "beta":
+            passed = await self._pass(connection, relays, route, offer)
+            if passed is not None:
+                return passed
         return await self._lives.answer(connection, offer, alias)
+
+    def is_answered_elsewhere(self, connection: Connection) -> bool:
+        """Return whether another server may answer such calls, whose abilities are its own."""
+        route = self._route_of(connection)
+        return route is not None and route.names != (LOCAL,)
+
+    def _route_of(self, connection: Connection) -> Route | None:
+        if self._relays is None:
+            return None
+        return self._relays.route_for(connection, model_of(connection), settings_of(connection).kind)
 
     async def renew(self, call_id: str, connection: Connection, offer: str) -> str | None:
         """Return the answer to a later offer; see `Lives.renew`."""

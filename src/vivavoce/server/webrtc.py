@@ -112,13 +112,16 @@ async def open_port(config: Config, listening: Sequence[tuple[str, int]]) -> Por
     hosts = hosts_of(webrtc, [host for host, _ in listening])
     check_reach(hosts, config.access)
     number = listening[0][1] if webrtc.port is None else webrtc.port
-    try:
-        return await Port.open(settings_of(webrtc, config.limits, hosts, number))
-    except OSError as error:
-        # Where any free port would do for HTTP, one will do for UDP whose number is another.
-        if error.errno == errno.EADDRINUSE and webrtc.port is None and config.listening.port == 0:
-            return await Port.open(settings_of(webrtc, config.limits, hosts, 0))
-        raise PortError(_failure(hosts, number, error)) from error
+    # Where any free port would do for HTTP, one will do for UDP whose number is another.
+    is_any = webrtc.port is None and config.listening.port == 0
+    failure: OSError | None = None
+    for attempt in (number, 0) if is_any else (number,):
+        try:
+            return await Port.open(settings_of(webrtc, config.limits, hosts, attempt))
+        except OSError as error:
+            failure = failure or error
+    assert failure is not None
+    raise PortError(_failure(hosts, number, failure)) from failure
 
 
 def _failure(hosts: Sequence[str], number: int, error: OSError) -> str:

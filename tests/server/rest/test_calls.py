@@ -60,6 +60,7 @@ class Exchange:
         is_ready: bool = True,
         webrtc: Webrtc | None = None,
         per_minute: int = 0,
+        translates: bool = True,
     ) -> None:
         self.answered: list[tuple[Connection, str, str]] = []
         self.failure: VivavoceError | None = None
@@ -81,7 +82,8 @@ class Exchange:
             calls=lambda: open_calls,
             call_arrivals=Arrivals(per_minute, lambda: self.now),
         )
-        service = Service(abilities=Abilities(languages=("en",), translates=True))
+        service = Service(abilities=Abilities(languages=("en",), translates=translates))
+        self.is_elsewhere = False
         calls = Calls(self, gate, webrtc or Webrtc(), lambda: service, lambda: NOON)  # type: ignore[arg-type]
         self.app = create_app(access, self.admission, lambda: ())
         self.app.include_router(calls_router(calls))
@@ -91,6 +93,9 @@ class Exchange:
         if self.failure is not None:
             raise self.failure
         return Answered("rtc_u1_1", "v=0 answer")
+
+    def is_answered_elsewhere(self, connection: Connection) -> bool:
+        return self.is_elsewhere
 
     def find(self, call_id: str, connection: Connection) -> Any:
         return self.line if (call_id, connection.secret_id) == ("rtc_u1_1", "") else None
@@ -185,6 +190,18 @@ async def test_a_translation_has_a_path_of_its_own() -> None:
     answer = await exchange.ask("/v1/realtime/translations/calls", **parts)
     assert (answer.status_code, answer.headers["location"]) == (201, "/v1/realtime/calls/rtc_u1_1")
     assert (exchange.settings.kind, exchange.settings.model) == ("translation", "gpt-realtime-translate")
+
+
+async def test_nobody_is_called_for_a_translation_that_cannot_be_had() -> None:
+    exchange = Exchange(translates=False)
+    session = {"model": "gpt-realtime-translate", "audio": {"output": {"language": "fr"}}}
+    path, parts = "/v1/realtime/translations/calls", form(("sdp", OFFER, None), ("session", json.dumps(session), None))
+    for answer in (await exchange.offer(path), await exchange.ask(path, **parts)):
+        assert (answer.status_code, error_of(answer)["code"]) == (400, "invalid_model")
+    assert exchange.answered == []
+    exchange.is_elsewhere = True
+    for answer in (await exchange.offer(path), await exchange.ask(path, **parts)):
+        assert answer.status_code == 201
 
 
 @pytest.mark.parametrize(

@@ -187,11 +187,24 @@ class Calls:
         if "model" in patch and not is_named and settings.kind != "transcription":
             settings = msgspec.structs.replace(settings, model=patch["model"])
             is_named = True
-        settings = rehearsed(settings, patch, connection.dialect_hint, self._service(), param=param).settings
+        settings = rehearsed(
+            settings, patch, connection.dialect_hint, self._service_for(connection), param=param
+        ).settings
         granted = Grant(settings, is_named or bool(model_of(connection)), connection.dialect_hint, connection.key_id)
         return msgspec.structs.replace(connection, grant=granted)
 
+    def _service_for(self, connection: Connection) -> Service:
+        """Return what sessions of a connection are offered; what servers elsewhere can do they say themselves."""
+        service = self._service()
+        if not self._lines.is_answered_elsewhere(connection):
+            return service
+        return msgspec.structs.replace(service, abilities=msgspec.structs.replace(service.abilities, translates=True))
+
     async def _answer(self, request: Asked, connection: Connection, offer: str, alias: str = "") -> Answered:
+        settings = settings_of(connection)
+        if settings.kind == "translation":
+            # Of all sessions these alone may end at once, when there is no channel yet that could tell why.
+            rehearsed(settings, {}, "ga", self._service_for(connection))
         with _told_of_offers():
             return await settled(request, self._lines.answer(connection, offer, alias))
 
