@@ -505,7 +505,12 @@ class Line:
                 one = self._listener.accept()[0]
             except TimeoutError:
                 continue
-            other = socket.create_connection(self._target)
+            try:
+                other = socket.create_connection(self._target)
+            except OSError:
+                # Led to where nobody is.
+                one.close()
+                continue
             self._ends += (one, other)
             for pair in ((one, other), (other, one)):
                 threading.Thread(target=_carry, args=pair, daemon=True).start()

@@ -111,7 +111,7 @@ function Troubles({ talk }: { talk: ClassicTalk }) {
           reason={failure.reason}
           message={failure.reason === "nothing" ? t.nothing[failure.stage] : failure.message}
           more={failure.reason === "nothing" ? "" : t.kept[failure.stage]}
-          onRetry={() => talk.retry()}
+          onRetry={() => void talk.retry()}
           onCancel={() => talk.dismiss()}
         />
       )}

@@ -175,6 +175,18 @@ test("where the voice fails the answer is still written to its end, and then spo
   expect(classic.voiced()).toEqual([{ do: "speak", text: "Three." }]);
 });
 
+test("an answer whose voice failed is read where there is no sound any more", () => {
+  let hasSound = true;
+  const classic = new Classic({ instructions: () => "", hasSound: () => hasSound });
+  classic.type("hello", 1000);
+  classic.said("Good day.", 1100);
+  classic.answered();
+  classic.failed({ stage: "voice", reason: "busy", message: "" });
+  hasSound = false;
+  expect(classic.retry(2000)).toEqual([]);
+  expect(classic.lines[1]).toMatchObject({ state: "done", spoken: "Good day.".length });
+});
+
 test("without sound an answer is read, and complete when it is written", () => {
   const classic = talking(false);
   classic.type("hello", 1000);

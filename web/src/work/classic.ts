@@ -281,14 +281,15 @@ export class Classic {
     const latest = this.latest!;
     if (this.stages.includes("voice") || this.failure?.stage === "voice") return [];
     const piece = latest.pieces[latest.voiced];
-    if (piece !== undefined && latest.isVoiced) {
+    const canSpeak = latest.isVoiced && this.options.hasSound();
+    if (piece !== undefined && canSpeak) {
       const end = latest.pieces.slice(0, latest.voiced + 1).join("").trimEnd().length;
       this.replace({ ...latest, marks: [...latest.marks, { end, atMs: latest.receivedMs }] });
       this.stages = [...this.stages, "voice"];
       return [{ do: "speak", text: piece.trim() }];
     }
     if (!latest.isWhole) return [];
-    if (latest.receivedMs > 0) return [{ do: "end" }];
+    if (canSpeak && latest.receivedMs > 0) return [{ do: "end" }];
     this.finish();
     return [];
   }

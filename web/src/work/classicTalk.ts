@@ -108,7 +108,9 @@ export class ClassicTalk extends Watched {
     this.perform(this.classic.stop());
   }
 
-  retry(): void {
+  async retry(): Promise<void> {
+    // Since it failed the visitor may have been elsewhere.
+    await this.open().catch(() => {});
     this.perform(this.classic.retry(performance.now()));
   }
 

@@ -23,6 +23,8 @@ const LOGPROBS = "item.input_audio_transcription.logprobs";
 /** How long the last words are waited for. */
 const FINISH_SECONDS = 8;
 const OPEN_SECONDS = 10;
+/** What servers take of a file, less what is around it. */
+const LARGE_BYTES = 25 * 2 ** 20 - 4096;
 /** Half a minute of frames is kept while there is no line. */
 const MOST_WAITING = 30_000 / FRAME_MS;
 
@@ -185,7 +187,8 @@ export class Scribe extends Watched {
     this.isReady = false;
     this.transcript.lose(this.timeline.endMs);
     if (this.phase === "finishing") return this.end();
-    if (parting(code) === "again") this.failed({ of: "access", refusal: hasOpened ? "unreachable" : "busy", message: reason }, true);
+    // A session that has reached its age is followed by another.
+    if (["again", "expired"].includes(parting(code))) this.failed({ of: "access", refusal: hasOpened ? "unreachable" : "busy", message: reason }, true);
     else this.failed({ of: "access", refusal: "refused", message: reason }, false);
   }
 
@@ -265,6 +268,9 @@ export class Scribe extends Watched {
 
   /** Send a file as it is; one that the server cannot read, or that is too large, as this browser reads it. */
   private async sent(file: File, wanted: { model: string; language: string }, signal: AbortSignal): Promise<unknown> {
+    // Halfway through one that is too large the server would close the line.
+    const reduced = file.size > LARGE_BYTES ? await smaller(file) : null;
+    if (reduced !== null) return await transcribe(reduced, "recording.wav", wanted, signal);
     try {
       return await transcribe(file, file.name, wanted, signal);
     } catch (error) {
