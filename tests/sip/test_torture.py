@@ -95,7 +95,7 @@ def hear(peer: Peer, data: bytes) -> None:
     for effect in peer.agent.receive_datagram(data, peer.source, peer.wire.now):
         if not isinstance(effect, ef.Send):
             peer.me.events.append(effect)
-        elif not effect.data.startswith(b"SIP/2.0 4"):
+        elif not effect.data.startswith((b"SIP/2.0 4", b"SIP/2.0 5")):
             peer.messages.append(parse_message(effect.data))
 
 
