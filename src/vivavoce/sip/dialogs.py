@@ -57,6 +57,7 @@ class Dialog:
         local_number: int = 0,
         remote_number: int | None = None,
         flow: Hop | None = None,
+        seen_at: Hop,
     ) -> None:
         """Make a dialog of its parts, which `of_invite` and `of_response` know."""
         self._line = line
@@ -74,6 +75,8 @@ class Dialog:
         self.remote_number = remote_number
         """The CSeq number of the last request that came; None while none did."""
         self._flow = flow
+        self._seen_at = seen_at
+        """Where the other end's last message came from: a Contact or a route may name a place that nothing gets to."""
 
     @classmethod
     def of_invite(cls, line: Line, request: Request, source: Hop, tag: str) -> Dialog:
@@ -94,6 +97,7 @@ class Dialog:
             route_set=tuple([str(each) for each in read_route(headers)]),
             remote_number=read_cseq(headers).number,
             flow=source if is_behind_nat(request, source) else None,
+            seen_at=source,
         )
 
     @classmethod
@@ -116,6 +120,7 @@ class Dialog:
             route_set=routes,
             local_number=read_cseq(request.headers).number,
             flow=hop if hop.is_reliable and not routes else None,
+            seen_at=hop,
         )
 
     @property
@@ -155,6 +160,7 @@ class Dialog:
 
     def arrived_by(self, request: Request, source: Hop) -> None:
         """Learn which way a request came: connections and paths through a NAT change."""
+        self._seen_at = source
         if is_behind_nat(request, source) and not self.route_set:
             self._flow = source
 
@@ -175,7 +181,14 @@ class Dialog:
             headers.append(("Contact", f"<{self._line.contact}>"))
         if self._line.user_agent:
             headers.append(("User-Agent", self._line.user_agent))
-        return Draft(Request(method, uri, Headers.of(*headers, *fields), body), next_uri, self._flow)
+        return self._drafted(Request(method, uri, Headers.of(*headers, *fields), body), next_uri)
+
+    def _drafted(self, request: Request, next_uri: str) -> Draft:
+        """Return a request with the way that it goes."""
+        flow = self._flow
+        if flow is None and not self._line.transactions.can_reach(next_uri):
+            flow = self._seen_at
+        return Draft(request, next_uri, flow)
 
     def send(self, method: str, now: float, *fields: Field, body: bytes = b"") -> list[Effect]:
         """Send the next request."""
@@ -215,4 +228,4 @@ class Dialog:
             return None
         self.local_number += 1
         _, next_uri, _ = next_hop_uri(self.target, self.route_set)
-        return self._line.transactions.send(Draft(again, next_uri, self._flow), self._line.owner, now)
+        return self._line.transactions.send(self._drafted(again, next_uri), self._line.owner, now)

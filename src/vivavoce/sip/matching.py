@@ -110,6 +110,14 @@ class Transactions:
 
     # ------------------------------------------------------------------------------------------------ what we send
 
+    def can_reach(self, uri: str) -> bool:
+        """Tell whether an address is one that requests can be sent to from here."""
+        try:
+            hop = hop_to(uri)
+        except MalformedMessage:
+            return False
+        return hop.transport is None or hop.transport in self._local
+
     def send(self, draft: Draft, owner: str, now: float) -> list[Effect]:
         """Send a request for an owner.
 

@@ -16,6 +16,7 @@ from .effects import AnswerReceived, Effect, OfferDeclined, OfferReceived
 from .errors import SipError
 from .headers import read_cseq
 from .message import Request, Response
+from .parts import body_of
 from .session_timers import SessionTimer
 from .terms import ALLOW, SUPPORTED, Chance
 from .timers import Timers
@@ -32,22 +33,7 @@ class CallStateError(SipError, ValueError):
 
 def sdp_of(message: Request | Response) -> bytes | None:
     """Return the session description in a message, alone or as a part of several; None where there is none."""
-    kind = (message.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
-    if not message.body:
-        return None
-    if kind.startswith("multipart/"):
-        return _part(message.body)
-    return message.body if kind in ("application/sdp", "") else None
-
-
-def _part(body: bytes) -> bytes | None:
-    """Return the session description among the parts of a body."""
-    first = body.lstrip().split(b"\r\n", 1)[0].strip()
-    for part in body.split(first)[1:]:
-        head, _, content = part.lstrip(b"\r\n").partition(b"\r\n\r\n")
-        if b"application/sdp" in head.lower():
-            return content.rstrip(b"\r\n-") + b"\r\n"
-    return None
+    return body_of(message, "application/sdp")
 
 
 class Acceptance:
