@@ -196,23 +196,6 @@ async def test_clearing_tells_what_was_sent(near: Port) -> None:
     peer.hang_up("done")
 
 
-async def test_answers_begin_at_once_and_the_stream_does_not_run_ahead(near: Port) -> None:
-    owner = Owner()
-    peer = Peer(near, owner, near.settings)
-    found = await called(peer)
-    for number in range(8):
-        peer.play(f"item_{number}", tone(0.02))
-        peer.end_item(f"item_{number}")
-        await until(lambda number=number: ("played", f"item_{number}") in owner.told)
-        await asyncio.sleep(0.003 * number)
-        await until(lambda: peer._voice.out.is_idle)
-    await until(lambda: peer._ahead_s < 0.02)
-    count, begin = found.packets, near.now
-    await until(lambda: found.packets >= count + 10)
-    assert near.now - begin > 0.15
-    peer.hang_up("done")
-
-
 async def test_keys_are_told(near: Port) -> None:
     owner = Owner()
     peer = Peer(near, owner, near.settings)

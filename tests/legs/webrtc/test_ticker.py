@@ -112,38 +112,6 @@ def test_a_party_that_raises_ends_alone() -> None:
     assert len(good.at) == 1
 
 
-def test_a_party_in_a_hurry_is_ticked_in_the_next_slot_and_every_20_ms_from_then_on() -> None:
-    clock, party, other = Clock(), Party(), Party()
-    ticker = made(clock)
-    ticker.join(party)
-    ticker.join(other)
-    clock.run_until(100.046)
-    assert ticker.hurry(party) == pytest.approx(0.01)
-    assert ticker.hurry(party) == 0.0
-    clock.run_until(100.1)
-    assert party.at[-4:] == pytest.approx([100.04, 100.05, 100.07, 100.09])
-    assert other.at == pytest.approx([100.0, 100.02, 100.04, 100.06, 100.08, 100.1])
-    ticker.leave(party)
-    assert ticker.hurry(party) == 0.0
-
-
-def test_a_party_may_be_in_a_hurry_while_it_is_ticked() -> None:
-    clock, party = Clock(), Party()
-    ticker = made(clock)
-    tick, gained = party.tick, []
-
-    def hurried(now: float) -> None:
-        tick(now)
-        if len(party.at) == 2:
-            gained.append(ticker.hurry(party))
-
-    party.tick = hurried  # type: ignore[method-assign]
-    ticker.join(party)
-    clock.run_until(100.07)
-    assert gained == [pytest.approx(0.015)]
-    assert party.at == pytest.approx([100.0, 100.02, 100.025, 100.045, 100.065])
-
-
 def test_nothing_wakes_the_process_when_all_have_left() -> None:
     clock, party = Clock(), Party()
     ticker = made(clock)

@@ -69,11 +69,6 @@ class AudioOut:
         """How long what waits will play."""
         return self._playout.queued_ms
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing is said and nothing waits, so that only silence is sent."""
-        return not self._is_talking and not self._tail and not self._order
-
     def play(self, item_id: str, pcm: bytes) -> None:
         """Play more of an item, after everything that waits."""
         self._playout.push(item_id, pcm)

@@ -27,7 +27,6 @@ from .offer import Direction, Offer, OfferError
 from .port import Port, Route
 from .quality import Quality
 from .settings import WebrtcSettings
-from .ticker import TICK_S
 from .voice import Voice
 
 __all__ = ["OfferError", "Peer", "PeerOwner", "TooManyCalls"]
@@ -40,7 +39,6 @@ _FIRST_RTCP, _LAST_RTCP = 192, 223
 _TIMERS_EVERY = 5
 """Ticks between two looks at the timers: a tenth of a second."""
 _DIGEST = "sha-256"
-_FRAME_MS = round(1000 * TICK_S)
 
 
 class TooManyCalls(VivavoceError):
@@ -98,7 +96,6 @@ class Peer:
         self._is_setting_up = False
         self._is_connected = False
         self._ticks = 0
-        self._ahead_s = 0.0
         self._peer = ""
 
     # ------------------------------------------------------------------------------------------------------ signalling
@@ -296,10 +293,6 @@ class Peer:
         voice, dtls, owner = self._voice, self._dtls, self._owner
         if voice is None or dtls is None or dtls.srtp is None or owner is None:
             return
-        if self._ahead_s >= TICK_S and voice.out.is_idle:
-            # What answers were begun sooner than their turn is given back in silence, or the stream would run ahead.
-            self._ahead_s -= TICK_S
-            return
         packet = voice.next_packet(owner)
         selected = self._ice.selected
         if selected is not None and voice.is_sending:
@@ -334,13 +327,8 @@ class Peer:
 
     def play(self, item_id: str, pcm: bytes) -> None:
         """Play more of an item, after everything that waits already."""
-        if self._voice is None:
-            return
-        out = self._voice.out
-        was_idle = out.is_idle
-        out.play(item_id, pcm)
-        if was_idle and self._is_connected and out.queued_ms >= _FRAME_MS:
-            self._ahead_s += self._port.ticker.hurry(self)
+        if self._voice is not None:
+            self._voice.out.play(item_id, pcm)
 
     def end_item(self, item_id: str) -> None:
         """Learn that an item is complete."""

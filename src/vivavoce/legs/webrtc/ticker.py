@@ -67,28 +67,6 @@ class Ticker:
             self._timer.cancel()
             self._timer = None
 
-    def hurry(self, party: Party) -> float:
-        """Tick a party in the next slot instead of its own, and every 20 ms from then on; return how much sooner.
-
-        Whoever has something to say at last need not wait for its turn of the 20 ms.
-        """
-        own = next((index for index, slot in enumerate(self._slots) if party in slot), None)
-        if own is None:
-            return 0.0
-        following = self._step + 1
-        if self._timer is not None:
-            following = min(self._step, int((self._loop.time() - self._origin) / _SLOT_S) + 1)
-        slots_sooner = (own - following) % _SLOTS
-        if not slots_sooner:
-            return 0.0
-        del self._slots[own][party]
-        self._slots[following % _SLOTS][party] = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._step = following
-            self._arm()
-        return slots_sooner * _SLOT_S
-
     def _arm(self) -> None:
         while not self._slots[self._step % _SLOTS]:
             self._step += 1
