@@ -25,6 +25,7 @@ class Owner:
     def __init__(self):
         self.pcm = b""
         self.told = []
+        self.played = b""
         self.closed = asyncio.Event()
 
     def receive_audio(self, pcm):
@@ -45,6 +46,9 @@ class Owner:
     def media_closed(self, reason):
         self.told.append(("closed", reason))
         self.closed.set()
+
+    def receive_playback(self, pcm):
+        self.played += pcm
 
     def clip_ended(self, name):
         self.told.append(("clip", name))

@@ -91,6 +91,27 @@ def test_after_speech_comes_its_end_and_then_soft_noise():
     assert 0 < level(phone.heard_pcm()) < 40
 
 
+@pytest.mark.parametrize("codec", ["pcmu", "opus"])
+def test_what_leaves_is_told_with_clips_and_volume_but_without_silence(codec):
+    exchange = Exchange()
+    exchange.open(codec=codec)
+    speech, clip = tone(700, 24_000, 0.06), tone(500, 24_000, 0.02)
+    exchange.order(
+        wire.LoadClip("ding", clip.tobytes()), wire.PlayFrames(1, speech.tobytes()), wire.PlayClip(1, "ding", False)
+    )
+    exchange.order(wire.Monitor(1, True))
+    left = [tick.left for tick in exchange.ticks(2)]
+    exchange.order(wire.Duck(1, 0.0))
+    left += [tick.left for tick in exchange.ticks(2)]
+    exchange.ticks(1)
+    assert left[:2] == [[(1, clip.tobytes())], [(1, speech[:480].tobytes())]]
+    assert 0 < level(left[2][0][1]) < level(speech[480:960].tobytes())
+    assert left[3] == [(1, bytes(FRAME))]
+    assert exchange.tick().left == []
+    exchange.order(wire.Monitor(1, False), wire.PlayFrames(1, speech.tobytes()))
+    assert exchange.tick().left == []
+
+
 def test_calls_do_not_hear_each_other():
     exchange = Exchange()
     phones = [exchange.open(call) for call in (1, 2, 3)]

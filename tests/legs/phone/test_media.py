@@ -12,6 +12,7 @@ FRAME = wire.FRAME_BYTES
 class Owner:
     def __init__(self):
         self.told = []
+        self.played = b""
 
     def receive_audio(self, pcm):
         self.told.append(("audio", len(pcm)))
@@ -30,6 +31,9 @@ class Owner:
 
     def media_closed(self, reason):
         self.told.append(("closed", reason))
+
+    def receive_playback(self, pcm):
+        self.played += pcm
 
     def clip_ended(self, name):
         self.told.append(("clip", name))
@@ -137,12 +141,14 @@ def test_other_orders_go_over_as_they_are(call):
     media.play_clip("hold", is_looped=True)
     media.stop_clip()
     media.press("1#")
+    media.tell_playback(print)
     assert process.orders == [
         wire.Duck(5, 0.25),
         wire.Duck(5, 1.0),
         wire.PlayClip(5, "hold", True),
         wire.StopClip(5),
         wire.Press(5, "1#", 160),
+        wire.Monitor(5, True),
     ]
     with pytest.raises(ValueError, match="no key 'x'"):
         media.press("1x")
@@ -151,6 +157,10 @@ def test_other_orders_go_over_as_they_are(call):
 async def test_what_happens_is_told_and_the_end_once(call):
     media, owner, process = call
     media.receive_audio(b"ab")
+    media.receive_left(b"nobody asked")
+    media.tell_playback(owner.receive_playback)
+    process.orders.clear()
+    media.receive_left(b"cd")
     for happening in (
         wire.Connected(5),
         wire.Connected(5),
@@ -169,6 +179,7 @@ async def test_what_happens_is_told_and_the_end_once(call):
     assert process.orders == []
     assert process.forgotten == [5]
     assert media.measured.opinion == 4.4
+    assert owner.played == b"cd"
 
 
 async def test_hanging_up_ends_the_sound_and_is_told_as_well(call):

@@ -17,6 +17,7 @@ ORDERS = (
     wire.PlayClip(1, "greeting", False),
     wire.StopClip(1),
     wire.Press(1, "1#", 160),
+    wire.Monitor(1, False),
     wire.Close(1),
 )
 TICK = wire.Tick(
@@ -31,6 +32,7 @@ TICK = wire.Tick(
         wire.Closed(1, "gone"),
         wire.Measured(1, 1, 2, 3, 4.0, 5.0, 6, None, None, None, 4.4),
     ],
+    [(1, b"\2\3")],
 )
 
 

@@ -31,6 +31,7 @@ from .wire import (
     Failed,
     Happening,
     LoadClip,
+    Monitor,
     Open,
     Opened,
     Order,
@@ -100,6 +101,7 @@ class Engine:
         """Rows whose filter still holds speech."""
         self._out = np.zeros((calls, _FRAME_SAMPLES), np.float32)
         self._happenings: list[Happening] = []
+        self._left: list[tuple[int, bytes]] = []
         noise = np.random.default_rng(1).normal(0, _NOISE_LEVEL, (_NOISE_FRAMES, _FRAME_SAMPLES))
         self._noise: npt.NDArray[np.int16] = noise.astype("<i2")
         self._quiet: dict[CodecName, list[bytes]] = {}
@@ -144,6 +146,8 @@ class Engine:
                     self._happenings.append(ClipEnded(call, name))
             case StopClip(call):
                 self._mouths[call].clip = None
+            case Monitor(call, is_on):
+                self._mouths[call].is_monitored = is_on
             case Press(call, keys, duration_ms):
                 self._streams[call].press(keys, duration_ms)
 
@@ -203,13 +207,14 @@ class Engine:
                     self._fail(call, error, now)
         heard = self._hear(now)
         happenings, self._happenings = self._happenings, []
+        left, self._left = self._left, []
         for stream in self._streams.values():
             if stream.happenings:
                 happenings += stream.happenings
                 stream.happenings = []
         for call in [stream.call for stream in self._streams.values() if stream.is_over]:
             self._end(call, now)
-        return Tick(heard, played, happenings)
+        return Tick(heard, played, happenings, left)
 
     def _send(self, passed: int) -> list[tuple[int, int, int]]:
         """Send each call its frame, and return what has been played of speech."""
@@ -234,8 +239,13 @@ class Engine:
                 mouth.told = mouth.played
                 played.append((call, mouth.cleared, mouth.played))
             rate_hz = CODECS[agreed.codec].rate_hz
+            pcm = b""
+            if is_heard and (mouth.is_monitored or rate_hz == RATE_HZ):
+                pcm = out[at].astype("<i2").tobytes()
+                if mouth.is_monitored:
+                    self._left.append((call, pcm))
             if rate_hz == RATE_HZ and is_heard:
-                self._send_coded(stream, out[at].astype("<i2").tobytes(), passed)
+                self._send_coded(stream, pcm, passed)
             elif is_heard or ringing[stream.row]:
                 if not is_heard:
                     out[at] = 0.0

@@ -103,7 +103,7 @@ class Channel:
 
     def tell(self, tick: Tick) -> None:
         """Tell what a tick brought, if it brought anything."""
-        if tick.heard or tick.played or tick.happenings:
+        if tick.heard or tick.played or tick.happenings or tick.left:
             if self._waiting_bytes > _MOST_BACKLOG_BYTES:
                 tick = Tick([], tick.played, tick.happenings)
             data = encode(tick)

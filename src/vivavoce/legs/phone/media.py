@@ -1,4 +1,4 @@
-"""One telephone call's sound, as the session process sees it: `legs.media.Media`, played by the media process.
+"""One telephone call's sound, as the session process sees it: `legs.media.ClipMedia`, played by the media process.
 
 Speech goes over to the media process at most two seconds ahead, and each tick tells how many frames of it have been
 played, so what was heard is known to the frame.  Called by whoever owns the call.
@@ -8,28 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ...audio.playout import Heard, Playout
 from ...rtp.telephone_event import KEYS
-from ..media import RATE_HZ, MediaOwner
+from ..media import RATE_HZ, ClipOwner
 from . import wire
 
-__all__ = ["PhoneMedia", "PhoneMediaOwner", "Sender"]
+__all__ = ["PhoneMedia", "Sender"]
 
 _FRAME_MS = 20
 _DUCKED = 0.25
 _KEY_MS = 160
 """How long a key is pressed; exchanges want at least 40 ms."""
-
-
-class PhoneMediaOwner(MediaOwner, Protocol):
-    """Whoever the call's sound is for."""
-
-    def clip_ended(self, name: str) -> None:
-        """Learn that a clip was played to its end, or that a looped one gave way to speech."""
-        ...
 
 
 class Sender(Protocol):
@@ -47,7 +39,7 @@ class Sender(Protocol):
 class PhoneMedia:
     """The sound of one call."""
 
-    def __init__(self, call: int, owner: PhoneMediaOwner, process: Sender) -> None:
+    def __init__(self, call: int, owner: ClipOwner, process: Sender) -> None:
         """Begin with nothing to play; the ports are being taken."""
         self.call = call
         """The number by which the processes know it."""
@@ -66,6 +58,12 @@ class PhoneMedia:
         self._sounding: str | None = None
         self._is_connected = False
         self._is_closed = False
+        self._played_to: Callable[[bytes], object] | None = None
+
+    def tell_playback(self, played: Callable[[bytes], object]) -> None:
+        """Tell what leaves for the party from now on, frame by frame, clips included, as for a recording."""
+        self._played_to = played
+        self._send(wire.Monitor(self.call, True))
 
     def direct(self, order: wire.Direct) -> None:
         """Exchange sound as was agreed; told again after each new agreement.
@@ -114,9 +112,9 @@ class PhoneMedia:
         """How long what waits will play."""
         return self._playout.queued_ms + self._ahead * _FRAME_MS
 
-    def play_clip(self, name: str, *, is_looped: bool = False) -> None:
+    def play_clip(self, clip: str, *, is_looped: bool = False) -> None:
         """Play a clip that was loaded: once, and speech waits; or over and over, until there is speech."""
-        self._send(wire.PlayClip(self.call, name, is_looped))
+        self._send(wire.PlayClip(self.call, clip, is_looped))
 
     def stop_clip(self) -> None:
         """Stop the clip that plays; its end is not told."""
@@ -157,6 +155,11 @@ class PhoneMedia:
     def receive_audio(self, pcm: bytes) -> None:
         """Pass on what the party says."""
         self._owner.receive_audio(pcm)
+
+    def receive_left(self, pcm: bytes) -> None:
+        """Pass on what has left for the party."""
+        if self._played_to is not None:
+            self._played_to(pcm)
 
     def receive_played(self, clearings: int, frames: int) -> None:
         """Learn how many frames have been played since a clearing."""
@@ -210,6 +213,7 @@ class PhoneMedia:
 
     def _close(self, reason: str) -> None:
         self._is_closed = True
+        self._played_to = None
         self._process.forget(self)
         owner, loop = self._owner, asyncio.get_running_loop()
         loop.call_soon(owner.media_closed, reason)

@@ -20,8 +20,9 @@ from collections.abc import Callable
 from typing import TypeVarTuple, cast
 
 from ...core.errors import EngineError
+from ..media import ClipOwner
 from . import wire
-from .media import PhoneMedia, PhoneMediaOwner
+from .media import PhoneMedia
 
 __all__ = ["MediaProcess"]
 
@@ -91,7 +92,7 @@ class MediaProcess:
             self._clips.pop(name, None)
         self.send(wire.LoadClip(name, pcm))
 
-    async def open(self, owner: PhoneMediaOwner, host: str, ports: tuple[int, int]) -> PhoneMedia:
+    async def open(self, owner: ClipOwner, host: str, ports: tuple[int, int]) -> PhoneMedia:
         """Return the sound of a new call, with a port on the address `host` out of those from the first to the last.
 
         Raises:
@@ -183,6 +184,9 @@ class MediaProcess:
         for call, pcm in tick.heard:
             if (media := self._calls.get(call)) is not None:
                 self._tell(media, media.receive_audio, pcm)
+        for call, pcm in tick.left:
+            if (media := self._calls.get(call)) is not None:
+                self._tell(media, media.receive_left, pcm)
         for call, clearings, frames in tick.played:
             if (media := self._calls.get(call)) is not None:
                 self._tell(media, media.receive_played, clearings, frames)

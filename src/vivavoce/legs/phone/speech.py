@@ -64,6 +64,8 @@ class Mouth(msgspec.Struct):
     gain: float = 1.0
     last_gain: float = 1.0
     clip: _Playing | None = None
+    is_monitored: bool = False
+    """Whether somebody wants to know what leaves."""
 
 
 class Speech:

@@ -29,6 +29,7 @@ __all__ = [
     "Inbox",
     "LoadClip",
     "Measured",
+    "Monitor",
     "Open",
     "Opened",
     "Order",
@@ -157,13 +158,20 @@ class Press(msgspec.Struct, frozen=True, tag=True, array_like=True):
     duration_ms: int
 
 
+class Monitor(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Tell what leaves for the party, or no more, as at the beginning."""
+
+    call: int
+    is_on: bool
+
+
 class Close(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """End a call's media."""
 
     call: int
 
 
-CallOrder = Open | Direct | PlayFrames | Clear | Duck | PlayClip | StopClip | Press | Close
+CallOrder = Open | Direct | PlayFrames | Clear | Duck | PlayClip | StopClip | Press | Monitor | Close
 Order = CallOrder | LoadClip
 
 # -------------------------------------------------------------------------------------------- from the media process
@@ -243,6 +251,8 @@ class Tick(msgspec.Struct, frozen=True, array_like=True):
     played: list[tuple[int, int, int]]
     """Calls, their last `Clear.number`, and how many frames they have played since then in all."""
     happenings: list[Happening]
+    left: list[tuple[int, bytes]] = []
+    """What has left for each party, a frame each; nothing in silence, nor for calls that are not monitored."""
 
 
 _encoder = msgspec.msgpack.Encoder()
