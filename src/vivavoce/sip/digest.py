@@ -54,6 +54,8 @@ def _parse_auth(text: str) -> dict[str, str] | None:
         if not equals or not is_token(name) or name in found:
             raise MalformedMessage("a parameter is none or stands there twice")
         found[name] = unquote(value.strip(" \t"))
+    if not all(is_token(found.get(name, "x")) for name in ("algorithm", "response")):
+        raise MalformedMessage("an algorithm or a response is no word")
     return found
 
 
@@ -85,7 +87,9 @@ class Challenge(msgspec.Struct, frozen=True):
             found["realm"],
             found["nonce"],
             _spelled(found.get("algorithm", "MD5")),
-            tuple([option.strip(" \t").lower() for option in found.get("qop", "").split(",") if option.strip(" \t")]),
+            tuple(
+                [option for each in found.get("qop", "").split(",") if is_token(option := each.strip(" \t").lower())]
+            ),
             found.get("opaque"),
             found.get("stale", "").lower() == "true",
         )
@@ -141,14 +145,14 @@ class Credentials(msgspec.Struct, frozen=True):
             found["response"].lower(),
             _spelled(found.get("algorithm", "MD5")),
             found.get("cnonce", ""),
-            nc,
+            nc if found.get("qop") else "",
             found.get("qop", "").lower(),
             found.get("opaque"),
         )
 
     def __str__(self) -> str:
         text = f"Digest username={quote(self.username)}, realm={quote(self.realm)}, nonce={quote(self.nonce)}"
-        text += f', uri={quote(self.uri)}, response="{self.response}", algorithm={self.algorithm}'
+        text += f", uri={quote(self.uri)}, response={quote(self.response)}, algorithm={self.algorithm}"
         text += f", cnonce={quote(self.cnonce)}" if self.cnonce else ""
         text += f", nc={self.nc}, qop={self.qop}" if self.qop else ""
         return text + ("" if self.opaque is None else f", opaque={quote(self.opaque)}")
