@@ -12,7 +12,6 @@ import random
 import secrets
 import ssl
 from collections.abc import Callable, Coroutine, Sequence
-from ipaddress import ip_address
 
 from ...core.errors import ConfigError, VivavoceError
 from ...legs.phone.media import PhoneMedia
@@ -20,23 +19,21 @@ from ...legs.phone.process import MediaProcess
 from ...legs.phone.signalling import Listener, Signalling
 from ...sip import codecs
 from ...sip import effects as sip
-from ...sip.admission import Rules
 from ...sip.agent import Agent
 from ...sip.dialing import Dialing
-from ...sip.digest import Account
 from ...sip.errors import MalformedMessage, OfferRefused
 from ...sip.message import Headers
 from ...sip.negotiation import MediaTerms, Negotiation, Place, Stream
 from ...sip.offers import CallStateError
-from ...sip.registration import Membership
 from ...sip.routing import Local
 from ...sip.terms import Terms
-from ...sip.uri import SipUri, parse_uri
-from ...telephony import Line, Number, Sip
+from ...telephony import Number, Sip
 from ..ids import new_call_id
-from .addresses import by_transport, caller_of, free_port, host_of, own_address, user_of
+from .addresses import caller_of, free_port, own_address, reached_at, user_of
 from .exchange import CallRefused, Exchange, Order, Verdict
 from .party import Facts, PhoneCall
+from .sip_calls import SipCall, Successor
+from .sip_lines import Lines, account_of, log_line, rules_of
 from .sip_media import Forward, NumberMedia, directed
 
 __all__ = ["SipRoad"]
@@ -45,31 +42,6 @@ _log = logging.getLogger("vivavoce.sip")
 
 ROAD = "sip"
 _CODECS = {"opus": codecs.OPUS, "g722": codecs.G722, "pcmu": codecs.PCMU, "pcma": codecs.PCMA}
-
-
-class _Call:
-    """One call by SIP: the `Control` of its `PhoneCall`."""
-
-    def __init__(self, road: SipRoad, id: str, negotiation: Negotiation | None = None) -> None:  # noqa: A002
-        self.road: SipRoad | None = road
-        self.id = id
-        """What the agent calls it; it changes when the call is transferred to somebody else."""
-        self.negotiation = negotiation
-        self.media: PhoneMedia | None = None
-        self.phone: PhoneCall | None = None
-        self.task: asyncio.Task[None] | None = None
-        self.successor: str | None = None
-        """The call that somebody else is being connected by, in place of this one."""
-        self.is_over = False
-
-    def hang_up(self, reason: str) -> None:
-        """End the call."""
-        if self.road is not None:
-            self.road.hang_up(self, reason)
-
-    def transfer(self, target: str) -> bool:
-        """Have the other side call somebody else."""
-        return self.road is not None and self.road.refer(self, target)
 
 
 class SipRoad:
@@ -83,14 +55,12 @@ class SipRoad:
         self._exchange = exchange
         self._server_tls = server_tls
         self._client_tls = client_tls
-        self._lines = exchange.telephony.lines
         self._media = MediaProcess()
-        self._calls: dict[str, _Call] = {}
+        self._calls: dict[str, SipCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._agent: Agent
         self._signalling: Signalling
-        self._hosts = {host_of(line.registrar): line for line in self._lines.values()}
-        self._dialled: dict[str, asyncio.Future[None]] = {}
+        self._lines: Lines
 
     # --------------------------------------------------------------------------------------------- beginning and end
 
@@ -100,7 +70,7 @@ class SipRoad:
         Raises:
             ConfigError: a port cannot be had.
         """
-        settings = self._settings
+        settings, lines = self._settings, self._exchange.telephony.lines
         ports = {"udp": settings.udp_port, "tcp": settings.tcp_port, "tls": settings.tls_port}
         listeners = [Listener(name, settings.host, port) for name, port in ports.items() if port >= 0]  # type: ignore[arg-type]
         free = [free_port(settings.host, one) for one in listeners]
@@ -110,11 +80,11 @@ class SipRoad:
         self._agent = Agent(
             Terms(session_seconds=settings.session_expires_seconds, ring_seconds=settings.ring_seconds),
             local,
-            self._rules(),
+            rules_of(settings),
             new_id=lambda kind: secrets.token_hex(12),
             chance=random.random,
             secret=secrets.token_bytes(32),
-            accounts=[self._account(line) for line in self._lines.values() if line.password],
+            accounts=[account_of(line) for line in lines.values() if line.password],
             realm=settings.realm,
             password_of=lambda name: settings.users[name].value if name in settings.users else None,
         )
@@ -129,8 +99,8 @@ class SipRoad:
             for clip, pcm in clips.items():
                 self._media.load_clip(f"{number}/{clip}", pcm)
         self._exchange.dial = self.dial
-        for line in self._lines.values():
-            self._begin_line(line)
+        self._lines = Lines(settings, lines, self._agent, self._signalling)
+        self._lines.begin()
 
     @property
     def ports(self) -> dict[str, int]:
@@ -139,10 +109,7 @@ class SipRoad:
 
     async def close(self) -> None:
         """Say goodbye to registrars and callers, and close the sockets."""
-        now = self._signalling.now()
-        for line in self._lines.values():
-            if line.registers:
-                self._signalling.perform(self._agent.unregister(line.name, now))
+        self._lines.end()
         for call in tuple(self._calls.values()):
             self.hang_up(call, "the server is stopping")
         for task in tuple(self._tasks):
@@ -152,43 +119,6 @@ class SipRoad:
         await self._signalling.aclose()
         await self._media.close()
 
-    def _rules(self) -> Rules:
-        settings = self._settings
-        known = settings.sources if settings.sources or settings.users else ("127.0.0.0/8", "::1/128")
-        return Rules(
-            known=known,
-            challenged=("0.0.0.0/0", "::/0") if settings.users else (),
-            invites_per_second=settings.calls_per_second,
-            invites_burst=settings.calls_per_second * 10,
-            max_calls=settings.max_calls,
-        )
-
-    def _account(self, line: Line) -> Account:
-        hosts = {host_of(line.registrar), host_of(line.proxy) if line.proxy else ""} - {""}
-        return Account(line.auth_user or line.user, line.password.value, frozenset(hosts))
-
-    def _begin_line(self, line: Line) -> None:
-        now, host = self._signalling.now(), host_of(line.registrar)
-        registrar = by_transport(line.registrar, line.transport)
-        if line.registers:
-            contact = self._agent.contact(line.transport, line.user)
-            route = (f"<{line.proxy}>",) if line.proxy else ()
-            address = f"sip:{line.user}@{host}"
-            self._signalling.perform(
-                self._agent.register(
-                    Membership(line.name, registrar, address, contact, line.expires_seconds, route), now
-                )
-            )
-        if line.probe_seconds:
-            self._probe(line, registrar)
-
-    def _probe(self, line: Line, registrar: str) -> None:
-        if not self._is_closing:
-            self._signalling.perform(self._agent.probe(line.name, registrar, self._signalling.now()))
-            asyncio.get_running_loop().call_later(line.probe_seconds, self._probe, line, registrar)
-
-    _is_closing = False
-
     # ------------------------------------------------------------------------------------------------ what happens
 
     def happened(self, event: sip.Event) -> None:
@@ -197,13 +127,13 @@ class SipRoad:
             case sip.Invited():
                 self._invited(event)
             case sip.Registered() | sip.RegistrationFailed() | sip.Probed():
-                _log_line(event)
+                log_line(event)
             case _:
                 call = self._calls.get(event.call)
                 if call is not None:
                     self._on_call(call, event)
 
-    def _on_call(self, call: _Call, event: sip.Event) -> None:
+    def _on_call(self, call: SipCall, event: sip.Event) -> None:
         match event:
             case sip.Answered():
                 self._answered(call, event)
@@ -233,7 +163,7 @@ class SipRoad:
         if event.replaces is not None and (replaced := self._calls.get(event.replaces)) is not None:
             self._replace(replaced, event)
             return
-        called, line = user_of(event.uri), self._line_of(event)
+        called, line = user_of(event.uri), self._lines.came_by(event)
         number = self._exchange.telephony.number_for(called, line)
         if number is None:
             self._signalling.perform(self._agent.reject(event.call, 404, now))
@@ -241,10 +171,10 @@ class SipRoad:
         if self._exchange.is_full:
             self._signalling.perform(self._agent.reject(event.call, 503, now))
             return
-        call = self._calls[event.call] = _Call(self, event.call)
+        call = self._calls[event.call] = SipCall(self, event.call)
         call.task = self._run(self._take(call, event, number, called, line))
 
-    async def _take(self, call: _Call, event: sip.Invited, number: Number, called: str, line: str) -> None:
+    async def _take(self, call: SipCall, event: sip.Invited, number: Number, called: str, line: str) -> None:
         """Answer a call, or refuse it."""
         has_srtp = event.offer is not None and b"a=crypto:" in event.offer
         call_id = new_call_id()
@@ -269,15 +199,15 @@ class SipRoad:
             raise
 
     async def _accept(
-        self, call: _Call, event: sip.Invited, number: Number, called: str, line: str, call_id: str, verdict: Verdict
+        self, call: SipCall, event: sip.Invited, number: Number, called: str, line: str, call_id: str, verdict: Verdict
     ) -> None:
         owner = Forward()
-        media = await self._media.open(owner, self._rtp_host, self._settings.rtp_ports)
+        media = await self._media.open(owner, self._settings.host, self._settings.rtp_ports)
         if call.is_over:
             media.hang_up("the caller has hung up")
             return
         call.media = media
-        machine = call.negotiation = self._negotiation(line, self._address_for(event.source.host), media.port)
+        machine = call.negotiation = self._negotiation(line, reached_at(self._settings, event.source.host), media.port)
         stream: Stream | None = None
         if event.offer is None:
             sdp = machine.offer()
@@ -298,25 +228,25 @@ class SipRoad:
         phone, live = self._exchange.open(facts, number, call, verdict.settings)
         call.phone = phone
         owner.target = phone
-        phone.connect(NumberMedia(media, number.name), live)
+        phone.connect(self._media_of(media, number, phone), live)
         if stream is not None:
             media.direct(directed(media.call, stream, self._settings.media_timeout_seconds))
         self._perform(lambda now: self._agent.accept(call.id, sdp, now))
 
-    def _refuse(self, call: _Call, verdict: Verdict) -> None:
+    def _refuse(self, call: SipCall, verdict: Verdict) -> None:
         if call.media is not None:
             call.media.hang_up("refused")
         if not call.is_over:
             self._perform(lambda now: self._agent.reject(call.id, verdict.status, now))
 
-    def _replace(self, replaced: _Call, event: sip.Invited) -> None:
+    def _replace(self, replaced: SipCall, event: sip.Invited) -> None:
         """Have somebody else take the place of a caller: the end of an attended transfer."""
         machine, media = replaced.negotiation, replaced.media
         if machine is None or media is None or event.offer is None:
             self._perform(lambda now: self._agent.reject(event.call, 481, now))
             return
         line = replaced.phone.facts.line if replaced.phone is not None else ""
-        fresh = self._negotiation(line, self._address_for(event.source.host), media.port)
+        fresh = self._negotiation(line, reached_at(self._settings, event.source.host), media.port)
         try:
             sdp, stream = fresh.answer(event.offer)
         except (OfferRefused, MalformedMessage) as error:
@@ -329,8 +259,8 @@ class SipRoad:
         media.direct(directed(media.call, stream, self._settings.media_timeout_seconds))
         self._perform(lambda now: self._agent.accept(event.call, sdp, now))
 
-    def _answered(self, call: _Call, event: sip.Answered) -> None:
-        if isinstance(call, _Successor):
+    def _answered(self, call: SipCall, event: sip.Answered) -> None:
+        if isinstance(call, Successor):
             self._succeed(call, event)
             return
         if event.sdp is not None and not self._agree(call, lambda machine: machine.receive_answer(event.sdp or b"")):
@@ -338,11 +268,8 @@ class SipRoad:
             return
         if call.phone is not None:
             call.phone.answered()
-        waiting = self._dialled.pop(call.id, None)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(None)
 
-    def _succeed(self, call: _Successor, event: sip.Answered) -> None:
+    def _succeed(self, call: Successor, event: sip.Answered) -> None:
         """Have somebody whom the other side wanted called take its place."""
         before, old = call.before, call.before.id
         if before.is_over or (
@@ -357,7 +284,7 @@ class SipRoad:
 
     # --------------------------------------------------------------------------------------- what is agreed on later
 
-    def _offered(self, call: _Call, event: sip.OfferReceived) -> None:
+    def _offered(self, call: SipCall, event: sip.OfferReceived) -> None:
         machine = call.negotiation
         if machine is None or call.media is None:
             self._perform(lambda now: self._agent.refuse(call.id, now))
@@ -374,7 +301,7 @@ class SipRoad:
             return
         self._perform(lambda now: self._agent.answer(call.id, sdp, now))
 
-    def _agree(self, call: _Call, take: Callable[[Negotiation], Stream]) -> bool:
+    def _agree(self, call: SipCall, take: Callable[[Negotiation], Stream]) -> bool:
         """Exchange sound as an answer says; return whether that can be."""
         if call.negotiation is None or call.media is None:
             return False
@@ -388,18 +315,15 @@ class SipRoad:
 
     # ------------------------------------------------------------------------------------------------- calls that end
 
-    def hang_up(self, call: _Call, reason: str) -> None:
+    def hang_up(self, call: SipCall, reason: str) -> None:
         """End a call."""
         if call.is_over:
             return
         self._perform(lambda now: self._agent.hang_up(call.id, now))
 
-    def _ended(self, call: _Call, event: sip.CallEnded) -> None:
+    def _ended(self, call: SipCall, event: sip.CallEnded) -> None:
         self._calls.pop(event.call, None)
-        waiting = self._dialled.pop(event.call, None)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(None)
-        if call.id != event.call or isinstance(call, _Successor):
+        if call.id != event.call or isinstance(call, Successor):
             return  # somebody else has taken this one's place, or nobody came to take another's
         call.is_over, call.road = True, None
         if call.task is not None and call.phone is None:
@@ -416,19 +340,20 @@ class SipRoad:
 
     # ------------------------------------------------------------------------------------------------------ transfers
 
-    def refer(self, call: _Call, target: str) -> bool:
+    def refer(self, call: SipCall, target: str) -> bool:
         """Have the other side call somebody else."""
         if call.is_over or not self._exchange.telephony.dialling.permits(target):
             return False
-        line = self._lines.get(call.phone.facts.line) if call.phone is not None else None
+        line = self._lines.find(call.phone.facts.line) if call.phone is not None else None
         try:
-            self._perform(lambda now: self._agent.refer(call.id, self._uri(target, line, call), now))
-        except (CallStateError, MalformedMessage) as error:
+            address = self._lines.address(target, line, self._agent.target_of(call.id))
+            self._perform(lambda now: self._agent.refer(call.id, address, now))
+        except (CallRefused, CallStateError, MalformedMessage) as error:
             _log.warning("a call could not be transferred: %s", error)
             return False
         return True
 
-    def _transferred(self, call: _Call, status: int) -> None:
+    def _transferred(self, call: SipCall, status: int) -> None:
         if 200 <= status < 300:
             self.hang_up(call, "transferred")
         else:
@@ -436,23 +361,23 @@ class SipRoad:
             if call.phone is not None:
                 call.phone.hang_up("nobody could be reached")
 
-    def _transfer_requested(self, call: _Call, event: sip.TransferRequested) -> None:
+    def _transfer_requested(self, call: SipCall, event: sip.TransferRequested) -> None:
         """Go on with somebody else, where calls may go out to them."""
         if not self._exchange.telephony.dialling.permits(event.target) or call.media is None or call.phone is None:
             self._perform(lambda now: self._agent.decline(call.id, event.transfer, now))
             return
-        line = self._lines.get(call.phone.facts.line)
-        fresh = self._negotiation(call.phone.facts.line, self._address_for(None), call.media.port)
+        line = self._lines.find(call.phone.facts.line)
+        fresh = self._negotiation(call.phone.facts.line, reached_at(self._settings, None), call.media.port)
         dialing = Dialing(
             target=event.target,
-            sender=self._sender(line),
+            sender=self._lines.sender(line),
             replaces=event.replaces,
             transfer=(call.id, event.transfer),
         )
         self._perform(lambda now: self._agent.follow(call.id, event.transfer, now))
         new_id, effects = self._agent.dial(dialing, fresh.offer(), self._signalling.now())
         # Until it is answered, what comes of the new call is this one's.
-        self._calls[new_id] = _Successor(self, new_id, fresh, call)
+        self._calls[new_id] = Successor(self, new_id, fresh, call)
         self._signalling.perform(effects)
 
     # ------------------------------------------------------------------------------------------------ calls that go out
@@ -463,18 +388,16 @@ class SipRoad:
         Raises:
             CallRefused: it cannot be placed.
         """
-        if order.line and order.line not in self._lines:
-            raise CallRefused("invalid_value", f"There is no line '{order.line[:64]}'.", "line")
-        line = self._lines[order.line] if order.line else next(iter(self._lines.values()), None)
+        line = self._lines.outward(order.line)
         owner = Forward()
-        media = await self._media.open(owner, self._rtp_host, self._settings.rtp_ports)
-        machine = self._negotiation("" if line is None else line.name, self._address_for(None), media.port)
-        call = _Call(self, "", machine)
+        media = await self._media.open(owner, self._settings.host, self._settings.rtp_ports)
+        machine = self._negotiation("" if line is None else line.name, reached_at(self._settings, None), media.port)
+        call = SipCall(self, "", machine)
         call.media = media
         try:
-            target = self._uri(order.target, line, None)
+            target = self._lines.address(order.target, line)
             route = (line.proxy,) if line is not None and line.proxy else ()
-            dialing = Dialing(target=target, sender=self._sender(line), route=route, headers=Headers())
+            dialing = Dialing(target=target, sender=self._lines.sender(line), route=route, headers=Headers())
             call.id, effects = self._agent.dial(dialing, machine.offer(), self._signalling.now())
         except MalformedMessage as error:
             media.hang_up("not placed")
@@ -483,35 +406,18 @@ class SipRoad:
             call_id=call_id,
             direction="out",
             road=ROAD,
-            caller=self._sender(line),
+            caller=self._lines.sender(line),
             called=order.target,
             line="" if line is None else line.name,
             began_unix=self._exchange.unix_now,
         )
         phone, live = self._exchange.open(facts, order.number, call, order.settings, key_id=order.key_id)
         call.phone, owner.target = phone, phone
-        phone.connect(NumberMedia(media, order.number.name), live)
+        phone.connect(
+            NumberMedia(media, order.number.name, self._exchange.clips.get(order.number.name, {}), phone), live
+        )
         self._calls[call.id] = call
         self._signalling.perform(effects)
-
-    def _sender(self, line: Line | None) -> str:
-        settings = self._settings
-        host = settings.domain or settings.advertised or own_address(settings.host)
-        if line is None:
-            return f"sip:vivavoce@{host}"
-        caller = line.caller or line.user or "vivavoce"
-        return caller if caller.startswith(("sip:", "sips:")) else f"sip:{caller}@{host_of(line.registrar)}"
-
-    def _uri(self, target: str, line: Line | None, call: _Call | None) -> str:
-        """Return the address of a target: a number is called by its line, or by whoever the call came from."""
-        if target.startswith(("sip:", "sips:")):
-            return target
-        digits = target.removeprefix("tel:")
-        if line is not None:
-            return by_transport(f"sip:{digits}@{line.registrar.split(':', 1)[1].split('@')[-1]}", line.transport)
-        if call is not None and isinstance(found := parse_uri(self._agent.target_of(call.id)), SipUri):
-            return f"sip:{digits}@{found.host}"
-        raise CallRefused("invalid_value", "A number needs a line to be called by; this server has none.", "to")
 
     # ---------------------------------------------------------------------------------------------------------- inside
 
@@ -530,49 +436,12 @@ class SipRoad:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    def _media_of(self, media: PhoneMedia, number: Number, phone: PhoneCall) -> NumberMedia:
+        return NumberMedia(media, number.name, self._exchange.clips.get(number.name, {}), phone)
+
     def _negotiation(self, line: str, address: str, port: int) -> Negotiation:
-        found = self._lines.get(line)
+        found = self._lines.find(line)
         wanted = (found.codecs if found is not None else ()) or self._settings.codecs
         security = found.srtp if found is not None else self._settings.srtp
         terms = MediaTerms(codecs=tuple(_CODECS[name] for name in wanted), security=security)
         return Negotiation(terms, Place(address, port), secrets.randbits(31), lambda: secrets.token_bytes(30))
-
-    @property
-    def _rtp_host(self) -> str:
-        return self._settings.host
-
-    def _address_for(self, other: str | None) -> str:
-        """Return the IP address by which another reaches our sound."""
-        if self._settings.advertised:
-            return self._settings.advertised
-        host = self._settings.host
-        return host if not ip_address(host).is_unspecified else own_address(host, other)
-
-    def _line_of(self, event: sip.Invited) -> str:
-        """Return the line that a call came by: that whose registrar sent it, or whose user was called."""
-        for name, line in self._lines.items():
-            if event.source.host == host_of(line.registrar) or (line.user and user_of(event.uri) == line.user):
-                return name
-        return ""
-
-
-class _Successor(_Call):
-    """A call that is dialled because the other side of one asked for it, and takes its place when it is answered."""
-
-    def __init__(self, road: SipRoad, id: str, negotiation: Negotiation, before: _Call) -> None:  # noqa: A002
-        super().__init__(road, id, negotiation)
-        self.before = before
-        self.media = before.media
-
-
-def _log_line(event: sip.Registered | sip.RegistrationFailed | sip.Probed) -> None:
-    match event:
-        case sip.Registered():
-            _log.info("line %s is registered for %d seconds", event.line, event.expires_seconds)
-        case sip.RegistrationFailed():
-            again = f"again in {event.retry_seconds:.0f} s" if event.retry_seconds is not None else "not again"
-            _log.error("line %s is not registered: %d %s; %s", event.line, event.status, event.phrase, again)
-        case sip.Probed() if not event.is_alive:
-            _log.warning("line %s does not answer: %d", event.probe, event.status)
-        case sip.Probed():
-            _log.debug("line %s answers", event.probe)
