@@ -326,3 +326,22 @@ def test_a_call_that_is_ended_late_counts_on_from_what_was_said_early() -> None:
     peer.respond(200)
     peer.do("hang_up", call)
     assert peer.respond(200, body=ANSWER, to=request_of(peer, "INVITE")) == ["> ACK 1", "> BYE 3"]
+
+
+def test_a_place_that_says_nothing_is_followed_by_the_next_after_five_seconds() -> None:
+    peer = Peer()
+    peer.dial("sip:bob@example.com")
+    first, second = Hop("udp", "10.0.0.2", 5060), Hop("udp", "10.0.0.3", 5060)
+    peer.take(peer.agent.resolved(Resolve("example.com", None, None, False), (first, second), 0.0))
+    assert [at for at, _ in peer.wait(5)] == [0.5, 1.5, 3.5, 5.0]
+    assert peer.last_hop == second
+    assert peer.wait(32.1)[-1] == (32.0, ["CallEnded no answer 408"])
+
+
+def test_a_place_that_works_on_it_is_waited_for() -> None:
+    peer = Peer()
+    peer.dial("sip:bob@example.com")
+    first, second = Hop("udp", "10.0.0.2", 5060), Hop("udp", "10.0.0.3", 5060)
+    peer.take(peer.agent.resolved(Resolve("example.com", None, None, False), (first, second), 0.0))
+    peer.respond(100)
+    assert peer.wait(60) == []

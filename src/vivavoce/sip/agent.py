@@ -193,14 +193,16 @@ class Agent:
 
     def resolved(self, lookup: Resolve, hops: tuple[Hop, ...], now: float) -> list[Effect]:
         """Learn which places a host stands for, the best first; none when there is no such host."""
-        hosts = [hop.host for hop in hops]
         for registration in self._registrations.values():
-            registration.learn_hosts(lookup.host, hosts)
+            registration.learn_hosts(lookup.host, [hop.host for hop in hops])
         return self._deliver(self._transactions.resolved(lookup, hops, now), now)
 
     def unreachable(self, hop: Hop, now: float) -> list[Effect]:
         """Learn that nothing gets to a place, or that the connection to it was lost."""
-        return self._deliver(self._transactions.unreachable(hop, now), now)
+        out = self._deliver(self._transactions.unreachable(hop, now), now)
+        for registration in self._registrations.values():
+            out += self._registered(registration, registration.lost(hop, now))
+        return out
 
     def receive_time(self, now: float) -> list[Effect]:
         """Do what is due."""
@@ -394,10 +396,10 @@ class Agent:
             return self._tell(call, effects, now)
         if (registration := self._registrations.get(owner)) is not None:
             if isinstance(outcome, Responded):
-                return self._registered(
-                    registration, registration.responded(outcome.request, outcome.response, outcome.hop, now)
-                )
-            return self._registered(registration, registration.unanswered(outcome.request, outcome.status, now))
+                effects = registration.responded(outcome.request, outcome.response, outcome.hop, now)
+            else:
+                effects = registration.unanswered(outcome.request, outcome.status, now)
+            return self._registered(registration, effects)
         return self._probes.answered(owner, outcome, now)
 
     def _registered(self, registration: Registration, effects: list[Effect]) -> list[Effect]:

@@ -76,6 +76,8 @@ class _Errand:
         self.owner = owner
         self.hops = list(hops)
         """The places that are left."""
+        self.tried_at = 0.0
+        """When the present place was first sent to."""
         self.is_cancelled = False
         self.cancel_sent_at: float | None = None
 
@@ -257,14 +259,20 @@ class Transactions:
     # ------------------------------------------------------------------------------------------------ inside
 
     def _client_time(self, key: str, client: Client, now: float) -> list[Outcome]:
+        gives_up_at = self._gives_up_at(key, client)
+        is_too_late = gives_up_at is not None and now >= gives_up_at
+        return self._settle(key, client.abandon() if is_too_late else client.receive_time(now), now)
+
+    def _gives_up_at(self, key: str, client: Client) -> float | None:
+        """Return when a client is given up before its own time."""
         errand = self._errands.get(key)
-        since = errand.cancel_sent_at if errand is not None else None
-        if since is not None and now >= since + self._timers.patience and isinstance(client, InviteClient):
+        if errand is None:
+            return None
+        if client.state == "proceeding" and errand.cancel_sent_at is not None:
             # Cancelled and never answered (RFC 3261 9.1).
-            was_open = client.state == "proceeding"
-            client.abandon()
-            return self._settle(key, [Failed("timeout")] if was_open else [], now)
-        return self._settle(key, client.receive_time(now), now)
+            return errand.cancel_sent_at + self._timers.patience
+        is_silent = client.state in ("calling", "trying")
+        return errand.tried_at + self._timers.failover if is_silent and errand.hops else None
 
     def _try(self, errand: _Errand, now: float) -> list[Effect]:
         """Send an errand's request to the next of its places."""
@@ -277,8 +285,9 @@ class Transactions:
         self._errands[key] = errand
         if request.method == "INVITE":
             self._invites[errand.owner] = key
+        errand.tried_at = now
         steps = client.start(now)
-        self._agenda.set(key, client.deadline)
+        self._review_client(key, client)
         return _sends(steps)
 
     def _with_via(self, request: Request, hop: Hop) -> Request:
@@ -357,12 +366,8 @@ class Transactions:
                 del self._invites[errand.owner]
             self._agenda.set(key, None)
             return
-        due = client.deadline
-        if errand is not None and errand.cancel_sent_at is not None and client.state == "proceeding":
-            due = min(
-                due or errand.cancel_sent_at + self._timers.patience, errand.cancel_sent_at + self._timers.patience
-            )
-        self._agenda.set(key, due)
+        times = (client.deadline, self._gives_up_at(key, client))
+        self._agenda.set(key, min((at for at in times if at is not None), default=None))
 
 
 def answer_headers(request: Request, tag: str | None) -> Headers:

@@ -126,6 +126,11 @@ class Registration:
         self._failures = 0
         return self._ask(self._expires, now)
 
+    def lost(self, hop: Hop, now: float) -> list[Effect]:
+        """Learn that a connection is gone: calls can no longer come by it, so that another is needed."""
+        is_ours = self._hop is not None and self._hop.place == hop.place and hop.is_reliable
+        return self.again(now) if is_ours and self._state == "held" else []
+
     def leave(self, now: float) -> list[Effect]:
         """Take the registration back."""
         was_known = self._state in ("held", "asking")

@@ -21,6 +21,8 @@ class Timers(msgspec.Struct, frozen=True):
     """The longest wait before anything but an INVITE is sent again."""
     t4: float = 5.0
     """How long the network may hold a message back."""
+    failover: float = 5.0
+    """How long a place that says nothing is waited for when there is another to try."""
     trying: float = 0.2
     """How long a request may go without any answer before it is told that somebody works on it."""
 

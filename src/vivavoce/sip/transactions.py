@@ -111,9 +111,11 @@ class InviteClient:
         self._end()
         return [Failed("unreachable")] if was_open else []
 
-    def abandon(self) -> None:
-        """Wait no longer: a cancelled request that is never answered."""
+    def abandon(self) -> list[Step]:
+        """Wait no longer: it was cancelled and is never answered, or there is another place to try."""
+        was_open = self.state in ("calling", "proceeding")
         self._end()
+        return [Failed("timeout")] if was_open else []
 
     def _end(self) -> None:
         self.state, self._resend_at, self._over_at = "terminated", None, None
@@ -168,6 +170,12 @@ class OtherClient:
             self._resend_at = now + self._interval
             return [Send(self._data, self.hop)]
         return []
+
+    def abandon(self) -> list[Step]:
+        """Wait no longer: there is another place to try."""
+        was_open = self.state in ("trying", "proceeding")
+        self._end()
+        return [Failed("timeout")] if was_open else []
 
     def unreachable(self) -> list[Step]:
         """Learn that what was sent did not arrive."""
