@@ -125,6 +125,23 @@ async def test_an_address_is_led_to_another_call_only_when_it_has_answered_that_
     assert route.socket.sinks == {}
 
 
+async def test_a_call_has_only_so_many_addresses(port: Port) -> None:
+    peer = Peer(port, Owner(), port.settings)
+    await peer.answer(CHROMIUM)
+    own = check(peer._ice.local.ufrag, peer._ice.local.password)
+    strangers = []
+    for _ in range(50):
+        strangers.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        strangers[-1].sendto(own, ("127.0.0.1", port.number))
+    await until(lambda: len(peer._routes) == 32)
+    await settled(port)
+    assert sum(len(each.sinks) for each in port._sockets) == 32
+    peer.hang_up("done")
+    assert sum(len(each.sinks) for each in port._sockets) == 0
+    for each in strangers:
+        each.close()
+
+
 def mutated(chance: random.Random, data: bytes) -> bytes:
     """Return a datagram with some bytes turned, cut, doubled or added."""
     changed = bytearray(data)

@@ -95,7 +95,7 @@ class Dtls:
         self._fingerprints = fingerprints
         self._send = send
         self._connection: SSL.Connection = SSL.Connection(identity.ssl_context)
-        self._connection.set_options(SSL.OP_NO_QUERY_MTU)
+        self._connection.set_options(SSL.OP_NO_QUERY_MTU | SSL.OP_NO_RENEGOTIATION)
         self._connection.set_ciphertext_mtu(_MTU_BYTES)
         self.is_server = is_server
         """Whether the party begins."""

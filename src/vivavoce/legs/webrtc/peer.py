@@ -39,6 +39,8 @@ _FIRST_RTCP, _LAST_RTCP = 192, 223
 _TIMERS_EVERY = 5
 """Ticks between two looks at the timers: a tenth of a second."""
 _DIGEST = "sha-256"
+_MOST_ROUTES = 32
+"""Addresses that lead to a call; a browser has one for each of its networks and relays."""
 
 
 class TooManyCalls(VivavoceError):
@@ -199,6 +201,10 @@ class Peer:
         if route not in self._routes or self._ice.is_valid(route):
             self._routes[route] = None
             self._port.bind(route, self, is_proven=self._ice.is_valid(route))
+            if len(self._routes) > _MOST_ROUTES:
+                oldest = next(other for other in self._routes if other != self._ice.selected)
+                del self._routes[oldest]
+                self._port.unbind(oldest, self)
         if self._ice.selected is not None and self._shaking_since is None:
             self._shaking_since = now
             if self._dtls is not None:

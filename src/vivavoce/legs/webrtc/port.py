@@ -256,14 +256,18 @@ class Port:
         if holder is None or (is_proven and holder is not sink):
             route.socket.sinks[route.address] = sink
 
+    def unbind(self, route: Route, sink: Sink) -> None:
+        """Lead what comes from an address to a call no more, if it was led there."""
+        if route.socket.sinks.get(route.address) is sink:
+            del route.socket.sinks[route.address]
+
     def release(self, sink: Sink, tag: bytes, ufrags: list[str], routes: list[Route]) -> None:
         """Forget a call."""
         self._by_tag.pop(tag, None)
         for ufrag in ufrags:
             self._by_ufrag.pop(ufrag.encode(), None)
         for route in routes:
-            if route.socket.sinks.get(route.address) is sink:
-                del route.socket.sinks[route.address]
+            self.unbind(route, sink)
         self.ticker.leave(sink)
 
     def route_to(self, host: str, port: int) -> Route | None:
