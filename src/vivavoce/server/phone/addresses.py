@@ -13,8 +13,9 @@ from ...sip import effects as sip
 from ...sip.errors import MalformedMessage
 from ...sip.headers import Address
 from ...sip.uri import SipUri, parse_uri
+from ...telephony import Sip
 
-__all__ = ["by_transport", "caller_of", "free_port", "host_of", "own_address", "user_of"]
+__all__ = ["by_transport", "caller_of", "free_port", "host_of", "own_address", "reached_at", "user_of"]
 
 
 def host_of(uri: str) -> str:
@@ -55,6 +56,11 @@ def own_address(host: str, other: str | None = None) -> str:
         except OSError:
             return "::1" if family == socket.AF_INET6 else "127.0.0.1"
         return str(sock.getsockname()[0])
+
+
+def reached_at(settings: Sip, other: str | None) -> str:
+    """Return the IP address by which another reaches the sound of this machine."""
+    return settings.advertised or own_address(settings.host, other)
 
 
 def free_port(host: str, listener: Listener) -> int:

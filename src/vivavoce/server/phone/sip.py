@@ -437,7 +437,9 @@ class SipRoad:
         return task
 
     def _media_of(self, media: PhoneMedia, number: Number, phone: PhoneCall) -> NumberMedia:
-        return NumberMedia(media, number.name, self._exchange.clips.get(number.name, {}), phone)
+        if number.recording.is_on:
+            media.tell_playback(phone.receive_playback)
+        return NumberMedia(media, number.name)
 
     def _negotiation(self, line: str, address: str, port: int) -> Negotiation:
         found = self._lines.find(line)

@@ -5,8 +5,6 @@ Called by `sip`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from ...legs.media import ClipOwner
 from ...legs.phone import wire
 from ...legs.phone.media import PhoneMedia
@@ -70,12 +68,9 @@ class Forward:
 class NumberMedia:
     """Media whose clips are called as a number calls them: a `legs.media.ClipMedia`."""
 
-    def __init__(self, media: PhoneMedia, number: str, clips: Mapping[str, bytes], owner: ClipOwner) -> None:
-        """Play on `media` the clips of a number; `owner` is told what is played."""
+    def __init__(self, media: PhoneMedia, number: str) -> None:
+        """Play on `media` the clips of a number."""
         self._number = number
-        self._sounds = clips
-        self._owner = owner
-        media.tell_playback(owner.receive_playback)
         self.play = media.play
         self.end_item = media.end_item
         self.clear = media.clear
@@ -93,9 +88,6 @@ class NumberMedia:
     def play_clip(self, clip: str, *, is_looped: bool = False) -> None:
         """Play a clip of the number."""
         self._media.play_clip(f"{self._number}/{clip}", is_looped=is_looped)
-        if not is_looped and (sound := self._sounds.get(clip)):
-            # The media process plays it by itself; music, which goes on and on, is not told.
-            self._owner.receive_playback(sound)
 
 
 def directed(call: int, stream: Stream, timeout_seconds: float) -> wire.Direct:
