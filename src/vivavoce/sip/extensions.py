@@ -196,7 +196,7 @@ class SipWarning(msgspec.Struct, frozen=True):
         code, _, rest = text.strip(" \t").partition(" ")
         agent, _, said = rest.strip(" \t").partition(" ")
         said = said.strip(" \t")
-        if len(code) != 3 or not agent or not said.startswith('"'):
+        if len(code) != 3 or code[0] == "0" or not agent or not said.startswith('"'):
             raise MalformedMessage("is not a code, a name and words")
         return cls(number(code), agent, unquote(said))
 
