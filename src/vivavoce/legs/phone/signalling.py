@@ -152,7 +152,7 @@ class Signalling:
     def _send(self, effect: Send) -> None:
         if effect.hop.is_reliable:
             self._connections.send(effect)
-        elif self._datagrams is not None:
+        elif self._datagrams is not None and not self._datagrams.is_closing():
             self._datagrams.sendto(effect.data, (effect.hop.host, effect.hop.port))
 
     async def _resolve(self, lookup: Resolve) -> None:
