@@ -304,6 +304,16 @@ def test_an_answer_that_takes_nothing_is_refused_and_the_offer_waits_on(lines: l
     assert (call.stream, call.is_offering) == (None, True)
 
 
+def test_an_answer_within_a_call_that_takes_nothing_ends_the_offer_and_changes_nothing() -> None:
+    call = negotiation()
+    _, stream = call.answer(sdp("m=audio 4000 RTP/AVP 0"))
+    call.offer()
+    with pytest.raises(OfferRefused):
+        call.receive_answer(sdp("m=audio 0 RTP/AVP 0"))
+    assert (call.stream, call.is_offering) == (stream, False)
+    call.answer(sdp("m=audio 4000 RTP/AVP 0"))
+
+
 def test_offers_do_not_cross() -> None:
     call = negotiation()
     call.offer()

@@ -5,7 +5,7 @@
     offered --withdraw()--> stable                                  ours was refused: all is as it was before
 
 One machine lives as long as its call.  It knows addresses, ports and keys as values; who owns the sockets gives them.
-An offer or answer that fails changes nothing.
+An offer or answer that fails changes nothing of what was agreed on.
 """
 
 from __future__ import annotations
@@ -183,6 +183,8 @@ class Negotiation:
         offered = self._offered
         if offered is None:
             raise OfferRefused("there is no offer that this could answer")
+        # Only a first answer may be provisional: within a call even one that cannot be used is the last.
+        self._is_waiting = self.stream is None
         description = parse_description(answer)
         at = next((at for at, slot in enumerate(self._slots) if slot is None), 0)
         if at >= len(description.media):
