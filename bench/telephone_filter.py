@@ -85,7 +85,7 @@ def drawn(curves: dict[str, Curve]) -> str:
         parts.append(f'<path d="M{x} {TOP}V{y}" stroke="#e4e4e7"/>')
         parts.append(f'<text x="{x}" y="{float(y) + 20:.0f}" text-anchor="middle" fill="#3f3f46">{khz}</text>')
     parts.append(f'<text x="{WIDTH / 2}" y="{HEIGHT - 8}" text-anchor="middle" fill="#3f3f46">tone, kHz</text>')
-    parts.append(f'<text x="8" y="14" fill="#3f3f46">dB</text>')
+    parts.append('<text x="8" y="14" fill="#3f3f46">dB</text>')
     for n, (name, curve) in enumerate(curves.items()):
         points = " ".join(place(*point) for point in curve)
         parts.append(f'<polyline points="{points}" fill="none" stroke="{COLOURS[name]}" stroke-width="2"/>')

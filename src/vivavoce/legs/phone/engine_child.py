@@ -12,6 +12,7 @@ import ctypes
 import gc
 import os
 import random
+import resource
 import select
 import socket
 import struct
@@ -141,10 +142,18 @@ def run(channel: Channel, engine: Engine) -> None:
         channel.tell(engine.tick(now, passed))
 
 
+def _allow_files() -> None:
+    """Have as many files as the system lets this process have: each call takes two sockets."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with suppress(ValueError, OSError):  # where no bound is told, none can be asked for
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main(arguments: list[str]) -> int:
     """Run with the file descriptor that is the only argument."""
     with suppress(PermissionError):  # only some may put themselves first
         os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
+    _allow_files()
     poll = select.epoll() if sys.platform == "linux" else select.poll()
     engine = Engine(poll, random.SystemRandom().random)
     gc.collect()

@@ -188,9 +188,9 @@ class Stream:
         agreed = self.agreed
         if agreed is None:
             return
-        if agreed.receives:
-            for step in self._reception.receive_time(now):
-                self.heard += self._decoder.perform(step)
+        # On hold, too, silence goes on: a turn that the hold cut off has to end.
+        for step in self._reception.receive_time(now):
+            self.heard += self._decoder.perform(step)
         if self._reporting.is_due(now):
             self.report(now)
         if agreed.timeout_seconds and now - self._came_at > agreed.timeout_seconds and not self.is_over:
