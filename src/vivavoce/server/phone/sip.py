@@ -413,9 +413,7 @@ class SipRoad:
         )
         phone, live = self._exchange.open(facts, order.number, call, order.settings, key_id=order.key_id)
         call.phone, owner.target = phone, phone
-        phone.connect(
-            NumberMedia(media, order.number.name, self._exchange.clips.get(order.number.name, {}), phone), live
-        )
+        phone.connect(self._media_of(media, order.number, phone), live)
         self._calls[call.id] = call
         self._signalling.perform(effects)
 
