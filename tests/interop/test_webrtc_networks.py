@@ -50,10 +50,10 @@ def calls_of(server: servers.Server) -> str:
 
 
 def ask(browser: Browser, server: servers.Server) -> str:
-    """Ask in writing, and return what was heard of the answer."""
+    """Ask in writing, and return the answer, which was heard."""
     browser.js(f"call.ask({json.dumps(QUESTION)})")
     webrtc.answered(browser)
-    return webrtc.words_of(server, webrtc.heard(browser))
+    return webrtc.heard_answer(browser, server)
 
 
 def test_firefox_calls_is_heard_and_hears(tmp_path: Path, pages: Pages) -> None:

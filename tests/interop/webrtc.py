@@ -20,12 +20,14 @@ from typing import Any
 import pytest
 
 from interop import environments, servers
+from interop import test_page as sounds
 from interop.browser import Browser
 from interop.pages import Pages
 
 Json = dict[str, Any]
 HERE = Path(__file__).parent
 VOICE = "marin"
+ALIKE = 0.75
 RATE = 16_000
 """Of what the pages' ears keep."""
 SDK = "node_modules/@openai/agents-realtime/dist/bundle/openai-realtime-agents.umd.js"
@@ -69,6 +71,16 @@ def hang_up(server: servers.Server, call_id: str) -> None:
     asked = urllib.request.Request(url, b"", {"Authorization": f"Bearer {servers.KEY}"})
     with urllib.request.urlopen(asked, timeout=30) as answer:
         assert answer.status == 200
+
+
+def likeness(server: servers.Server, heard: str, told: str) -> float:
+    """Return how like the server's own reading of some words it is what an ear kept, 1 being the same."""
+    asked = {"model": "tts-1", "voice": VOICE, "input": told, "response_format": "pcm"}
+    fields = {"Authorization": f"Bearer {servers.KEY}", "Content-Type": "application/json"}
+    url = f"{server.http_url}/audio/speech"
+    with urllib.request.urlopen(urllib.request.Request(url, json.dumps(asked).encode(), fields), timeout=30) as answer:
+        meant = sounds.resampled(sounds.pcm(answer.read()), 24_000, RATE)
+    return sounds.likeness(meant, sounds.pcm(base64.b64decode(heard)))
 
 
 def words_of(server: servers.Server, heard: str) -> str:
@@ -131,6 +143,14 @@ def answered(browser: Browser, nth: int = 1) -> None:
 def heard(browser: Browser) -> str:
     """Return what the page has heard since it was asked last."""
     return str(browser.js("Promise.resolve(call.ear).then((ear) => ear.take())"))
+
+
+def heard_answer(browser: Browser, server: servers.Server) -> str:
+    """Return the latest answer as the server told it, having made sure that it is what the page has heard."""
+    [told] = browser.js("[call.events.findLast((one) => /audio_transcript[.]done$/.test(one.type)).transcript]")
+    # A page's sound is that of a busy machine, and coded; another sentence is less than half as like.
+    assert likeness(server, heard(browser), told) > ALIKE, told
+    return str(told)
 
 
 def kinds(browser: Browser) -> list[str]:
