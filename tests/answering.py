@@ -42,13 +42,14 @@ def rules(is_narrow: bool) -> Rules:
 class Answerer:
     """Answers every call with the same session description."""
 
-    def __init__(self, arguments: argparse.Namespace) -> None:
+    def __init__(self, arguments: argparse.Namespace, terms: Terms | None = None) -> None:
         host, port = arguments.host, arguments.port
         self.host = host
         self.arguments = arguments
         self.is_quiet = arguments.quiet
         self.dialled = ""
         self.was_answered = False
+        self.events: list[ef.Event] = []
         self.over = asyncio.Event()
         tls = None
         if arguments.tls:
@@ -57,7 +58,7 @@ class Answerer:
         transports: list[Transport] = ["udp", "tcp", "tls"] if tls is not None else ["udp", "tcp"]
         places: dict[Transport, int] = {each: port + 1 if each == "tls" else port for each in transports}
         self.agent = Agent(
-            Terms(),
+            terms or Terms(),
             {each: Local(host, places[each]) for each in transports},
             rules(arguments.narrow),
             new_id=lambda kind: secrets.token_hex(8),
@@ -104,6 +105,7 @@ class Answerer:
         if not self.is_quiet:
             said = [getattr(event, name, "") for name in ("call", "status", "reason", "line", "expires_seconds")]
             print(f"{self.signalling.now():.3f}", type(event).__name__, *said, flush=True)
+        self.events.append(event)
         now = self.signalling.now()
         loop = asyncio.get_running_loop()
         match event:
@@ -151,7 +153,7 @@ class Answerer:
             pass
 
 
-async def main() -> int:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser()
     parser.add_argument("host")
     parser.add_argument("port", type=int)
@@ -166,7 +168,11 @@ async def main() -> int:
     parser.add_argument("--hosts", default="", help="hosts that may be shown the password, with commas")
     parser.add_argument("--quiet", action="store_true")
     parser.add_argument("--narrow", action="store_true", help="with the limits that hold by default")
-    answerer = Answerer(parser.parse_args())
+    return parser
+
+
+async def main() -> int:
+    answerer = Answerer(parser().parse_args())
     await answerer.signalling.start()
     print("ready", flush=True)
     answerer.start()
