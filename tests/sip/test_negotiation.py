@@ -326,6 +326,19 @@ def test_offers_do_not_cross() -> None:
     call.answer(sdp("m=audio 4000 RTP/AVP 0"))
 
 
+def test_what_was_said_last_may_be_offered_again_to_refresh_the_call() -> None:
+    call = negotiation()
+    call.answer(sdp("m=audio 4000 RTP/AVP 0 101", "a=rtpmap:101 telephone-event/8000", "a=sendonly"))
+    stream = call.receive_answer(sdp("m=audio 4400 RTP/AVP 0", "a=sendonly"))
+    assert (stream.port, stream.direction, stream.formats, stream.keys) == (4400, "recvonly", (Format(0, PCMU),), None)
+    secret = negotiation()
+    secret.answer(sdp("m=audio 4000 RTP/SAVP 0", CRYPTO))
+    other = base64.b64encode(bytes(30)).decode()
+    stream = secret.receive_answer(sdp("m=audio 4000 RTP/SAVP 0", f"a=crypto:7 AES_CM_128_HMAC_SHA1_32 inline:{other}"))
+    assert stream.remote_key is not None
+    assert stream.remote_key.key == bytes(30)
+
+
 def test_a_withdrawn_offer_leaves_the_call_as_it_was() -> None:
     call = negotiation()
     _, stream = call.answer(sdp("m=audio 4000 RTP/AVP 0"))

@@ -138,7 +138,9 @@ class Negotiation:
         self._protocol: str | None = None
         """How the audio is carried, once that was agreed on."""
         self._offered: _Offered | None = None
-        """What we offered last, which an answer may come to, and again to an answer that was only provisional."""
+        """What we offered last."""
+        self._agreed: _Offered | None = None
+        """What we said when something was agreed on last, which refreshes of the call offer again."""
         self._is_waiting = False
         self.direction: Direction = "sendrecv"
         """What this side wants: `sendonly` holds the other side, which may hear music then."""
@@ -171,16 +173,15 @@ class Negotiation:
     def withdraw(self) -> None:
         """Learn that the offer was refused, or that nobody will answer it."""
         self._is_waiting = False
-        self._offered = None
 
     def receive_answer(self, answer: bytes) -> Stream:
-        """Take the answer to our offer; another one may follow a provisional one, and replaces it.
+        """Take the answer to our offer, or to what we said last: after a provisional answer, or when that was repeated.
 
         Raises:
             MalformedMessage: where it is no description.
             OfferRefused: where it is no answer to the offer, or accepts nothing of it.
         """
-        offered = self._offered
+        offered = self._offered if self._is_waiting else self._agreed
         if offered is None:
             raise OfferRefused("there is no offer that this could answer")
         # Only a first answer may be provisional: within a call even one that cannot be used is the last.
@@ -208,7 +209,7 @@ class Negotiation:
         agreed = (usable[0], tuple(incoming))
         stream = self._stream(description, section, agreed, direction, (local, remote), mux=mux)
         keys_in = keys_of(offered.section, usable[0].codec.clock_hz)
-        self._is_waiting = False
+        self._is_waiting, self._agreed = False, offered
         self._protocol = section.protocol
         self.stream = msgspec.structs.replace(stream, keys_in=keys_in)
         self._remember(usable)
@@ -236,7 +237,7 @@ class Negotiation:
             mux=mux, theirs=section,
         )  # fmt: skip
         self._slots = tuple([None if other is section else other.refused() for other in description.media])
-        self._offered = None
+        self._agreed = _Offered(mine, (chosen,), () if local is None else (local,), mux)
         self._protocol = section.protocol
         self.stream = stream
         self._remember([chosen])
