@@ -33,8 +33,9 @@ __all__ = ["CallRefused", "Dial", "Exchange", "Order", "Verdict"]
 
 _log = logging.getLogger("vivavoce.calls")
 
-_ECHO_STOCK_BYTES = 48 * 60
-"""60 ms."""
+_ECHO_STOCK_MS = 60
+_ECHO_MOST_MS = 200
+"""How much may wait to be said again: beyond that an echo would stay late for the rest of the call."""
 ECHO = "echo"
 """The model of a number that answers callers with what they say."""
 KEY_ID = "telephone"
@@ -97,15 +98,20 @@ class Echo:
 
     def __init__(self, live: LiveCall) -> None:
         self._live: LiveCall | None = live
+        self._is_late = False
         # What comes unevenly is said evenly, if a little is kept in stock.
-        live.speak("", ECHO, bytes(_ECHO_STOCK_BYTES))
+        live.speak("", ECHO, bytes(48 * _ECHO_STOCK_MS))
 
     def receive_frame(self, data: bytes) -> None:
         """Take no notice."""
 
     def receive_audio(self, audio: bytes) -> None:
-        """Say it."""
-        if self._live is not None:
+        """Say it, unless too much waits already, as after a stall or while the caller holds the line."""
+        if self._live is None:
+            return
+        waiting_ms = 0 if self._live.media is None else self._live.media.queued_ms
+        self._is_late = waiting_ms > (_ECHO_STOCK_MS if self._is_late else _ECHO_MOST_MS)
+        if not self._is_late:
             self._live.speak("", ECHO, audio)
 
     def leg_closed(self, code: int, reason: str) -> None:
