@@ -142,7 +142,9 @@ def test_identities_come_with_their_names() -> None:
 
 
 def test_options_have_no_case_and_methods_have() -> None:
-    headers = Headers.of(("k", "100rel, Timer"), ("Supported", "replaces"), ("Allow", "INVITE, Bye"), ("Require", ""))
+    headers = Headers.of(
+        ("k", "100rel, Timer"), ("Supported", "replaces"), ("Allow", ", INVITE,, Bye,"), ("Require", "")
+    )
     assert read_options(headers, "Supported") == {"100rel", "timer", "replaces"}
     assert read_tokens(headers, "Allow") == ("INVITE", "Bye")
     assert read_options(headers, "Require") == frozenset()
@@ -174,6 +176,10 @@ def test_an_error_names_the_header(headers: Headers, message: str) -> None:
 def test_what_is_no_place_is_refused(value: str) -> None:
     with pytest.raises(MalformedMessage):
         read_cseq(Headers.of(("CSeq", value)))
+
+
+def test_a_call_id_is_compared_and_not_read() -> None:
+    assert read_call_id(Headers.of(("Call-ID", "a=&$#,|@b"))) == "a=&$#,|@b"
 
 
 @pytest.mark.parametrize("value", ["", "a b", "a;b", "ä@b"])

@@ -40,6 +40,12 @@ def test_a_list_comes_apart_where_it_was_joined(items: list[str]) -> None:
     assert split_list(" ,\t".join(items)) == items
 
 
+def test_words_may_have_signs_that_grammars_leave_out() -> None:
+    params = parse_params(";tag=aGk=;branch=z9hG4bK{1}@a/b")
+    assert params == (("tag", "aGk="), ("branch", "z9hG4bK{1}@a/b"))
+    assert format_params(params) == ";tag=aGk=;branch=z9hG4bK{1}@a/b"
+
+
 def test_parameters_have_space_and_quotes_wherever_they_like() -> None:
     assert parse_params('; A = b ;c; d="x;\\"y" ;e=[2001:db8::1]') == (
         ("a", "b"), ("c", None), ("d", 'x;"y'), ("e", "[2001:db8::1]"),
@@ -49,9 +55,7 @@ def test_parameters_have_space_and_quotes_wherever_they_like() -> None:
     assert param(parse_params(";lr;tag=1"), "ttl") is None
 
 
-@pytest.mark.parametrize(
-    "text", [";", ";;a", ";a=", ";=a", ";a b", ";a=b c", ';a="', ';a="b"c', "a", ";a=b=c", ";a=(b)"]
-)
+@pytest.mark.parametrize("text", [";", ";;a", ";a=", ";=a", ";a b", ";a=b c", ';a="', ';a="b"c', "a", ";a=b\\c"])
 def test_what_are_no_parameters_is_refused(text: str) -> None:
     with pytest.raises(MalformedMessage):
         parse_params(text)

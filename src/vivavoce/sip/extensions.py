@@ -248,7 +248,12 @@ def read_content_type(headers: Headers) -> ContentType | None:
 
 def read_min_se_seconds(headers: Headers) -> int | None:
     """Read the shortest session interval that is accepted (RFC 4028 section 5), None where nothing says so."""
-    return read_one(headers, "Min-SE", lambda text: number(_divide(text)[0]))
+    return read_one(headers, "Min-SE", parse_min_se)
+
+
+def parse_min_se(text: str) -> int:
+    """Read a Min-SE, in seconds."""
+    return number(_divide(text)[0])
 
 
 def read_reasons(headers: Headers) -> tuple[Reason, ...]:

@@ -19,6 +19,7 @@ from .lexing import (
     end_of_quoted,
     find_unquoted,
     format_params,
+    is_bare,
     number,
     param,
     parse_params,
@@ -26,19 +27,19 @@ from .lexing import (
     unquote,
 )
 from .lexing import split_list as split
-from .message import TOKEN, Headers, is_token
+from .message import Headers, is_token
 from .uri import Uri, format_host_port, parse_host_port, parse_uri
 
 __all__ = [
-    "MAGIC_COOKIE", "Address", "CSeq", "Via", "read_addresses", "read_call_id", "read_contacts", "read_cseq",
-    "read_first_contact", "read_from", "read_max_forwards", "read_number", "read_one", "read_options", "read_route",
-    "read_to", "read_tokens", "read_via", "read_vias",
+    "MAGIC_COOKIE", "Address", "CSeq", "Via", "parse_tokens", "read_addresses", "read_call_id", "read_contacts",
+    "read_cseq", "read_first_contact", "read_from", "read_max_forwards", "read_number", "read_one", "read_options",
+    "read_route", "read_to", "read_tokens", "read_value", "read_via", "read_vias",
 ]  # fmt: skip
 
 MAGIC_COOKIE = "z9hG4bK"
 """What the branch of a transaction's Via begins with since RFC 3261."""
 
-_CALL_ID = TOKEN | frozenset('()<>:\\"/[]?{}@')
+_CALL_ID = frozenset(map(chr, range(0x21, 0x7F))) - {";"}
 
 Read = TypeVar("Read")
 
@@ -70,8 +71,8 @@ class Via(msgspec.Struct, frozen=True):
             raise MalformedMessage("a hop is not of SIP 2.0")
         host, port = parse_host_port(place.replace(" ", ""))
         via = cls(transport.upper(), host, port, parse_params(";" + after) if semicolon else ())
-        if via.branch is not None and not is_token(via.branch):
-            raise MalformedMessage("a branch is not a token")
+        if via.branch is not None and not is_bare(via.branch):
+            raise MalformedMessage("a branch is not a word")
         return via
 
     @property
@@ -168,8 +169,8 @@ class Address(msgspec.Struct, frozen=True):
                 raise MalformedMessage("an address with a question mark or comma has no angle brackets")
         parse_uri(uri)
         address = cls(uri, display, parse_params(after))
-        if address.tag is not None and not is_token(address.tag):
-            raise MalformedMessage("a tag is not a token")
+        if address.tag is not None and not is_bare(address.tag):
+            raise MalformedMessage("a tag is not a word")
         return address
 
     @property
@@ -232,11 +233,15 @@ def read_one(headers: Headers, name: str, parse: Callable[[str], Read]) -> Read 
         return None
     if len(values) > 1:
         raise MalformedMessage("stands there more than once", header=name)
-    return _read(name, values[0], parse)
+    return read_value(name, values[0], parse)
 
 
-def _read(name: str, value: str, parse: Callable[[str], Read]) -> Read:
-    """Read one value, and name the header where it is wrong."""
+def read_value(name: str, value: str, parse: Callable[[str], Read]) -> Read:
+    """Read one value.
+
+    Raises:
+        MalformedMessage: which names the header.
+    """
     try:
         return parse(value)
     except MalformedMessage as error:
@@ -256,7 +261,7 @@ def _items(headers: Headers, name: str) -> list[str]:
     items: list[str] = []
     for value in headers.all(name):
         if value:
-            items += _read(name, value, split)
+            items += read_value(name, value, split)
         if len(items) > MAX_ITEMS:
             raise MalformedMessage("a list is too long", header=name)
     return items
@@ -267,8 +272,8 @@ def read_via(headers: Headers) -> Via:
     value = headers.get("Via")
     if value is None:
         raise MalformedMessage("is missing", header="Via")
-    comma = _read("Via", value, _first_comma)
-    return _read("Via", value if comma < 0 else value[:comma], Via.parse)
+    comma = read_value("Via", value, _first_comma)
+    return read_value("Via", value if comma < 0 else value[:comma], Via.parse)
 
 
 def _first_comma(value: str) -> int:
@@ -283,7 +288,7 @@ def _first_comma(value: str) -> int:
 
 def read_vias(headers: Headers) -> tuple[Via, ...]:
     """Read all hops, the topmost first."""
-    return tuple([_read("Via", item, Via.parse) for item in _items(headers, "Via")])
+    return tuple([read_value("Via", item, Via.parse) for item in _items(headers, "Via")])
 
 
 def read_from(headers: Headers) -> Address:
@@ -307,7 +312,7 @@ def read_call_id(headers: Headers) -> str:
 
 
 def _call_id(text: str) -> str:
-    """Check a Call-ID: `word@word`, though nobody depends on the `@`."""
+    """Check a Call-ID: more than the grammar's `word@word`, for it is only compared."""
     if not text or not _CALL_ID.issuperset(text):
         raise MalformedMessage("is empty or holds a character that it may not")
     return text
@@ -315,7 +320,7 @@ def _call_id(text: str) -> str:
 
 def read_addresses(headers: Headers, name: str) -> tuple[Address, ...]:
     """Read all addresses under a name, such as P-Asserted-Identity or Diversion, the first one first."""
-    return tuple([_read(name, item, Address.parse) for item in _items(headers, name)])
+    return tuple([read_value(name, item, Address.parse) for item in _items(headers, name)])
 
 
 def read_route(headers: Headers, name: str = "Record-Route") -> tuple[Address, ...]:
@@ -325,9 +330,12 @@ def read_route(headers: Headers, name: str = "Record-Route") -> tuple[Address, .
 
 def read_contacts(headers: Headers) -> tuple[Address, ...]:
     """Read where a party can be reached; one with the address `*` stands for all."""
-    return tuple([
-        Address("*") if item == "*" else _read("Contact", item, Address.parse) for item in _items(headers, "Contact")
-    ])  # fmt: skip
+    return tuple([read_value("Contact", item, _parse_contact) for item in _items(headers, "Contact")])
+
+
+def _parse_contact(text: str) -> Address:
+    """Read a Contact, which may be a star."""
+    return Address("*") if text == "*" else Address.parse(text)
 
 
 def read_first_contact(headers: Headers) -> Address | None:
@@ -335,17 +343,22 @@ def read_first_contact(headers: Headers) -> Address | None:
     value = headers.get("Contact")
     if not value:
         return None
-    comma = _read("Contact", value, _first_comma)
+    comma = read_value("Contact", value, _first_comma)
     first = (value if comma < 0 else value[:comma]).strip(" \t")
-    return Address("*") if first == "*" else _read("Contact", first, Address.parse)
+    return read_value("Contact", first, _parse_contact)
+
+
+def parse_tokens(text: str) -> list[str]:
+    """Read a list of words; a comma too many, as some write it after the last one, is no reason to refuse a call."""
+    items = [item for each in text.split(",", MAX_ITEMS) if (item := each.strip(" \t"))]
+    if len(items) >= MAX_ITEMS or not all(map(is_token, items)):
+        raise MalformedMessage("holds something else than words")
+    return items
 
 
 def read_tokens(headers: Headers, name: str) -> tuple[str, ...]:
     """Read a list of words in their own case, such as the methods of Allow."""
-    items = _items(headers, name)
-    if not all(map(is_token, items)):
-        raise MalformedMessage("holds something else than words", header=name)
-    return tuple(items)
+    return tuple([item for value in headers.all(name) for item in read_value(name, value, parse_tokens)])
 
 
 def read_options(headers: Headers, name: str) -> frozenset[str]:

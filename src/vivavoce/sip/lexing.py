@@ -13,8 +13,8 @@ from .errors import MalformedMessage, UnwritableMessage
 from .message import TOKEN, is_token
 
 __all__ = [
-    "MAX_ITEMS", "MAX_PARAMS", "Params", "check_quotes", "end_of_quoted", "find_unquoted", "format_params", "number",
-    "param", "parse_params", "quote", "split_list", "unquote",
+    "MAX_ITEMS", "MAX_PARAMS", "Params", "check_quotes", "end_of_quoted", "find_unquoted", "format_params", "is_bare",
+    "number", "param", "parse_params", "quote", "split_list", "unquote",
 ]  # fmt: skip
 
 MAX_PARAMS = 64
@@ -29,7 +29,8 @@ _MAX_QUOTES = 128
 Params: TypeAlias = tuple[tuple[str, str | None], ...]
 """Parameters in their order: names in lower case, values unquoted, None for a parameter without one."""
 
-_BARE = TOKEN | frozenset("[]:")
+# Beyond tokens and hosts: telephones put all sorts of signs into tags and branches, which nobody but they have to read.
+_BARE = TOKEN | frozenset("[]:=@/?&$#^|{}()")
 _QUOTE_OR_ESCAPE = re.compile(r'["\\]')
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _COMMA_OR_ENCLOSED = re.compile(r'[",<]')
@@ -137,7 +138,7 @@ def parse_params(text: str) -> Params:
             params.append((name.lower(), None))
         elif value.startswith('"'):
             params.append((name.lower(), unquote(value)))
-        elif value and _BARE.issuperset(value):
+        elif is_bare(value):
             params.append((name.lower(), value))
         else:
             raise MalformedMessage("a parameter has no proper value")
@@ -160,6 +161,11 @@ def _pieces(text: str) -> list[str]:
     return pieces
 
 
+def is_bare(text: str) -> bool:
+    """Tell whether a text can be the value of a parameter without quotes, as tags and branches have to be."""
+    return bool(text) and _BARE.issuperset(text)
+
+
 def param(params: Params, name: str) -> str | None:
     """Return a parameter's value, empty where it has none, or None where there is no such parameter."""
     for key, value in params:
@@ -177,7 +183,7 @@ def format_params(params: Params) -> str:
         if value is None:
             written.append(f";{name}")
         else:
-            written.append(f";{name}={value if value and _BARE.issuperset(value) else quote(value)}")
+            written.append(f";{name}={value if is_bare(value) else quote(value)}")
     return "".join(written)
 
 

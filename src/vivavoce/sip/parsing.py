@@ -7,12 +7,15 @@ no faster than the message.  What every message must have is read here, so that 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final, NoReturn
 
 import msgspec
 
 from .errors import MalformedMessage
+from .extensions import ContentType, Replaces, SessionExpires, parse_min_se
 from .headers import (
+    parse_tokens,
     read_call_id,
     read_cseq,
     read_first_contact,
@@ -20,6 +23,7 @@ from .headers import (
     read_max_forwards,
     read_number,
     read_to,
+    read_value,
     read_via,
 )
 from .lexing import number
@@ -57,6 +61,17 @@ _MAX_CONTROLS = 64
 """How many control characters a head may have, all of them behind a backslash."""
 
 _PLAIN = bytes([code for code in range(256) if code >= 0x20 and code != 0x7F]) + b"\t\r\n"
+_READ_LATER: Final[dict[str, Callable[[str], object]]] = {
+    "Allow": parse_tokens,
+    "Content-Type": ContentType.parse,
+    "Min-SE": parse_min_se,
+    "Replaces": Replaces.parse,
+    "Require": parse_tokens,
+    "Session-Expires": SessionExpires.parse,
+    "Supported": parse_tokens,
+}
+"""What is read of a request when it is too late to refuse it: as its call is answered."""
+
 # In a quoted string even a NUL may stand behind a backslash, but a line break may not stand anywhere.
 _STRAY = re.compile(r"[\r\n]|(?<!\\)[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _VERSION = re.compile(r"SIP/[0-9]{1,9}\.[0-9]{1,9}\Z", re.IGNORECASE)
@@ -227,6 +242,9 @@ def _request(head: _Head, body: bytes) -> Request:
     if _check(headers) != method:
         raise MalformedMessage("is of another method", header="CSeq")
     read_max_forwards(headers)
+    for name, value in headers.fields:
+        if (parse := _READ_LATER.get(name)) is not None:
+            read_value(name, value, parse)
     return Request(method, uri, headers, body)
 
 
