@@ -5,6 +5,7 @@ import pytest
 
 from telephones import PARTY, Exchange, frequency, level, tone
 from vivavoce.audio.g711 import pcm_to_alaw
+from vivavoce.core.errors import EngineError
 from vivavoce.legs.opus import Decoder, Encoder
 from vivavoce.legs.phone import wire
 from vivavoce.legs.phone.g722 import G722Decoder, G722Encoder
@@ -110,6 +111,20 @@ def test_what_leaves_is_told_with_clips_and_volume_but_without_silence(codec):
     assert exchange.tick().left == []
     exchange.order(wire.Monitor(1, False), wire.PlayFrames(1, speech.tobytes()))
     assert exchange.tick().left == []
+
+
+def test_libraries_are_loaded_ahead_of_calls_and_what_is_missing_is_told_by_the_first_call(monkeypatch):
+    exchange = Exchange()
+    exchange.order(wire.Prepare(("opus", "g722", "pcmu", "pcma")))
+    assert exchange.engine.is_idle
+
+    def missing(*arguments):
+        raise EngineError("there is no G.722 here")
+
+    monkeypatch.setattr("vivavoce.legs.phone.coding.G722Encoder", missing)
+    exchange.order(wire.Prepare(("g722",)))
+    exchange.open(codec="g722")
+    assert wire.Failed(1, "there is no G.722 here") in exchange.tick().happenings
 
 
 def test_calls_do_not_hear_each_other():

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from vivavoce.legs.phone import wire
 
 ORDERS = (
+    wire.Prepare(("opus", "pcmu")),
     wire.Open(1, "::1", (20_000, 29_999)),
     wire.Direct(
         1, "192.0.2.1", 4000, "opus", 96, 101, 8000, None, True, False, 4001, None, wire.Secret("S", b"k" * 30), 30.0

@@ -8,6 +8,7 @@ and has no clock.  Called by `engine_child`, which is the media process.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 import numpy as np
@@ -15,9 +16,11 @@ import numpy.typing as npt
 
 from ...audio.batch import BatchResampler
 from ...core.errors import EngineError
+from ...rtp.reception import Play
 from ..media import RATE_HZ
-from .coding import CODECS
+from .coding import CODECS, decoding, encoding
 from .ports import TakePair, take_pair
+from .secrecy import Secrecy
 from .speech import Clips, Mouth, Speech
 from .stream import Stream
 from .wire import (
@@ -37,7 +40,9 @@ from .wire import (
     Order,
     PlayClip,
     PlayFrames,
+    Prepare,
     Press,
+    Secret,
     StopClip,
     Tick,
 )
@@ -118,6 +123,10 @@ class Engine:
         """Do as the session process says; what cannot be done ends the call that it was for."""
         if isinstance(order, LoadClip):
             self._clips.load(order.name, order.pcm)
+            return
+        if isinstance(order, Prepare):
+            for name in order.codecs:
+                _prepare(name)
             return
         try:
             self._obey(order, now)
@@ -330,6 +339,17 @@ class Engine:
                     del stream.heard[:size]
                     parts.setdefault(stream.call, []).append(pcm[n * 960 : (n + 1) * 960])
         return [(call, each[0] if len(each) == 1 else b"".join(each)) for call, each in parts.items()]
+
+
+def _prepare(name: CodecName) -> None:
+    """Load what a codec and encryption need; what is missing is told by the first call that needs it."""
+    size = CODECS[name].rate_hz // 25
+    with suppress(EngineError):
+        encoder = encoding(name)
+        if encoder is not None:
+            decoding(name).perform(Play(encoder.encode(bytes(size)), 0))
+    with suppress(EngineError):
+        Secrecy(Secret("AES_CM_128_HMAC_SHA1_80", bytes(30)), sends=True)
 
 
 def _to_pcm(frames: npt.NDArray[np.float32]) -> bytes:

@@ -16,12 +16,13 @@ import os
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVarTuple, cast
 
 from ...core.errors import EngineError
 from ..media import ClipOwner
 from . import wire
+from .coding import CODECS
 from .media import PhoneMedia
 
 __all__ = ["MediaProcess"]
@@ -66,8 +67,12 @@ class _Link(asyncio.Protocol):
 class MediaProcess:
     """The process that all calls' sound goes through."""
 
-    def __init__(self) -> None:
-        """Prepare; nothing starts before the first call."""
+    def __init__(self, codecs: Sequence[wire.CodecName] = tuple(CODECS)) -> None:
+        """Prepare; nothing starts before the first call, or `start`.
+
+        `codecs` are those that calls may have: their libraries are loaded before there are calls to be held up by it.
+        """
+        self._codecs = tuple(codecs)
         self._link: _Link | None = None
         self._starting = asyncio.Lock()
         self._calls: dict[int, PhoneMedia] = {}
@@ -131,6 +136,14 @@ class MediaProcess:
         if self._ending:
             await asyncio.wait(self._ending)
 
+    async def start(self) -> None:
+        """Start the process now, so that the first call need not wait for it.
+
+        Raises:
+            EngineError: it cannot be started.
+        """
+        await self._start()
+
     async def _start(self) -> _Link:
         """Return the connection to the process, which is started unless it runs.
 
@@ -166,6 +179,7 @@ class MediaProcess:
             finally:
                 theirs.close()
             self._link = link
+            self.send(wire.Prepare(self._codecs))
             for name, pcm in self._clips.items():
                 self.send(wire.LoadClip(name, pcm))
             return link

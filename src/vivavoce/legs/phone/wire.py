@@ -35,6 +35,7 @@ __all__ = [
     "Order",
     "PlayClip",
     "PlayFrames",
+    "Prepare",
     "Press",
     "Pressed",
     "Secret",
@@ -67,6 +68,12 @@ class Secret(msgspec.Struct, frozen=True, array_like=True):
 
 
 # ------------------------------------------------------------------------------------------- to the media process
+
+
+class Prepare(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Load what codecs and encryption need, which takes longer than a tick, before there are calls."""
+
+    codecs: tuple[CodecName, ...]
 
 
 class Open(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -172,7 +179,7 @@ class Close(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 CallOrder = Open | Direct | PlayFrames | Clear | Duck | PlayClip | StopClip | Press | Monitor | Close
-Order = CallOrder | LoadClip
+Order = CallOrder | LoadClip | Prepare
 
 # -------------------------------------------------------------------------------------------- from the media process
 
