@@ -26,6 +26,7 @@ __all__ = [
     "SessionExpires",
     "SipWarning",
     "SubscriptionState",
+    "parse_min_se",
     "read_content_type",
     "read_min_se_seconds",
     "read_reasons",
