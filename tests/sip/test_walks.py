@@ -6,7 +6,6 @@ Whatever happens, no call is there twice, both ends come to the same state by th
 from __future__ import annotations
 
 import random
-from collections import Counter
 from typing import Any
 
 import pytest
@@ -14,39 +13,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from signallers import ANSWER, HELD, HOLD, OFFER, OPEN, PLAIN, Telephone, Wire, told
+from signallers import ANSWER, HELD, HOLD, OFFER, OPEN, PLAIN, Telephone, Wire
 from vivavoce.sip import effects as ef
-from vivavoce.sip.headers import read_via
 from vivavoce.sip.incoming import IncomingCall
-from vivavoce.sip.message import Message
 from vivavoce.sip.offers import CallStateError
 from vivavoce.sip.outgoing import OutgoingCall
-from vivavoce.sip.terms import Terms
+from weather import TIMED, Weather
 
 HOSTS = ("10.0.0.1", "10.0.0.2")
-TIMED = Terms(session_seconds=90, ring_seconds=60, transfer_seconds=40)
 LONGEST = 400.0
 """Longer than anything that anybody here waits for."""
-
-
-class Weather:
-    """What the wire does to messages; no message is lost more than twice, so that resending gets it through."""
-
-    def __init__(self, seed: int) -> None:
-        self._chance = random.Random(seed)
-        self._lost: Counter[tuple[str, str, str | None]] = Counter()
-        self.loss = self.doubling = self.delay = 0.0
-
-    def loses(self, sender: str, message: Message) -> bool:
-        key = (sender, told(message), read_via(message.headers).branch)
-        if self._chance.random() >= self.loss or self._lost[key] >= 2:
-            return False
-        self._lost[key] += 1
-        return True
-
-    def copies(self) -> list[float]:
-        count = 2 if self._chance.random() < self.doubling else 1
-        return [self._chance.random() * self.delay for _ in range(count)]
 
 
 class Observer:
