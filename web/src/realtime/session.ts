@@ -97,6 +97,8 @@ export class Session {
   private isPlayedThere = false;
   /** When the media was connected. */
   private mediaSince = 0;
+  /** When the first microphone was joined to the connection, which is when the server begins to count. */
+  private trackSince: number | null = null;
   private forgotAt = 0;
   /** Counts conversations, so that what belongs to an earlier one is known and dropped. */
   private era = 0;
@@ -348,7 +350,9 @@ export class Session {
     const peer = await PeerRoad.open({ secret, shape, query: { model, resume: this.resume } }, traveller);
     if (era !== this.era) return peer.close();
     this.travel(peer);
-    await peer.setTrack(this.sound?.track ?? null);
+    const track = this.sound?.track ?? null;
+    this.trackSince = track && performance.now();
+    await peer.setTrack(track);
   }
 
   private travel(road: Road): void {
@@ -442,7 +446,7 @@ export class Session {
     this.phase = "live";
     this.trouble = null;
     this.attempt = 0;
-    this.clock.reset(this.isPlayedThere ? this.mediaSince : null);
+    this.resetClock();
     this.isReady = true;
     if (wasAway) this.talk.remark(isResumed ? texts.notes.resumed : texts.notes.begunAnew);
     // A conversation that goes on has its settings, of which a voice that was heard cannot be set again.
@@ -455,6 +459,10 @@ export class Session {
     this.measuring = setInterval(() => void this.measure(), MEASURE_MS[this.road?.name ?? "websocket"]);
     if (this.isPlayedThere) this.ticking = setInterval(() => this.tick(), TICK_MS);
     void this.measure();
+  }
+
+  private resetClock(): void {
+    this.clock.reset(this.isPlayedThere ? Math.max(this.mediaSince, this.trackSince ?? 0) : null);
   }
 
   /** Tell the server the settings; all of them, or without a voice that it may have spoken with already. */
@@ -546,7 +554,11 @@ export class Session {
     sound.onPlayed = ({ item, pcm, at }) => this.recorder?.played(item, pcm, at);
     sound.onTrack = (track) => {
       this.gate();
-      if (this.road instanceof PeerRoad) void this.road.setTrack(track);
+      if (!(this.road instanceof PeerRoad)) return;
+      void this.road.setTrack(track);
+      if (track === null || this.trackSince !== null) return;
+      this.trackSince = performance.now();
+      if (this.isReady) this.resetClock();
     };
     sound.onMicrophoneLost = () => {
       this.microphone = "absent";
