@@ -46,13 +46,15 @@ def test_a_packet_goes_out_every_20_ms_from_the_first_agreement_on():
     assert {len(packet.payload) for packet in packets} == {160}
 
 
-def test_when_ticks_were_missed_time_goes_on_in_the_timestamps():
+def test_short_delays_are_made_up_for_and_of_longer_ones_time_is_skipped():
     exchange = Exchange()
     phone = exchange.open()
+    exchange.order(wire.PlayFrames(1, bytes(FRAME * 20)))
     exchange.tick()
-    exchange.tick(passed=5)
-    first, second = phone.heard()
-    assert (second.sequence - first.sequence, second.timestamp - first.timestamp) == (1, 5 * 160)
+    assert exchange.tick(passed=3).played[-1] == (1, 0, 4)
+    assert exchange.tick(passed=9).played[-1] == (1, 0, 7)
+    steps = [(b.sequence - a.sequence, b.timestamp - a.timestamp) for a, b in itertools.pairwise(phone.heard())]
+    assert steps == [(1, 160), (1, 160), (1, 160), (1, 7 * 160), (1, 160), (1, 160)]
 
 
 def test_what_the_party_says_is_heard_at_24_khz_at_once():
