@@ -335,3 +335,21 @@ def test_the_other_side_may_become_somebody_else() -> None:
     identity = "P-Asserted-Identity: <sip:carol@x>"
     assert peer.request("UPDATE", identity) == ["Identified <sip:carol@x>", "> 200 UPDATE 2"]
     assert peer.request("UPDATE", identity) == ["> 200 UPDATE 3"]
+
+
+def test_a_call_that_is_being_left_takes_nothing_but_its_end() -> None:
+    peer = Peer()
+    call = peer.invite()
+    peer.do("accept", call, ANSWER)
+    peer.learn_tag()
+    peer.do("hang_up", call)
+    assert peer.request("INFO") == ["> 481 INFO 2"]
+    assert peer.request("BYE") == ["> 200 BYE 3"]
+    assert peer.agent.calls == ()
+    assert peer.request("INFO") == ["> 481 INFO 4"]
+
+
+def test_what_is_required_within_a_call_and_not_understood_is_named() -> None:
+    peer = Peer()
+    peer.call()
+    assert peer.request("INFO", "Require: magic") == ["> 420 INFO 2"]

@@ -6,8 +6,10 @@ import pytest
 
 from signallers import ANSWER, HELD, HOLD, OFFER, Peer, Wire
 from vivavoce.sip import effects as ef
+from vivavoce.sip.digest import Account
 from vivavoce.sip.message import Request, Response
 from vivavoce.sip.offers import CallStateError, sdp_of
+from vivavoce.sip.terms import Terms
 
 
 def reinvite(peer: Peer, body: bytes = HOLD, *fields: str) -> list[str]:
@@ -214,3 +216,33 @@ def _invite(peer: Peer) -> Request:
 
 def _last_request(peer: Peer) -> Request:
     return next(each for each in reversed(peer.messages) if isinstance(each, Request))
+
+
+CHALLENGE = 'WWW-Authenticate: Digest realm="pbx", nonce="abc", algorithm=MD5, qop="auth"'
+
+
+def test_an_offer_that_is_challenged_is_made_again_with_the_password() -> None:
+    peer = Peer(accounts=(Account("me", "secret", frozenset({"10.0.0.9"})),))
+    call = peer.call()
+    peer.do("offer", call, HOLD)
+    assert peer.respond(401, CHALLENGE) == ["> ACK 1", "> INVITE 2 [hold]"]
+    assert peer.respond(200, body=HELD) == ["> ACK 2", "AnswerReceived held"]
+    peer.do("refer", call, "sip:other@10.0.0.7")
+    assert peer.respond(407, CHALLENGE.replace("WWW", "Proxy")) == ["> REFER 4"]
+    assert peer.respond(603) == ["Transferred 603 True"]
+
+
+def test_an_interval_that_is_too_small_within_a_call() -> None:
+    peer = Peer(terms=Terms(session_seconds=600))
+    call = peer.call("Supported: timer")
+    assert peer.request("UPDATE", "Supported: timer", "Session-Expires: 20") == ["> 422 UPDATE 2"]
+    peer.do("offer", call, HOLD)
+    assert peer.respond(422, "Min-SE: 900") == ["> ACK 1", "> INVITE 2 [hold]"]
+    assert _last_request(peer).headers.get("Min-SE") == "900"
+
+
+def test_an_answer_without_a_description_is_none() -> None:
+    peer = Peer()
+    call = peer.call()
+    peer.do("offer", call, HOLD)
+    assert peer.respond(200) == ["> ACK 1", "OfferDeclined 488"]

@@ -345,3 +345,63 @@ def test_a_place_that_works_on_it_is_waited_for() -> None:
     peer.take(peer.agent.resolved(Resolve("example.com", None, None, False), (first, second), 0.0))
     peer.respond(100)
     assert peer.wait(60) == []
+
+
+def test_an_offer_in_an_early_dialog_is_answered() -> None:
+    peer = Peer()
+    call = dialled(peer)
+    with pytest.raises(CallStateError):
+        peer.do("answer", call, ANSWER)
+    with pytest.raises(CallStateError):
+        peer.do("offer", call, OFFER)
+    with pytest.raises(CallStateError):
+        peer.do("accept", call, ANSWER)
+    peer.respond(183, body=ANSWER)
+    peer.call_id, peer.to_tag = "1callid1", "1tag1"
+    assert peer.request("UPDATE", body=OFFER) == ["OfferReceived offer"]
+    assert peer.do("answer", call, ANSWER) == ["> 200 UPDATE 1 [answer]"]
+
+
+def test_a_telephone_that_answered_too_late_may_hang_up_too() -> None:
+    peer = Peer()
+    dialled(peer)
+    invite = request_of(peer, "INVITE")
+    peer.respond(200, body=ANSWER, tag="two")
+    peer.respond(200, body=ANSWER, tag="peer", to=invite)
+    peer.call_id, peer.to_tag = "1callid1", "1tag1"
+    assert peer.request("BYE") == ["> 200 BYE 1"]
+    assert peer.request("INFO") == ["> 481 INFO 2"]
+    assert len(peer.agent.calls) == 1
+
+
+def test_a_call_that_was_taken_back_too_late_is_forgotten_though_nobody_answers_its_bye() -> None:
+    peer = Peer()
+    call = dialled(peer)
+    peer.respond(180)
+    peer.do("hang_up", call)
+    peer.respond(200, body=ANSWER, to=request_of(peer, "INVITE"))
+    peer.wait(80)
+    assert peer.agent.calls == ()
+    assert peer.agent.deadline is None
+
+
+def test_the_ack_waits_for_the_name_in_the_contact() -> None:
+    peer = Peer()
+    dialled(peer)
+    told = peer.respond(200, "Contact: <sip:peer@phone.example.com>", body=ANSWER, has_contact=False)
+    assert told == ["Resolve phone.example.com", "Answered answer"]
+    lookup = Resolve("phone.example.com", None, None, False)
+    assert peer.take(peer.agent.resolved(lookup, (Hop("udp", "10.0.0.9", 5060),), 0.0)) == ["> ACK 1"]
+
+
+def test_a_redirection_to_nowhere_is_still_a_redirection() -> None:
+    peer = Peer()
+    dialled(peer)
+    assert peer.respond(302, "Contact: *", has_contact=False) == ["> ACK 1", "CallEnded rejected 302 Whatever"]
+
+
+def test_nobody_takes_more_forks_than_a_switchboard_has() -> None:
+    peer = Peer()
+    dialled(peer)
+    told = [peer.respond(180, tag=f"fork{number}") for number in range(20)]
+    assert [len(each) for each in told] == [1] * 16 + [0] * 4

@@ -187,3 +187,36 @@ def test_events_that_nobody_asked_for_are_refused() -> None:
     peer.call()
     told = peer.request("NOTIFY", "Event: presence", "Subscription-State: active")
     assert told == ["> 489 NOTIFY 2"]
+
+
+def test_a_transfer_that_nobody_answers_is_told() -> None:
+    peer = Peer()
+    call = peer.call()
+    peer.do("refer", call, "sip:other@10.0.0.7")
+    assert peer.wait(32.1)[-1] == (32.0, ["Transferred 408 True"])
+
+
+def test_a_transfer_that_is_done_in_silence_is_over_when_it_is_accepted() -> None:
+    peer = Peer()
+    call = peer.call()
+    peer.do("refer", call, "sip:other@10.0.0.7")
+    assert peer.respond(202, "Refer-Sub: false") == ["Transferred 202 True"]
+
+
+def test_a_transfer_that_nobody_has_decided_on_ends_with_the_call() -> None:
+    peer = Peer()
+    peer.call()
+    peer.request("REFER", TO)
+    assert peer.request("BYE") == ["> 200 BYE 3", "> 487 REFER 2", "CallEnded hung up"]
+    assert peer.agent.calls == ()
+
+
+def test_a_call_that_failed_is_reported_to_whom_wanted_it() -> None:
+    peer = Peer()
+    call = peer.call()
+    peer.request("REFER", TO)
+    peer.do("follow", call, "1transfer1")
+    peer.respond(200)
+    third = peer.dial("sip:other@10.0.0.9", transfer=(call, "1transfer1"))
+    assert peer.respond(486) == ["> ACK 1", "CallEnded rejected 486 Whatever", "> NOTIFY 2 [SIP/2.0 486 Busy Here\r\n]"]
+    assert third not in peer.agent.calls

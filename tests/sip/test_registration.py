@@ -141,3 +141,19 @@ def test_a_lost_connection_is_registered_anew() -> None:
     hop = Hop("tcp", "10.0.0.9", 5060)
     assert peer.take(peer.agent.unreachable(hop, 1.0)) == ["> REGISTER 2"]
     assert peer.take(peer.agent.unreachable(hop, 2.0)) == ["RegistrationFailed 503 22.5"]
+
+
+def test_headers_that_make_no_sense_are_left_out() -> None:
+    peer = registering()
+    assert peer.respond(423, "Min-Expires: soon") == ["RegistrationFailed 423 Whatever 22.5"]
+    peer.wait(22.6)
+    assert peer.respond(500, "Retry-After: later") == ["RegistrationFailed 500 Whatever 45.0"]
+    peer.wait(45.1)
+    assert peer.respond(200, "Contact: <sip:100@10.0.0.1>;expires=x", has_contact=False) == ["Registered 600"]
+
+
+def test_a_registration_is_taken_back_though_the_registrar_is_away() -> None:
+    peer = registering()
+    assert peer.do("unregister", "pbx") == ["> REGISTER 2"]
+    assert peer.wait(33)[-1] == (32.0, ["Registered"])
+    assert peer.do("unregister", "pbx") == []

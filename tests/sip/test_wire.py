@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import weakref
 
 import pytest
 
@@ -120,3 +122,20 @@ def test_everything_of_a_call_is_freed() -> None:
         left += [transactions._servers, transactions._merged, transactions._clients, transactions._errands]
         left += [transactions._invites, transactions._parked, transactions._acks]
         assert [each for each in left if each] == []
+
+
+def test_a_call_is_freed_at_once_without_the_garbage_collector() -> None:
+    wire = Wire()
+    alice, bob = wire.agent("10.0.0.1"), wire.agent("10.0.0.2")
+    obliging(bob)
+    call = alice.dial("sip:bob@10.0.0.2")
+    wire.run(1)
+    gc.disable()
+    try:
+        found = [weakref.ref(each) for phone in (alice, bob) for each in phone.agent._calls.values()]
+        assert len(found) == 2
+        alice.do("hang_up", call)
+        wire.run(60)
+        assert [each() for each in found] == [None, None]
+    finally:
+        gc.enable()

@@ -277,6 +277,6 @@ class OutgoingCall:
 def _contacts(response: Response) -> tuple[str, ...]:
     """Return where a redirection leads."""
     try:
-        return tuple([contact.uri for contact in read_contacts(response.headers)])
+        return tuple([contact.uri for contact in read_contacts(response.headers) if contact.uri != "*"])
     except MalformedMessage:
         return ()

@@ -96,11 +96,6 @@ class Registration:
         return f"register|{name}"
 
     @property
-    def is_held(self) -> bool:
-        """Whether the registrar knows this agent, as far as it is known here."""
-        return self._state == "held"
-
-    @property
     def hosts(self) -> frozenset[str]:
         """The addresses whose calls are let in: where the registrar answered from, and where else it may be."""
         return frozenset() if self._hop is None else self._found | {self._hop.host}
@@ -159,7 +154,12 @@ class Registration:
                 self._state, self._due = "stopped", None
                 return [RegistrationFailed(self.line.name, status, response.reason, None)]
             return self._send(again, now)
-        if status == 423 and (least := _min_expires(response)) is not None and least > self._expires:
+        if (
+            status == 423
+            and self._state != "leaving"
+            and (least := _min_expires(response)) is not None
+            and least > self._expires
+        ):
             self._expires = least
             return self._ask(least, now)
         if status >= 300:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from vivavoce.legs.phone.connections import Limits
+from vivavoce.legs.phone.connections import Limits, _Connection
 from vivavoce.legs.phone.signalling import Listener, Signalling
 from vivavoce.server.tls import self_signed
 from vivavoce.sip import effects as ef
@@ -48,8 +48,10 @@ class Party:
         client_tls: ssl.SSLContext | None = None,
         limits: Limits | None = None,
         advertised: int | None = None,
+        is_slow: bool = False,
     ) -> None:
         self.port = free_port(transport)
+        self.is_slow = is_slow
         self.transport = transport
         self.agent = Agent(
             Terms(),
@@ -67,7 +69,7 @@ class Party:
 
     def happened(self, event: ef.Event) -> None:
         self.news.put_nowait(event)
-        if isinstance(event, ef.Invited):
+        if isinstance(event, ef.Invited) and not self.is_slow:
             self.signalling.perform(self.agent.accept(event.call, b"answer", self.signalling.now()))
 
     def dial(self, other: Party, host: str = HOST) -> str:
@@ -186,6 +188,56 @@ async def test_a_message_that_does_not_end_loses_its_connection() -> None:
         writer.close()
 
 
+class Sink:
+    """A transport and an owner of connections that take everything."""
+
+    limits = Limits()
+
+    def __init__(self, peer: tuple[str, int] | None = (HOST, 5060)) -> None:
+        self.owner = self
+        self.peer = peer
+        self.messages: list[object] = []
+        self.is_aborted = False
+
+    def get_extra_info(self, _name: str) -> tuple[str, int] | None:
+        return self.peer
+
+    def add(self, *_: object) -> bool:
+        return True
+
+    def receive_message(self, message: object, _source: ef.Hop) -> None:
+        self.messages.append(message)
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+
+async def test_a_connection_that_is_busy_has_time_for_each_of_its_messages() -> None:
+    sink = Sink()
+    connection = _Connection(sink, "tcp", None)
+    connection.connection_made(sink)
+    whole = (
+        b"OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:x>\r\n"
+        b"Call-ID: 1\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+    )
+    connection.data_received(whole[:50])
+    first = connection._timer
+    connection.data_received(whole[50:60])
+    assert connection._timer is first
+    connection.data_received(whole[60:] + whole[:50])
+    assert len(sink.messages) == 1
+    assert connection._timer is not first
+    connection._timer.cancel()
+
+
+async def test_a_connection_whose_other_end_is_gone_already_is_let_go() -> None:
+    sink = Sink(peer=None)
+    connection = _Connection(sink, "tcp", None)
+    connection.connection_made(sink)
+    assert sink.is_aborted
+    connection.connection_lost(None)
+
+
 async def test_one_host_has_only_so_many_connections() -> None:
     bob = Party("tcp", limits=Limits(connections_per_host=2))
     async with parties(bob):
@@ -208,3 +260,38 @@ async def test_signalling_is_marked_on_the_network() -> None:
         assert bob.signalling._datagrams is not None
         found = bob.signalling._datagrams.get_extra_info("socket")
         assert found.getsockopt(socket.IPPROTO_IP, socket.IP_TOS) == 0x60
+
+
+async def test_an_answer_is_brought_to_whom_lost_the_connection() -> None:
+    """A response whose connection is gone goes to the port that the request's Via names (RFC 3261 18.2.2)."""
+    bob = Party("tcp", is_slow=True)
+    answers: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers.put_nowait(await reader.readline())
+        writer.close()
+
+    async with parties(bob):
+        server = await asyncio.start_server(take, HOST, 0)
+        port = server.sockets[0].getsockname()[1]
+        _, writer = await asyncio.open_connection(HOST, bob.port)
+        lines = [
+            f"INVITE sip:me@{HOST} SIP/2.0",
+            f"Via: SIP/2.0/TCP {HOST}:{port};branch=z9hG4bKlost",
+            f"From: <sip:x@{HOST}>;tag=x",
+            f"To: <sip:me@{HOST}>",
+            "Call-ID: lost",
+            "CSeq: 1 INVITE",
+            f"Contact: <sip:x@{HOST}:{port};transport=tcp>",
+            "Content-Length: 0",
+        ]
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            invited = await bob.news.get()
+            assert isinstance(invited, ef.Invited)
+            writer.close()
+            while bob.signalling._connections._open:  # noqa: ASYNC110 - nobody is told that it is closed
+                await asyncio.sleep(0.01)
+            bob.signalling.perform(bob.agent.accept(invited.call, b"offer", bob.signalling.now()))
+            assert await answers.get() == b"SIP/2.0 200 OK\r\n"
+        server.close()

@@ -68,8 +68,9 @@ class Naming:
         if not names:
             names = [(transport, _PREFIXES[transport] + lookup.host) for transport in wanted]
         out: list[tuple[Transport, str, int]] = []
-        for transport, name in names:
-            for record in self._ordered(await self._ask(name, "SRV")):
+        answers = await asyncio.gather(*[self._ask(name, "SRV") for _, name in names])
+        for (transport, _), records in zip(names, answers, strict=True):
+            for record in self._ordered(records):
                 host = record.target.to_text(omit_final_dot=True)
                 if host:
                     out.append((transport, host, record.port))
