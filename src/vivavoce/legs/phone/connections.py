@@ -67,8 +67,12 @@ class _Connection(asyncio.Protocol):
         """Take part."""
         self._transport = cast(asyncio.Transport, transport)
         if self.hop is None:
-            host, port = self._transport.get_extra_info("peername")[:2]
-            self.hop = Hop(self._kind, host, port)
+            peer = self._transport.get_extra_info("peername")
+            if not peer:
+                # Gone before it was here.
+                self._transport.abort()
+                return
+            self.hop = Hop(self._kind, peer[0], peer[1])
         if not self._connections.add(self, self.hop):
             self._transport.abort()
             return
@@ -77,7 +81,8 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what came."""
         assert self.hop is not None
-        for found in self._reader.receive_data(data):
+        came = self._reader.receive_data(data)
+        for found in came:
             if isinstance(found, Ping):
                 self.send(b"\r\n")
             else:
@@ -87,8 +92,12 @@ class _Connection(asyncio.Protocol):
             self.close()
         elif not self._reader.is_midway:
             self._wait(limits.idle_seconds)
-        elif self._timer is None or self._timer.when() > asyncio.get_running_loop().time() + limits.message_seconds:
-            # What trickles in does not gain time by every byte.
+        elif (
+            came
+            or self._timer is None
+            or self._timer.when() > asyncio.get_running_loop().time() + limits.message_seconds
+        ):
+            # What trickles in does not gain time by every byte, but by every message.
             self._wait(limits.message_seconds)
 
     def connection_lost(self, _error: Exception | None) -> None:
