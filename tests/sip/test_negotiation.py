@@ -276,6 +276,14 @@ def test_an_answer_under_other_payload_types_is_sent_under_those() -> None:
     assert stream.keys is None
 
 
+def test_keys_come_as_the_answer_took_them_of_those_that_were_offered() -> None:
+    call = negotiation()
+    call.offer()
+    lines = ["m=audio 4000 RTP/AVP 96 120", "a=rtpmap:96 opus/48000/2", "a=rtpmap:120 telephone-event/8000"]
+    stream = call.receive_answer(sdp(*lines))
+    assert (stream.keys, stream.keys_in) == (Keys(120, 8000), Keys(101, 8000))
+
+
 def test_a_provisional_answer_may_be_followed_by_another() -> None:
     call = negotiation()
     call.offer()

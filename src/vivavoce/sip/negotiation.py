@@ -208,7 +208,7 @@ class Negotiation:
         mux = offered.mux and section.get("rtcp-mux") is not None
         agreed = (usable[0], tuple(incoming))
         stream = self._stream(description, section, agreed, direction, (local, remote), mux=mux)
-        keys_in = keys_of(offered.section, usable[0].codec.clock_hz)
+        keys_in = None if stream.keys is None else keys_of(offered.section, stream.keys.clock_hz)
         self._is_waiting, self._agreed = False, offered
         self._protocol = section.protocol
         self.stream = msgspec.structs.replace(stream, keys_in=keys_in)
