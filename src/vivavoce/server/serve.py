@@ -45,6 +45,7 @@ from .proxies import Proxies
 from .rest.calls import Calls, calls_router
 from .rest.client_secrets import client_secrets_router
 from .rest.desk import Desk
+from .rest.phone import PhoneCalls
 from .rest.routes import rest_router
 from .rest.till import Till
 from .tls import self_signed, server_context
@@ -230,7 +231,7 @@ async def _run(
         lives.open_party = None if port is None else parties(port)
         desk = _desk(config, switchboard)
         telephones = Telephones()
-        app, gate = _application(config, switchboard, desk)
+        app, gate = _application(config, switchboard, desk, telephones)
         calls = "switched off" if port is None else described(port)
 
         async def ready() -> None:
@@ -261,7 +262,7 @@ def _desk(config: Config, switchboard: Switchboard) -> Desk:
     return Desk(switchboard.engines, config.limits, lambda: switchboard.missing, till)
 
 
-def _application(config: Config, switchboard: Switchboard, desk: Desk) -> tuple[Any, Gate]:
+def _application(config: Config, switchboard: Switchboard, desk: Desk, telephones: Telephones) -> tuple[Any, Gate]:
     """Return the application, and the gate before it."""
     client_secrets = _client_secrets(config)
     admission = Admission(config.access, config.limits.max_sessions, client_secrets.redeem)
@@ -286,7 +287,9 @@ def _application(config: Config, switchboard: Switchboard, desk: Desk) -> tuple[
     )
     app.include_router(rest_router(desk, admission))
     app.include_router(client_secrets_router(client_secrets, admission, desk, lambda: switchboard.service))
-    app.include_router(calls_router(Calls(switchboard.offers, gate, config.webrtc, lambda: switchboard.service)))
+    calls = Calls(switchboard.offers, gate, config.webrtc, lambda: switchboard.service)
+    phone = PhoneCalls(lambda: telephones.exchange, gate, lambda: switchboard.service)
+    app.include_router(calls_router(calls, phone if config.telephony.is_on else None))
     gate.other_sockets = socket_paths(app)
     return app, gate
 

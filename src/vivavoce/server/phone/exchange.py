@@ -76,6 +76,8 @@ class Verdict(msgspec.Struct, frozen=True):
     """The SIP status that refuses it; 0 where it is taken."""
     settings: Settings | None = None
     """What its session begins with; None for what the number says."""
+    key_id: str = KEY_ID
+    """Whose key pays for it."""
 
 
 class Dial(Protocol):
@@ -122,7 +124,10 @@ class Echo:
 class _Pending(msgspec.Struct):
     """A call that an application is asked about."""
 
+    number: Number
     verdict: asyncio.Future[Verdict]
+    stands: asyncio.Future[bool]
+    """Whether it has come to be one that is controlled, once that is known."""
 
 
 class Exchange:
@@ -165,6 +170,7 @@ class Exchange:
         self._unix_now = unix_now
         self._now = now
         self._pending: dict[str, _Pending] = {}
+        self._accepted: dict[str, asyncio.Future[bool]] = {}
         self._calls: dict[str, PhoneCall] = {}
         self._dialled: set[str] = set()
         rate = telephony.dialling.calls_per_minute / 60
@@ -188,6 +194,8 @@ class Exchange:
     ) -> Verdict:
         """Return what becomes of a call to a number, having asked the application where it wants to be asked.
 
+        The task that asks has to `open` the call before it ends, or the call counts as gone.
+
         Args:
             number: what was called.
             call_id: by which the application accepts it.
@@ -196,8 +204,10 @@ class Exchange:
         """
         if not number.asks_webhook or self._webhooks is None:
             return Verdict()
-        waiting = _Pending(asyncio.get_running_loop().create_future())
-        self._pending[call_id] = waiting
+        loop = asyncio.get_running_loop()
+        waiting = self._pending[call_id] = _Pending(number, loop.create_future(), loop.create_future())
+        if (taking := asyncio.current_task()) is not None:
+            taking.add_done_callback(lambda _: self._stands(call_id, waiting.stands, is_open=False))
         event_id = Ids(new_seed())("evt")
         told = [(name, value) for name, value in headers if name.lower() not in _SECRET_HEADERS]
         body = incoming(event_id, int(self._unix_now()), call_id, told, has_srtp=has_srtp)
@@ -221,9 +231,27 @@ class Exchange:
         finally:
             del self._pending[call_id]
 
-    def is_pending(self, call_id: str) -> bool:
-        """Return whether a call waits for its application."""
-        return call_id in self._pending
+    def pending(self, call_id: str) -> Number | None:
+        """Return what was called by a call that waits for its application; None where none does."""
+        waiting = self._pending.get(call_id)
+        return None if waiting is None or waiting.verdict.done() else waiting.number
+
+    def has(self, call_id: str) -> bool:
+        """Return whether a call is one of the telephone, and was accepted."""
+        return call_id in self._calls or call_id in self._accepted
+
+    async def accept(self, call_id: str, settings: Settings, key_id: str) -> bool:
+        """Let a pending call in, and return when it can be controlled; False where it is none, or not any more."""
+        waiting = self._pending.get(call_id)
+        if waiting is None or not self.settle(call_id, Verdict(0, settings, key_id)):
+            return False
+        self._accepted[call_id] = waiting.stands
+        return await asyncio.shield(waiting.stands)
+
+    def _stands(self, call_id: str, stands: asyncio.Future[bool], *, is_open: bool) -> None:
+        if not stands.done():
+            stands.set_result(is_open)
+        self._accepted.pop(call_id, None)
 
     def settle(self, call_id: str, verdict: Verdict) -> bool:
         """Let a pending call in or not; return whether there was one."""
@@ -232,10 +260,6 @@ class Exchange:
             return False
         waiting.verdict.set_result(verdict)
         return True
-
-    def withdraw(self, call_id: str) -> None:
-        """Learn that a caller has hung up before anybody decided."""
-        self.settle(call_id, Verdict(487))
 
     # --------------------------------------------------------------------------------------------- calls that stand
 
@@ -271,6 +295,8 @@ class Exchange:
         live = LiveCall(facts.call_id, facts.caller, Speaking(ids), ids, begin, sees_off=call.failed)
         self._calls[facts.call_id] = call
         self._lives.enter(facts.call_id, live, road=facts.road)
+        if (stands := self._accepted.get(facts.call_id)) is not None:
+            self._stands(facts.call_id, stands, is_open=True)
         _log.info("call %s (%s, %s) for %s", facts.call_id, facts.road, facts.direction, number.name)
         return call, live
 

@@ -53,6 +53,11 @@ class Telephones:
         self.telephone: Telephone | None = None
         """None before it is opened, and where there is none."""
 
+    @property
+    def exchange(self) -> Exchange | None:
+        """What its roads share; None as above."""
+        return None if self.telephone is None else self.telephone.exchange
+
     async def open(self, telephony: Telephony, lives: Lives, accept: Accept, tts: Tts) -> str:
         """Open it, and return where it is called, for people; empty where there is none.
 

@@ -182,10 +182,8 @@ class SipRoad:
         headers = [(name, value) for name, value in event.headers.fields]
         if number.rings_seconds:
             await asyncio.sleep(number.rings_seconds)
-        deciding = asyncio.ensure_future(self._exchange.decide(number, call_id, headers, has_srtp=has_srtp))
-        call.task = asyncio.current_task()
         try:
-            verdict = await deciding
+            verdict = await self._exchange.decide(number, call_id, headers, has_srtp=has_srtp)
             if verdict.status:
                 self._refuse(call, verdict)
                 return
@@ -225,7 +223,7 @@ class SipRoad:
             is_encrypted=stream is not None and stream.local_key is not None,
             began_unix=self._exchange.unix_now,
         )
-        phone, live = self._exchange.open(facts, number, call, verdict.settings)
+        phone, live = self._exchange.open(facts, number, call, verdict.settings, key_id=verdict.key_id)
         call.phone = phone
         owner.target = phone
         phone.connect(self._media_of(media, number, phone), live)

@@ -11,6 +11,7 @@ import functools
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import msgspec
 
@@ -31,7 +32,7 @@ from .desk import told
 from .http import Answer, Asked, Router, head_of, json_object, open_router, read_body, read_json, read_parts, settled
 from .rehearsing import rehearsed, session_of_any_kind
 
-__all__ = ["Calls", "calls_router"]
+__all__ = ["Calls", "Telephoned", "calls_router", "not_found"]
 
 CALLS = "/calls"
 _AZURE_PREVIEW = "/v1/realtimertc"
@@ -235,7 +236,7 @@ class Calls:
         call_id = request.path_params["call_id"]
         call = self._lines.find(call_id, connection)
         if call is None:
-            raise _not_found(call_id)
+            raise not_found(call_id)
         return call
 
     async def renew(self, request: Asked) -> Answer:
@@ -246,7 +247,7 @@ class Calls:
         with _told_of_offers():
             answer = await self._lines.renew(call_id, connection, offer)
         if answer is None:
-            raise _not_found(call_id)
+            raise not_found(call_id)
         return Answer(answer, media_type="application/sdp", headers={"Cache-Control": "no-store"})
 
     async def ice(self, request: Asked) -> Answer:
@@ -263,27 +264,72 @@ class Calls:
 Endpoint = Callable[[Asked], Awaitable[Answer]]
 
 
-def calls_router(calls: Calls) -> Router:
-    """Return the endpoints at their paths: OpenAI's, those of clients given a bare host, and Azure's."""
+class Telephoned(Protocol):
+    """What is asked of telephone calls: `server.rest.phone`."""
+
+    async def place(self, request: Asked) -> Answer:
+        """Place a call."""
+        ...
+
+    async def accept(self, request: Asked) -> Answer:
+        """Let a call in."""
+        ...
+
+    async def reject(self, request: Asked) -> Answer:
+        """Refuse a call."""
+        ...
+
+    async def refer(self, request: Asked) -> Answer:
+        """Connect a caller with somebody else."""
+        ...
+
+    async def hang_up(self, request: Asked) -> Answer | None:
+        """Refuse a call that was not accepted; None for any other."""
+        ...
+
+
+def calls_router(calls: Calls, phone: Telephoned | None = None) -> Router:
+    """Return the endpoints at their paths: OpenAI's, those of clients given a bare host, and Azure's.
+
+    Args:
+        calls: answers what is asked of calls by WebRTC.
+        phone: answers what is asked of telephone calls; None where there are none.
+    """
+
+    async def create(root: str, request: Asked) -> Answer:
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if phone is not None and kind == "application/json":
+            return await phone.place(request)
+        return await calls.offer(root, "", request)
+
+    async def hang_up(request: Asked) -> Answer:
+        refused = await phone.hang_up(request) if phone is not None else None
+        return refused or await calls.hang_up(request)
+
     found: dict[tuple[str, str], Endpoint] = {}
     for root in ROOTS:
         session = f"{root}/sessions/{{session_id}}/webrtc"
         found |= {
             ("POST", root): functools.partial(calls.offer, root, "beta"),
-            ("POST", root + CALLS): functools.partial(calls.offer, root, ""),
+            ("POST", root + CALLS): functools.partial(create, root),
             ("POST", root + TRANSLATIONS + CALLS): functools.partial(calls.offer, root + TRANSLATIONS, ""),
             ("POST", f"{session}/sdp-offer"): functools.partial(calls.offer_in_json, root),
             ("POST", f"{session}/ice-candidate"): functools.partial(calls.candidate, root),
-            # Those of telephone calls (accept, reject, refer) have their place here.
-            ("POST", f"{root}{CALLS}/{{call_id}}/hangup"): calls.hang_up,
+            ("POST", f"{root}{CALLS}/{{call_id}}/hangup"): hang_up,
             ("POST", f"{root}{CALLS}/{{call_id}}/offer"): calls.renew,
             ("GET", f"{root}/ice"): calls.ice,
         }
+        if phone is not None:
+            found |= {
+                ("POST", f"{root}{CALLS}/{{call_id}}/{name}"): answer
+                for name, answer in (("accept", phone.accept), ("reject", phone.reject), ("refer", phone.refer))
+            }
     found["POST", _AZURE_PREVIEW] = functools.partial(calls.offer, "/v1/realtime", "beta")
     return open_router(found)
 
 
-def _not_found(call_id: str) -> Refused:
+def not_found(call_id: str) -> Refused:
+    """Return the refusal of a request about a call that is not there."""
     return Refused(404, "call_id_not_found", f"Call '{call_id[:64]}' not found.", param="call_id")
 
 

@@ -110,7 +110,8 @@ def _rehearsed(order: Order, shape: str, service: Service) -> tuple[Settings, di
         Refused: no session can begin so.
     """
     model = {"model": order.patch["model"]} if "model" in order.patch else {}
-    rehearsal = rehearsed(Settings(kind=order.kind, **model), order.patch, shape, service, param="")
+    begun = Settings(kind=order.kind, **model)
+    rehearsal = rehearsed(begun, order.patch, shape, service, param="" if shape == "beta" else "session")
     # No session has this id: a secret may start several, each with one of its own, at a time yet to come.
     return rehearsal.settings, rehearsal.session | {"expires_at": 0}
 

@@ -66,7 +66,7 @@ def rehearsed(
     if answer["type"] == "error":
         error = answer["error"]
         message, where = error["message"], error["param"]
-        if shape == "beta" and not param and where is not None:
+        if not param and where is not None:
             where = where.removeprefix("session.")
             message = message.replace(f"session.{where}", where)
         raise Refused(400, error["code"], message, param=where, type=error["type"])
