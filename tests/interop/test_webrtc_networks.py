@@ -61,7 +61,8 @@ def test_firefox_calls_is_heard_and_hears(tmp_path: Path, pages: Pages) -> None:
     reached = {"VIVAVOCE_WEBRTC_HOST": "0.0.0.0", "VIVAVOCE_WEBRTC_ADVERTISE": webrtc.own_address()}
     with servers.running(tmp_path, tls=False, environment=reached) as server:
         asked = urllib.parse.urlencode({"url": calls_of(server), "token": webrtc.secret(server)})
-        with firefox.opening(tmp_path, f"{pages.url}/firefox.html?{asked}"):
+        with firefox.browsing(tmp_path) as foreign:
+            foreign.open(f"{pages.url}/firefox.html?{asked}")
             told = pages.told(60)
     assert told.get("failure") is None, told["failure"]
     assert told["status"] == 201

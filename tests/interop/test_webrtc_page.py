@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from interop import servers, test_page, webrtc
+from interop import firefox, servers, test_page, webrtc
 from interop.browser import Browser, browsing
 from interop.test_page import ANSWERED, KEYLESS, LONG, events, lines, open_page, page_of, say_in_writing, start
 
@@ -228,3 +229,39 @@ def test_a_server_that_comes_back_is_called_again(browser: Browser, tmp_path: Pa
             assert fact(browser, "route") == "UDP, direct"
             browser.click("End")
             browser.ask("Page.navigate", url="about:blank")
+
+
+def test_firefox_talks_by_either_road(tmp_path: Path) -> None:
+    firefox.program()
+    reached = {"VIVAVOCE_WEBRTC_HOST": "0.0.0.0", "VIVAVOCE_WEBRTC_ADVERTISE": webrtc.own_address()}
+    with firefox.browsing(tmp_path) as foreign:
+        for name, environment in (("loopback", KEYLESS), ("reached", reached)):
+            folder = tmp_path / name
+            folder.mkdir()
+            with servers.running(folder, tls=False, environment=environment) as server:
+                foreign.open(page_of(server))
+                foreign.js(f"localStorage.setItem('vivavoce.settings', {json.dumps(json.dumps(BY_WEBRTC))})")
+                foreign.js(f"sessionStorage.setItem('vivavoce.key', {json.dumps(servers.KEY)})")
+                foreign.open(f"{page_of(server)}?again")
+                foreign.click("Only type")
+                foreign.until("document.querySelector('header').innerText.includes('Connected')")
+                foreign.js(WRITING)
+                foreign.until("!document.querySelector('[type=submit]').disabled")
+                foreign.click("Send")
+                foreign.until("document.querySelector('[data-line=assistant]')?.innerText.includes('42')")
+                notes = foreign.js("[...document.querySelectorAll('[data-line=note]')].map((one) => one.innerText)")
+                if name == "loopback":
+                    assert [note.partition(",")[0] for note in notes] == ["Firefox makes no WebRTC calls to 127.0.0.1"]
+                else:
+                    assert notes == []
+                    # Without a sound card it plays nothing that a page makes, but it plays a track.
+                    foreign.until(ANSWERED)
+                    foreign.until("document.querySelector('[data-testid=route]')?.textContent === 'UDP, direct'")
+
+
+WRITING = """(() => {
+    const line = document.querySelector('input[aria-label="Write a message"]');
+    // As React takes notice of it.
+    Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value").set.call(line, "what is six times seven");
+    line.dispatchEvent(new Event("input", { bubbles: true }));
+})()"""
