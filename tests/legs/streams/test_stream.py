@@ -12,7 +12,7 @@ import pytest
 from vivavoce.legs.streams.asterisk import AsteriskWebSocket, AudioSocket
 from vivavoce.legs.streams.spelling import Began, Ended, Heard, Pressed, Sound
 from vivavoce.legs.streams.stream import MAX_QUEUED_BYTES, Stream
-from vivavoce.legs.webrtc.ticker import Ticker
+from vivavoce.legs.ticker import Ticker
 
 SLIN = Sound("linear", 24_000)
 

@@ -15,7 +15,7 @@ from ...audio.playout import Heard
 from ...audio.programme import ClipEnded, ItemPlayed, ItemStarted, News, Programme
 from ...audio.resample import Resampler
 from ..media import RATE_HZ, ClipOwner
-from ..webrtc.ticker import Ticker
+from ..ticker import Ticker
 from . import spelling as sp
 
 __all__ = ["Stream"]

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from ..ticker import Ticker
 from . import borrowed, stun
 from .settings import WebrtcSettings
-from .ticker import Ticker
 
 __all__ = ["Advertised", "Port", "PortCounts", "Route", "Sink"]
 

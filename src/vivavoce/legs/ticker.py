@@ -1,7 +1,7 @@
-"""The clock of all calls of a port: every 20 ms each of them sends its frame and looks after its timers.
+"""The clock of calls: every 20 ms each of them sends its frame and looks after its timers.
 
 One timer of the event loop serves all.  Many calls are spread over the 20 ms, so that what comes in meanwhile does not
-wait for all of them; the schedule is absolute, so that nothing drifts.  Called by `port` and `peer`.
+wait for all of them; the schedule is absolute, so that nothing drifts.  Called by `webrtc.port` and `streams.stream`.
 """
 
 from __future__ import annotations

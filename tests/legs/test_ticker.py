@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from vivavoce.legs.webrtc.ticker import Ticker
+from vivavoce.legs.ticker import Ticker
 
 
 class Clock:
