@@ -39,6 +39,8 @@ _FIRST_RTCP, _LAST_RTCP = 192, 223
 _TIMERS_EVERY = 5
 """Ticks between two looks at the timers: a tenth of a second."""
 _DIGEST = "sha-256"
+_MOST_EARLY = 4
+"""Datagrams of a handshake that are kept until there is a path."""
 _MOST_ROUTES = 32
 """Addresses that lead to a call; a browser has one for each of its networks and relays."""
 
@@ -95,6 +97,7 @@ class Peer:
         self._ssrc = secrets.randbits(31) | 1
         self._began = now
         self._shaking_since: float | None = None
+        self._early: list[bytes] = []
         self._is_setting_up = False
         self._is_connected = False
         self._ticks = 0
@@ -209,6 +212,8 @@ class Peer:
             self._shaking_since = now
             if self._dtls is not None:
                 self._guarded(self._dtls.start, now)
+            while self._early:
+                self._guarded(self._receive_dtls, self._early.pop(0), now)
         return True
 
     def receive(self, data: bytes, now: float) -> None:
@@ -233,11 +238,16 @@ class Peer:
                 voice.receive_reports(clear, now)
             else:
                 voice.receive(clear, owner, now)
+        elif _FIRST_DTLS <= first <= _LAST_DTLS and self._ice.selected is None:
+            # A party may begin before it has answered our check; taken now, the reply would have no way to go.
+            if len(self._early) < _MOST_EARLY:
+                self._early.append(data)
         elif _FIRST_DTLS <= first <= _LAST_DTLS:
             self._guarded(self._receive_dtls, data, now)
 
     def _receive_dtls(self, data: bytes, now: float) -> None:
-        assert self._dtls is not None, "there is an offer"
+        if self._dtls is None:
+            return
         messages = self._dtls.receive(data, now)
         if not self._is_connected and self._dtls.srtp is not None:
             self._connect()
