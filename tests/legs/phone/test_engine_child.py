@@ -37,7 +37,9 @@ def test_orders_are_read_whole_and_the_end_of_the_other_side_is_noticed(ends):
     assert channel.read() == []
     theirs.send(data[7:])
     assert [wire.decode_order(message) for message in channel.read()] == [wire.Close(1), wire.Duck(2, 0.5)]
+    theirs.send(wire.encode(wire.Close(3)))
     theirs.close()
+    assert [wire.decode_order(message) for message in channel.read()] == [wire.Close(3)]
     assert channel.read() is None
 
 

@@ -87,7 +87,7 @@ class Channel:
         select.select((self._connection,), (), ())
 
     def read(self) -> list[bytes] | None:
-        """Return the messages that have come, or None when the other end is gone."""
+        """Return the messages that have come, or None when the other end is gone and all of them were read."""
         messages: list[bytes] = []
         while True:
             try:
@@ -95,9 +95,9 @@ class Channel:
             except BlockingIOError:
                 return messages
             except ConnectionError:
-                return None
+                data = b""
             if not data:
-                return None
+                return messages or None
             messages += self._inbox.receive(data)
             if len(data) < _READ_BYTES // 2:
                 return messages

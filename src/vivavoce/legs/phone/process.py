@@ -176,6 +176,9 @@ class MediaProcess:
             except OSError as error:
                 ours.close()
                 raise EngineError(f"the media process cannot be started: {error.strerror}") from error
+            except asyncio.CancelledError:
+                ours.close()  # upon which it ends
+                raise
             finally:
                 theirs.close()
             self._link = link
