@@ -453,11 +453,15 @@ def test_a_party_that_falls_silent_for_good_is_gone():
     assert exchange.engine.is_idle
 
 
-def test_on_hold_nobody_is_gone():
+@pytest.mark.parametrize("terms", [{"receives": False}, {"sends": False}, {"timeout_seconds": 0.0}])
+def test_on_hold_nobody_is_gone(terms):
     exchange = Exchange()
-    exchange.open(timeout_seconds=0.0, receives=False)
+    phone = exchange.open(**{"timeout_seconds": 2.0, **terms})
     happenings = [each for tick in exchange.ticks(300) for each in tick.happenings]
     assert not [each for each in happenings if isinstance(each, wire.Closed)]
+    phone.direct(timeout_seconds=2.0)
+    waited = [bool([each for each in tick.happenings if isinstance(each, wire.Closed)]) for tick in exchange.ticks(110)]
+    assert waited.index(True) == pytest.approx(100, abs=2)
 
 
 def test_reports_tell_how_well_it_is_heard_and_learn_the_round_trip():

@@ -193,7 +193,9 @@ class Stream:
             self.heard += self._decoder.perform(step)
         if self._reporting.is_due(now):
             self.report(now)
-        if agreed.timeout_seconds and now - self._came_at > agreed.timeout_seconds and not self.is_over:
+        # Who has us on hold, or is on hold with us, need not send anything.
+        is_talk = agreed.sends and agreed.receives and agreed.timeout_seconds
+        if is_talk and now - self._came_at > agreed.timeout_seconds and not self.is_over:
             self.is_over = True
             self.happenings.append(Closed(self.call, f"no sound came for {agreed.timeout_seconds:g} seconds"))
 

@@ -111,7 +111,7 @@ class Direct(msgspec.Struct, frozen=True, tag=True, array_like=True):
     receiving: Secret | None
     """How what comes is encrypted."""
     timeout_seconds: float
-    """After so long without a packet the party is gone; 0 for never."""
+    """After so long without a packet the party is gone, unless it is on hold; 0 for never."""
 
 
 class PlayFrames(msgspec.Struct, frozen=True, tag=True, array_like=True):
