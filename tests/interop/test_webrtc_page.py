@@ -72,6 +72,11 @@ def test_a_spoken_question_is_answered_and_the_connection_is_shown(browser: Brow
     log = [event["type"] for _, event in events(browser)]
     assert "output_audio_buffer.started" in log
     assert not {"input_audio_buffer.append", "response.output_audio.delta"} & set(log)
+    # Both tracks were kept, to be looked back at.
+    browser.click("End")
+    browser.click("Look back")
+    browser.until("document.body.innerText.includes('answered after')")
+    browser.until("document.body.innerText.includes('That is 42.')")
     assert browser.complaints == []
 
 
