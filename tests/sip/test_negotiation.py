@@ -143,6 +143,7 @@ def test_an_offer_of_ours_keeps_the_places_of_what_was_refused() -> None:
         ([], 304),
         (["m=audio 4000 UDP/TLS/RTP/SAVPF 0"], 302),
         (["m=audio 4000 TCP/RTP/AVP 0"], 302),
+        (["m=audio 4000 RTP/AVP 0", "c=IN IP4 phone.example.com"], 301),
         (["m=audio 4000 RTP/SAVP 0"], 399),
         (["m=audio 4000 RTP/SAVP 0", f"{CRYPTO}|2^20|1:4"], 399),
     ],

@@ -61,4 +61,4 @@ class OfferRefused(SipError):
         self.status = status
         """The status to answer with."""
         self.warning = warning
-        """The warn-code of RFC 3261 section 20.43: 302 transport, 304 media type, 305 format, 399 other."""
+        """The warn-code of RFC 3261 20.43: 301 address, 302 transport, 304 media type, 305 format, 399 other."""

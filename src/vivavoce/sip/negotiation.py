@@ -19,9 +19,9 @@ from .codecs import G722, OPUS, PCMA, PCMU, Codec, Format, Keys, formats_of, key
 from .direction import Direction, both, direction_of, mirrored, spoken_direction
 from .errors import MalformedMessage, OfferRefused
 from .lexing import number
+from .places import address_of, rtcp_of
 from .sdes import SUITES, Crypto, Suite, parse_crypto
 from .sdp import Description, MediaSection, Origin, parse_description
-from .uri import parse_host, parse_ipv6
 
 __all__ = ["MediaTerms", "Negotiation", "Place", "Security", "Stream"]
 
@@ -63,7 +63,7 @@ class Stream(msgspec.Struct, frozen=True):
     """What was agreed on."""
 
     address: str
-    """Where the other side receives, perhaps a name; nothing is sent there while `is_held`."""
+    """Where the other side receives, an IP address; nothing is sent there while `is_held`."""
     port: int
     """The port of its audio."""
     rtcp_address: str
@@ -265,8 +265,7 @@ class Negotiation:
         chosen = _preferred(formats_of(section), self._terms.codecs)
         if chosen is None:
             raise OfferRefused("none of the codecs is spoken here", warning=305)
-        if (section.connection or description.connection) is None:
-            raise MalformedMessage("the session description has no c= line for its audio")
+        address_of(description, section)
         cryptos = [crypto for line in section.all("crypto") if (crypto := parse_crypto(line)) is not None]
         if section.protocol in _SECURE and self._terms.security == "never":
             raise OfferRefused("audio is not encrypted here")
@@ -302,10 +301,8 @@ class Negotiation:
     ) -> Stream:
         """Return what follows from the other side's section: how it is sent to, and how it sends."""
         chosen, incoming = agreed
-        address = section.connection or description.connection
-        if address is None:
-            raise MalformedMessage("the session description has no c= line for its audio")
-        rtcp_address, rtcp_port = _rtcp_of(section, address)
+        address = address_of(description, section)
+        rtcp_address, rtcp_port = rtcp_of(section, address)
         keys = keys_of(section, chosen.codec.clock_hz) if self._terms.has_keys else None
         longest_ms = _milliseconds(section.get("maxptime"))
         return Stream(
@@ -423,18 +420,6 @@ def _preferred(formats: tuple[Format, ...], codecs: tuple[Codec, ...]) -> Format
     """Return the one of the offered formats that this side likes best."""
     by_name = {item.codec.name: item for item in reversed(formats)}
     return next((by_name[codec.name] for codec in codecs if codec.name in by_name), None)
-
-
-def _rtcp_of(section: MediaSection, address: str) -> tuple[str, int]:
-    """Return where reports go: the next port, or as `a=rtcp` says (RFC 3605)."""
-    words = (section.get("rtcp") or "").split()
-    try:
-        port = number(words[0], 65535) if words else min(section.port + 1, 65535)
-        if len(words) == 4:
-            return parse_ipv6(words[3]) if ":" in words[3] else parse_host(words[3]), port
-    except MalformedMessage:
-        return address, min(section.port + 1, 65535)
-    return address, port
 
 
 def _milliseconds(text: str | None) -> int | None:

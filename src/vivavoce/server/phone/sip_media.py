@@ -107,5 +107,6 @@ def directed(call: int, stream: Stream, timeout_seconds: float) -> wire.Direct:
         rtcp_port=stream.rtcp_port,
         sending=None if local is None else wire.Secret(local.suite, local.key),
         receiving=None if remote is None else wire.Secret(remote.suite, remote.key),
-        timeout_seconds=timeout_seconds,
+        # While one side holds the other, silence says nothing.
+        timeout_seconds=timeout_seconds if stream.direction == "sendrecv" else 0,
     )
