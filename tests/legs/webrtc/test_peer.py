@@ -352,6 +352,21 @@ async def test_an_owner_that_raises_ends_its_own_call_alone(near: Port) -> None:
     peer.hang_up("done")
 
 
+async def test_a_call_ends_even_where_its_end_cannot_be_told(near: Port) -> None:
+    bad, good = Owner(), Owner()
+    peer, other = Peer(near, bad, near.settings), Peer(near, good, near.settings)
+    await called(peer)
+    await called(other)
+    peer._channel.close = lambda: 1 / 0
+    peer._voice.next_packet = lambda owner: 1 / 0
+    await asyncio.wait_for(bad.closed.wait(), 2)
+    assert bad.reason == "internal error"
+    assert len(near.ticker) == 1
+    heard = len(good.heard)
+    await until(lambda: len(good.heard) > heard)
+    other.hang_up("done")
+
+
 async def test_a_call_that_ended_is_freed_without_the_collector(near: Port) -> None:
     gc.collect()
     gc.disable()

@@ -428,16 +428,22 @@ class Peer:
         if owner is None:
             return
         self._set_up()
-        if self._is_connected:
-            self._report(self._port.now, leaves=True)
-        channel, self._channel = self._channel, None
-        dtls, self._dtls = self._dtls, None
-        if channel is not None:
-            channel.close()
-        if dtls is not None:
-            dtls.close()
+        try:
+            self._say_goodbye()
+        except Exception as error:  # noqa: BLE001 - the call has to end all the same, and the others must not notice
+            _log.error("the end of a call by WebRTC could not be told to its browser", exc_info=error)
+        self._channel = self._dtls = None
+        self._early.clear()
         self._peer, self._ice.selected = self.peer, None
         self._port.release(self, self._tag, self._ufrags, list(self._routes))
         self._routes.clear()
         # Not at once: whoever hangs up may be in the middle of a step, and hears of other ends later too.
         self._port.call_soon(owner.media_closed, reason)
+
+    def _say_goodbye(self) -> None:
+        if self._is_connected:
+            self._report(self._port.now, leaves=True)
+        if self._channel is not None:
+            self._channel.close()
+        if self._dtls is not None:
+            self._dtls.close()
