@@ -17,7 +17,7 @@ def test_the_aiortc_that_is_installed_is_the_one_whose_private_names_are_known()
     assert aiortc.__version__.startswith("1.16.")
 
 
-def test_every_private_name_is_listed_and_there() -> None:
+async def test_every_private_name_is_listed_and_there() -> None:
     source = inspect.getsource(borrowed)
     made = {
         "RTCCertificate": aiortc.RTCCertificate,
