@@ -437,6 +437,28 @@ def test_a_transcript_is_copied(browser: Browser, server: servers.Server) -> Non
     assert browser.complaints == []
 
 
+def test_without_permission_to_record_each_way_says_so_and_what_one_can_do(
+    server: servers.Server, tmp_path: Path
+) -> None:
+    with browsing(tmp_path, None, allowed=False) as browser:
+        open_mode(browser, server, "classic")
+        browser.click("Record")
+        browser.until("/The microphone is not allowed.*You can write meanwhile/.test(document.body.innerText)")
+        say_in_writing(browser, "what is six times seven")
+        browser.until(ANSWERED)
+        assert "42" in lines(browser, "assistant")[0]
+        browser.js("location.hash = 'transcribe'")
+        browser.click("Start")
+        browser.until(
+            "/The microphone is not allowed.*You can choose a recording meanwhile/.test(document.body.innerText)"
+        )
+        choose_file(browser, QUESTION)
+        browser.until("document.querySelectorAll('[data-utterance=done]').length > 0")
+        assert transcript(browser) == ["what is six times seven"]
+        assert browser.js("document.querySelectorAll('[role=alert]').length") == 0
+        assert browser.complaints == []
+
+
 # ------------------------------------------------------------------------------------------------------- text to audio
 
 

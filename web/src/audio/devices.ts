@@ -204,6 +204,8 @@ export class Sound {
 
   /** Fall silent, and return when all that was played has been told of. */
   async close(): Promise<void> {
+    // A microphone that is allowed only now is let go at once.
+    this.listens += 1;
     this.deafen();
     this.playRemote(null);
     const quiet = new Promise<void>((resolve) => {

@@ -30,6 +30,8 @@ export class ClassicTalk extends Watched {
   private recorder: Recorder | null = null;
   private requests = new AbortController();
   private flushes = 0;
+  /** Counts visits, so that what an earlier one opened is known and closed. */
+  private era = 0;
   private begunAt = 0;
   private looking: ReturnType<typeof setInterval> | undefined;
   private idling: ReturnType<typeof setTimeout> | undefined;
@@ -54,16 +56,18 @@ export class ClassicTalk extends Watched {
     this.perform(this.classic.stop());
     this.isAsking = true;
     this.changed();
+    const { era } = this;
+    let trouble: MicrophoneTrouble | null = null;
     try {
       await this.open();
-      if (!this.sound!.isListening) await this.sound!.listen(wishesOf(this.chosen));
-      this.microphone = null;
+      if (era === this.era && !this.sound!.isListening) await this.sound!.listen(wishesOf(this.chosen));
     } catch (error) {
-      this.microphone = troubleOf(error);
+      trouble = troubleOf(error);
     }
     // Meanwhile the visitor may have gone elsewhere.
-    if (!this.isAsking) return;
+    if (era !== this.era) return;
     this.isAsking = false;
+    this.microphone = trouble;
     this.isRecording = this.microphone === null;
     if (this.isRecording) {
       this.recorder!.begin();
@@ -95,9 +99,10 @@ export class ClassicTalk extends Watched {
   }
 
   async type(words: string): Promise<void> {
+    const { era } = this;
     // Where there is no sound, the answer is read.
     await this.open().catch(() => {});
-    this.perform(this.classic.type(words, performance.now()));
+    if (era === this.era) this.perform(this.classic.type(words, performance.now()));
   }
 
   setVolume(volume: number): void {
@@ -109,9 +114,10 @@ export class ClassicTalk extends Watched {
   }
 
   async retry(): Promise<void> {
+    const { era } = this;
     // Since it failed the visitor may have been elsewhere.
     await this.open().catch(() => {});
-    this.perform(this.classic.retry(performance.now()));
+    if (era === this.era) this.perform(this.classic.retry(performance.now()));
   }
 
   clear(): void {
@@ -126,10 +132,11 @@ export class ClassicTalk extends Watched {
 
   /** Let everything go, for the visitor does something else. */
   leave(): void {
+    this.era += 1;
     this.discard();
     this.stop();
     clearTimeout(this.idling);
-    this.sound?.close();
+    void this.sound?.close();
     this.sound = null;
     this.recorder = null;
     this.opening = null;
@@ -147,7 +154,9 @@ export class ClassicTalk extends Watched {
   }
 
   private async openSound(): Promise<void> {
+    const { era } = this;
     const sound = await Sound.open();
+    if (era !== this.era) return void sound.close();
     place(sound, this.chosen);
     sound.onPlayback = (news) => {
       const { lines, isPlaying } = this.classic;

@@ -235,7 +235,7 @@ export class Scribe extends Watched {
     this.transcript.lose(this.timeline.endMs);
     this.socket?.close(1000);
     this.socket = null;
-    this.sound?.close();
+    void this.sound?.close();
     this.sound = null;
     this.phase = "idle";
     this.changed();
