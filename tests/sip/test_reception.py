@@ -158,3 +158,11 @@ def test_wrong_passwords_and_unknown_users_are_answered_alike_and_leave_nothing(
     wire.run(1)
     assert alice.news == ["CallEnded rejected 401 Unauthorized"]
     assert (bob.news, bob.agent.calls, bob.agent.deadline) == ([], (), None)
+
+
+def test_a_trunk_that_was_dialled_may_answer_as_often_as_it_has_to() -> None:
+    peer = Peer(rules=Rules(unknown_per_second=1, unknown_burst=1))
+    for _ in range(30):
+        peer.dial()
+        assert peer.respond(180) == ["Progressed 180"]
+    assert peer.request("OPTIONS") == []

@@ -78,7 +78,7 @@ class Admission:
         self._challenged = [ip_network(network, strict=False) for network in rules.challenged]
         self._partners: frozenset[str] = frozenset()
         self._standings: dict[str, Standing] = {}
-        self._buckets: dict[str, _Bucket] = {}
+        self._buckets: dict[tuple[str, bool], _Bucket] = {}
         self._invites: _Bucket | None = None
 
     def trust(self, hosts: frozenset[str]) -> None:
@@ -86,7 +86,6 @@ class Admission:
         if hosts != self._partners:
             self._partners = hosts
             self._standings.clear()
-            self._buckets.clear()
 
     def standing(self, host: str) -> Standing:
         """Return what is known of a source."""
@@ -97,17 +96,20 @@ class Admission:
             found = self._standings[host] = self._judge(host)
         return found
 
-    def may_send(self, host: str, now: float) -> bool:
-        """Count a message of a source; tell whether it is to be read."""
-        bucket = self._buckets.get(host)
+    def may_send(self, host: str, now: float, is_asked: bool = False) -> bool:
+        """Count a message of a source; tell whether it is to be read.
+
+        `is_asked` says that requests were sent there, so that responses are to be expected.
+        """
+        is_unknown = not is_asked and self.standing(host) == "unknown"
+        bucket = self._buckets.get((host, is_unknown))
         if bucket is None:
             if len(self._buckets) >= _MOST_SOURCES:
                 del self._buckets[next(iter(self._buckets))]
             rules = self._rules
-            is_unknown = self.standing(host) == "unknown"
             rate = rules.unknown_per_second if is_unknown else rules.messages_per_second
             burst = rules.unknown_burst if is_unknown else rules.messages_burst
-            bucket = self._buckets[host] = _Bucket(rate, burst, now)
+            bucket = self._buckets[host, is_unknown] = _Bucket(rate, burst, now)
         return bucket.take(now)
 
     def may_call(self, calls: int, now: float) -> bool:

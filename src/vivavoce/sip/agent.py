@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from . import effects as ef
 from .admission import Admission, Rules
 from .answers import answer_malformed
 from .authentication import Passwords
@@ -35,6 +34,7 @@ from .outgoing import OutgoingCall
 from .parsing import parse_message
 from .probing import Probes
 from .reception import Door, Reception
+from .referrals import status_to_report
 from .registration import Membership, Registration
 from .routing import Local
 from .terms import Chance, NewId, Terms
@@ -112,25 +112,29 @@ class Agent:
 
     def receive_datagram(self, data: bytes, source: Hop, now: float) -> list[Effect]:
         """Take a datagram; what is no message, or of nobody who may send any, is dropped."""
-        if not data.strip(b"\r\n\0") or not self._admission.may_send(source.host, now):
+        if not data.strip(b"\r\n\0") or not self._may_send(source, now):
             return []
-        is_unknown = self._admission.standing(source.host) == "unknown"
-        if is_unknown and not len(self._transactions) and not self._calls:
+        if self._is_unknown(source) and not len(self._transactions) and not self._calls:
             return []
         try:
             message = parse_message(data)
         except MalformedMessage as error:
-            return [] if is_unknown else [*answer_malformed(error, source)]
+            return [] if self._is_unknown(source) else [*answer_malformed(error, source)]
         return self._receive(message, source, now)
 
     def receive(self, message: Message | MalformedMessage, source: Hop, now: float) -> list[Effect]:
         """Take a message, or what could not be read as one, that came by a connection."""
-        if not self._admission.may_send(source.host, now):
+        if not self._may_send(source, now):
             return []
         if isinstance(message, MalformedMessage):
-            is_unknown = self._admission.standing(source.host) == "unknown"
-            return [] if is_unknown else [*answer_malformed(message, source)]
+            return [] if self._is_unknown(source) else [*answer_malformed(message, source)]
         return self._receive(message, source, now)
+
+    def _is_unknown(self, source: Hop) -> bool:
+        return self._admission.standing(source.host) == "unknown"
+
+    def _may_send(self, source: Hop, now: float) -> bool:
+        return self._admission.may_send(source.host, now, self._transactions.has_sent_to(source.host))
 
     def _receive(self, message: Message, source: Hop, now: float) -> list[Effect]:
         try:
@@ -147,15 +151,14 @@ class Agent:
             # A header that only this far in was to be read.
             if isinstance(message, Response):
                 return []
-            is_unknown = self._admission.standing(source.host) == "unknown"
-            status = error.status or 400
-            return [] if is_unknown else self._reception.refuse(message, source, status, reason=error.reason)
+            if self._is_unknown(source):
+                return []
+            return self._reception.refuse(message, source, error.status or 400, reason=error.reason)
 
     def _within_dialog(self, request: Request, source: Hop, now: float) -> list[Effect]:
         call = self._calls.get(self._by_tag.get(read_to(request.headers).tag or "", ""))
         if call is None:
-            is_unknown = self._admission.standing(source.host) == "unknown"
-            return [] if is_unknown else self._reception.refuse(request, source, 481)
+            return [] if self._is_unknown(source) else self._reception.refuse(request, source, 481)
         if isinstance(call, IncomingCall) and not call.usage.dialog.owns(request.headers):
             return self._reception.refuse(request, source, 481)
         if isinstance(call, OutgoingCall) and not call.knows(request.headers):
@@ -435,16 +438,7 @@ class Agent:
     def _report(self, call: str, effect: Effect, now: float) -> list[Effect]:
         """Tell whoever asked for a call how far it has come."""
         asked_by, transfer = self._transfers[call]
-        asker = self._calls.get(asked_by)
-        if asker is None:
+        asker, status = self._calls.get(asked_by), status_to_report(effect)
+        if asker is None or status is None:
             return []
-        match effect:
-            case ef.Progressed(status=status):
-                out = asker.usage.report(transfer, status, "", now)
-            case ef.Answered():
-                out = asker.usage.report(transfer, 200, "", now)
-            case ef.CallEnded(status=status):
-                out = asker.usage.report(transfer, status if status >= 300 else 480, "", now)
-            case _:
-                return []
-        return self._tell(asker, out, now)
+        return self._tell(asker, asker.usage.report(transfer, status, "", now), now)

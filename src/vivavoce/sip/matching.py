@@ -23,6 +23,8 @@ __all__ = ["Acknowledged", "Arrived", "Cancelled", "Delivery", "Responded", "Tra
 
 _NO_SERVICE = 503
 _TIMED_OUT = 408
+_MOST_ASKED = 1000
+"""How many addresses are remembered that requests were sent to."""
 
 
 class Arrived(msgspec.Struct, frozen=True):
@@ -99,6 +101,8 @@ class Transactions:
         """Errands by the key of their client transaction."""
         self._invites: dict[str, str] = {}
         """The client key of each owner's INVITE."""
+        self._asked: dict[str, None] = {}
+        """The addresses that requests were sent to, the latest last."""
         self._parked: dict[Resolve, list[_Errand]] = {}
         self._acks: dict[Resolve, list[Draft]] = {}
 
@@ -109,6 +113,10 @@ class Transactions:
 
     def __len__(self) -> int:
         return len(self._servers) + len(self._clients)
+
+    def has_sent_to(self, host: str) -> bool:
+        """Tell whether requests were sent to an address, not too many others ago."""
+        return host in self._asked
 
     # ------------------------------------------------------------------------------------------------ what we send
 
@@ -277,6 +285,10 @@ class Transactions:
     def _try(self, errand: _Errand, now: float) -> list[Effect]:
         """Send an errand's request to the next of its places."""
         hop = errand.hops.pop(0)
+        self._asked.pop(hop.host, None)
+        self._asked[hop.host] = None
+        if len(self._asked) > _MOST_ASKED:
+            del self._asked[next(iter(self._asked))]
         request = self._with_via(errand.draft.request, hop)
         key = _client_key(request)
         client: Client

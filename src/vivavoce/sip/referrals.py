@@ -11,7 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from .dialogs import Dialog
-from .effects import Effect, Transferred, TransferRequested
+from .effects import Answered, CallEnded, Effect, Progressed, Transferred, TransferRequested
 from .errors import MalformedMessage
 from .extensions import Event, Replaces, SubscriptionState
 from .headers import Address, read_cseq, read_one
@@ -20,7 +20,7 @@ from .offers import CallStateError
 from .terms import NewId, Terms
 from .uri import SipUri
 
-__all__ = ["Referrals"]
+__all__ = ["Referrals", "status_to_report"]
 
 _SIPFRAG = ("Content-Type", "message/sipfrag;version=2.0")
 
@@ -187,6 +187,19 @@ class Referrals:
     def _finish(self, status: int) -> list[Effect]:
         self._ours = self._over_at = None
         return [Transferred(self._call, status, True)]
+
+
+def status_to_report(effect: Effect) -> int | None:
+    """Return what whoever asked for a call is told of news of it; None for nothing."""
+    match effect:
+        case Progressed(status=status):
+            return status
+        case Answered():
+            return 200
+        case CallEnded(status=status):
+            return status if status >= 300 else 480
+        case _:
+            return None
 
 
 def _status_of(body: bytes) -> int:
