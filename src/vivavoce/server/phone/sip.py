@@ -55,7 +55,8 @@ class SipRoad:
         self._exchange = exchange
         self._server_tls = server_tls
         self._client_tls = client_tls
-        self._media = MediaProcess()
+        spoken = {*settings.codecs, *(codec for line in exchange.telephony.lines.values() for codec in line.codecs)}
+        self._media = MediaProcess(sorted(spoken))
         self._calls: dict[str, SipCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._agent: Agent
@@ -68,7 +69,8 @@ class SipRoad:
         """Listen, load the clips, and tell registrars where we are.
 
         Raises:
-            ConfigError: a port cannot be had.
+            ConfigError: a port cannot be had, or the sounds are too long.
+            EngineError: there is no media process.
         """
         settings, lines = self._settings, self._exchange.telephony.lines
         ports = {"udp": settings.udp_port, "tcp": settings.tcp_port, "tls": settings.tls_port}
@@ -92,12 +94,15 @@ class SipRoad:
             self._agent, self, listeners, server_tls=self._server_tls, client_tls=self._client_tls
         )
         try:
+            for number, clips in self._exchange.clips.items():
+                for clip, pcm in clips.items():
+                    self._media.load_clip(f"{number}/{clip}", pcm)
+            await self._media.start()  # the first call is not to wait for it
             await self._signalling.start()
         except OSError as error:
             raise ConfigError(f"SIP cannot be spoken on {settings.host}: {error.strerror or error}") from error
-        for number, clips in self._exchange.clips.items():
-            for clip, pcm in clips.items():
-                self._media.load_clip(f"{number}/{clip}", pcm)
+        except ValueError as error:
+            raise ConfigError(f"the sounds of numbers cannot be kept: {error}") from error
         self._exchange.dial = self.dial
         self._lines = Lines(settings, lines, self._agent, self._signalling)
         self._lines.begin()
