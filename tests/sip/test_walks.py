@@ -243,6 +243,7 @@ TestTimedWalk.settings = QUICK
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 class TestLongWalks:
     """The same walks, more of them and longer."""
 
@@ -250,5 +251,5 @@ class TestLongWalks:
     def test_long_walks(self, walk: type[Walk]) -> None:
         from hypothesis.stateful import run_state_machine_as_test
 
-        longer = settings(max_examples=1000, stateful_step_count=60, deadline=None, suppress_health_check=QUIET)
+        longer = settings(max_examples=200, stateful_step_count=60, deadline=None, suppress_health_check=QUIET)
         run_state_machine_as_test(walk, settings=longer)

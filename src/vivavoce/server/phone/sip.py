@@ -194,7 +194,7 @@ class SipRoad:
                 return
             await self._accept(call, event, number, called, line, call_id, verdict)
         except (VivavoceError, OfferRefused, MalformedMessage) as error:
-            status = error.status if isinstance(error, OfferRefused) else 500
+            status = (error.status or 400) if isinstance(error, OfferRefused | MalformedMessage) else 500
             _log.warning("a call for %s was not taken: %s", called or "nobody", error)
             self._refuse(call, Verdict(status))
         except asyncio.CancelledError:
