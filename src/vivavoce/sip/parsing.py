@@ -327,7 +327,7 @@ class StreamReader:
     def _read_head(self, found: list[Message | MalformedMessage | Ping]) -> bool:
         """Read the next message's head, after the line breaks before it; tell whether it is there."""
         # What arrives byte by byte must not be copied as often.
-        is_blank = self._data[:1] in (b"\r", b"\n")
+        is_blank = self._data.startswith((b"\r", b"\n"))
         blanks = len(self._data) - len(self._data.lstrip(b"\r\n")) if is_blank else 0
         if blanks == len(self._data) and blanks % 4:
             # Half a question: the rest of it may be on its way.
