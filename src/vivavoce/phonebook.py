@@ -436,4 +436,8 @@ _DIALLING_KEYS: Mapping[str, Read] = {
     "max_seconds": tables.seconds(1, _DAY_SECONDS),
 }
 _WEBHOOK_KEYS: Mapping[str, Read] = {"url": _url, "wait_seconds": tables.seconds(1, 120)}
-_DOORS_KEYS: Mapping[str, Read] = {"audiosocket": _place, "audiosocket_sources": _networks}
+_DOORS_KEYS: Mapping[str, Read] = {
+    "audiosocket": _place,
+    "audiosocket_sources": _networks,
+    "max_calls": tables.whole(1, 10_000),
+}

@@ -225,6 +225,8 @@ class Doors(msgspec.Struct, frozen=True, kw_only=True):
     """`HOST:PORT` for Asterisk's AudioSocket; empty for none."""
     audiosocket_sources: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
     """Networks that may use it."""
+    max_calls: int = 50
+    """Calls by these ways at a time."""
 
 
 class Telephony(msgspec.Struct, frozen=True, kw_only=True):

@@ -546,3 +546,10 @@ def test_the_parser_tells_where_an_upgrade_request_ends() -> None:
     with pytest.raises(httptools.HttpParserUpgrade) as raised:
         parser.feed_data(upgrade() + b"rest")
     assert (upgrade() + b"rest")[raised.value.args[0] :] == b"rest"
+
+
+def test_sockets_below_a_path_are_the_applications_too() -> None:
+    gate = Server(Access(), max_sessions=1, is_ready=True).gate
+    gate.other_sockets = frozenset(("/ws/echo", "/telephone/{door}/{token}"))
+    paths = ("/ws/echo", "/ws/echoes", "/telephone/twilio/tok", "/telephone", "/v1/realtime")
+    assert [gate.is_other(path) for path in paths] == [True, False, True, False, False]

@@ -68,7 +68,8 @@ class Gate:
             limits: what a connection may cost.
             accept: makes the owner of each leg.
             is_ready: whether sessions can be served already.
-            other_sockets: paths of the WebSockets that the ASGI application answers.
+            other_sockets: paths of the WebSockets that the ASGI application answers; up to a brace, where any may
+                follow.
             ledger: knows whether a key has money left; None where none needs any.
             arrivals: bounds how many conversations of the small protocol may begin; None for no bound.
             calls: tells how many live calls there are, which take room as sockets do.
@@ -94,6 +95,14 @@ class Gate:
     def sessions(self) -> int:
         """How much of the room for sessions is taken."""
         return len(self.legs) + self.calls()
+
+    def is_other(self, path: str) -> bool:
+        """Return whether the WebSockets at a path are the application's."""
+        for known in self.other_sockets:
+            fixed, brace, _ = known.partition("{")
+            if path == known or (brace and path.startswith(fixed)):
+                return True
+        return False
 
     def admit(self, request: Request) -> Connection:
         """Let a Realtime socket in.
@@ -229,7 +238,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _upgrade(self, received: bytes) -> None:
         self.flow.resume_reading()
         request = self._request()
-        if request.path in self._gate.other_sockets:
+        if self._gate.is_other(request.path):
             self.handle_websocket_upgrade()
             if received and not self.transport.is_closing():
                 cast(asyncio.Protocol, self.transport.get_protocol()).data_received(received)

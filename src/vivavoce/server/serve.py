@@ -40,6 +40,7 @@ from .keyring import Keyring, kept_keyring
 from .ledger import Ledger
 from .lives import Lines, Lives
 from .metrics import Metrics
+from .phone.doors import doors_router
 from .phone.opening import Telephones
 from .proxies import Proxies
 from .rest.calls import Calls, calls_router
@@ -230,7 +231,7 @@ async def _run(
         lives = switchboard.lives
         lives.open_party = None if port is None else parties(port)
         desk = _desk(config, switchboard)
-        telephones = Telephones()
+        telephones = Telephones(Proxies(config.access.trusted_proxies))
         app, gate = _application(config, switchboard, desk, telephones)
         calls = "switched off" if port is None else described(port)
 
@@ -290,6 +291,8 @@ def _application(config: Config, switchboard: Switchboard, desk: Desk, telephone
     calls = Calls(switchboard.offers, gate, config.webrtc, lambda: switchboard.service)
     phone = PhoneCalls(lambda: telephones.exchange, gate, lambda: switchboard.service)
     app.include_router(calls_router(calls, phone if config.telephony.is_on else None))
+    if config.telephony.doors.token:
+        app.include_router(doors_router(telephones.enter))
     gate.other_sockets = socket_paths(app)
     return app, gate
 

@@ -180,7 +180,8 @@ def test_audiosocket() -> None:
     linear = Sound("linear", 8_000)
     assert stream.read(socket_message(0x01, name.bytes)) == []
     pcm = bytes(320)
-    assert stream.read(socket_message(0x10, pcm)) == [Began(str(name), hears=linear, says=linear), Heard(pcm)]
+    began = Began(str(name), called=str(name), hears=linear, says=linear)
+    assert stream.read(socket_message(0x10, pcm)) == [began, Heard(pcm)]
     assert stream.read(socket_message(0x10, pcm)) == [Heard(pcm)]
     assert stream.read(socket_message(0x03, b"9")) == [Pressed("9")]
     assert stream.audio(pcm) == socket_message(0x10, pcm)

@@ -166,7 +166,9 @@ class AudioSocket:
             return []
         self._has_begun, self._kind = True, kind
         sound = Sound("linear", _SLIN[kind])
-        return [Began(self._call or "", hears=sound, says=sound)]
+        name = self._call or ""
+        # Its name is all that it says of itself, so numbers may be found by it.
+        return [Began(name, called=name, hears=sound, says=sound)]
 
     def opening(self) -> Sequence[Message]:
         """Return what is said at once: nothing."""

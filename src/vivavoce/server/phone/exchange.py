@@ -186,7 +186,8 @@ class Exchange:
     @property
     def is_full(self) -> bool:
         """Whether there are as many telephone calls as there may be."""
-        most = self.telephony.sip.max_calls if self.telephony.sip is not None else 10_000
+        sip, doors = self.telephony.sip, self.telephony.doors
+        most = doors.max_calls if sip is None else sip.max_calls
         return len(self._calls) + len(self._pending) >= most
 
     async def decide(

@@ -9,9 +9,13 @@ from pathlib import Path
 from ...core.errors import ConfigError
 from ...engines.api import Tts
 from ...telephony import Telephony
+from ..admission import Refused
 from ..lives import Accept, Lives
+from ..proxies import Proxies
+from ..rest.http import Socket, denied
 from ..tls import server_context
 from .clips import load_clips
+from .doors import Doors
 from .exchange import Exchange
 from .records import Records
 from .sip import SipRoad
@@ -23,9 +27,11 @@ __all__ = ["Telephone", "Telephones", "open_telephone"]
 class Telephone:
     """The telephone of a process, at work."""
 
-    def __init__(self, exchange: Exchange, records: Records, sip: SipRoad | None) -> None:
+    def __init__(self, exchange: Exchange, records: Records, sip: SipRoad | None, doors: Doors) -> None:
         self.exchange = exchange
         """What all roads share."""
+        self.doors = doors
+        """The ways in besides SIP."""
         self._records = records
         self._sip = sip
 
@@ -33,14 +39,16 @@ class Telephone:
         """Return where it is called, in half a line, for people."""
         settings = self.exchange.telephony.sip
         if self._sip is None or settings is None:
-            return "by media streams"
+            return self.doors.describe()
         ways = (f"{name.upper()} {port}" for name, port in self._sip.ports.items())
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        return f"sip:{host} ({', '.join(ways)})"
+        doors = self.doors.describe()
+        return f"sip:{host} ({', '.join(ways)})" + (f", {doors}" if doors else "")
 
     async def close(self) -> None:
         """Hang up all calls and close everything."""
         await self.exchange.close()
+        await self.doors.close()
         if self._sip is not None:
             await self._sip.close()
         self._records.close()
@@ -49,9 +57,11 @@ class Telephone:
 class Telephones:
     """Where the telephone of a process is kept, which cannot be opened before its engines are loaded."""
 
-    def __init__(self) -> None:
+    def __init__(self, proxies: Proxies | None = None) -> None:
+        """Keep none yet; `proxies` tells who comes through them, None for nobody."""
         self.telephone: Telephone | None = None
         """None before it is opened, and where there is none."""
+        self._proxies = proxies or Proxies()
 
     @property
     def exchange(self) -> Exchange | None:
@@ -65,8 +75,16 @@ class Telephones:
             ConfigError: it cannot be had; the message says why.
             EngineError: a text cannot be spoken.
         """
-        self.telephone = await open_telephone(telephony, lives, accept, tts)
+        self.telephone = await open_telephone(telephony, lives, accept, tts, self._proxies)
         return "" if self.telephone is None else self.telephone.describe()
+
+    async def enter(self, socket: Socket) -> None:
+        """Serve a WebSocket that brings a call."""
+        if self.telephone is None:
+            text = "This server's telephone is not ready. Try again in a moment."
+            await denied(socket, Refused(503, "not_ready", text, type="server_error", headers={"Retry-After": "1"}))
+        else:
+            await self.telephone.doors.enter(socket)
 
     async def close(self) -> None:
         """Close it."""
@@ -75,7 +93,9 @@ class Telephones:
             await telephone.close()
 
 
-async def open_telephone(telephony: Telephony, lives: Lives, accept: Accept, tts: Tts) -> Telephone | None:
+async def open_telephone(
+    telephony: Telephony, lives: Lives, accept: Accept, tts: Tts, proxies: Proxies
+) -> Telephone | None:
     """Return the telephone that the operator wants; None where there is none.
 
     Args:
@@ -83,6 +103,7 @@ async def open_telephone(telephony: Telephony, lives: Lives, accept: Accept, tts
         lives: the calls of the process.
         accept: begins the session of a leg.
         tts: speaks the texts of numbers.
+        proxies: tells who comes through them.
 
     Raises:
         ConfigError: it cannot be had; the message says why.
@@ -101,14 +122,21 @@ async def open_telephone(telephony: Telephony, lives: Lives, accept: Accept, tts
         exchange = Exchange(
             telephony, lives, accept, records, clips, webhooks=webhooks, unix_now=time.time, now=time.monotonic
         )
-        sip = None
+        doors = Doors(telephony.doors, exchange, proxies)
+        await doors.start()
+    except BaseException:
+        records.close()
+        raise
+    sip = None
+    try:
         if telephony.sip is not None:
             sip = SipRoad(telephony.sip, exchange, server_tls=_server_tls(telephony), client_tls=_client_tls(telephony))
             await sip.start()
     except BaseException:
+        await doors.close()
         records.close()
         raise
-    return Telephone(exchange, records, sip)
+    return Telephone(exchange, records, sip, doors)
 
 
 def _server_tls(telephony: Telephony) -> ssl.SSLContext | None:

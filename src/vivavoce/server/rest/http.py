@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import msgspec
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, WebSocket
 from fastapi.requests import Request as HttpRequest
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 from ...core.errors import EngineError
 from ..admission import Admission, Refused, Request
@@ -30,6 +31,8 @@ Answer = Response
 """What an endpoint returns."""
 Asked = HttpRequest
 """What an endpoint is asked."""
+Socket = WebSocket
+"""A WebSocket that is no Realtime session."""
 Router = APIRouter
 """What the application is given to answer at several paths."""
 
@@ -327,7 +330,56 @@ def open_router(endpoints: Mapping[tuple[str, str], Callable[[Asked], Awaitable[
     return router
 
 
-def head_of(request: Asked) -> Request:
+def socket_router(paths: Iterable[str], serve: Callable[[Socket], Awaitable[None]]) -> Router:
+    """Return a router of WebSockets, each of which is served until it is closed."""
+
+    async def endpoint(socket: WebSocket) -> None:
+        await serve(socket)
+
+    router = APIRouter()
+    for path in paths:
+        router.add_api_websocket_route(path, endpoint)
+    return router
+
+
+async def accepted(socket: Socket) -> None:
+    """Accept a socket, with the first subprotocol that it offers."""
+    offered = socket.scope.get("subprotocols") or [None]
+    await socket.accept(offered[0])
+
+
+async def denied(socket: Socket, refusal: Refused) -> None:
+    """Refuse a socket that was not accepted."""
+    await socket.send_denial_response(
+        Response(refusal.body, refusal.status, refusal.headers, media_type="application/json")
+    )
+
+
+async def next_message(socket: Socket) -> str | bytes | None:
+    """Return the next message of a socket; None when it is closed."""
+    told = await socket.receive()
+    if told["type"] != "websocket.receive":
+        return None
+    text: str | None = told.get("text")
+    return text if text is not None else bytes(told.get("bytes") or b"")
+
+
+async def sent(socket: Socket, message: str | bytes) -> bool:
+    """Send a message, and return whether anybody was there to take it."""
+    try:
+        await (socket.send_text(message) if isinstance(message, str) else socket.send_bytes(message))
+    except (WebSocketDisconnect, RuntimeError):
+        return False
+    return True
+
+
+async def closed(socket: Socket, code: int, reason: str) -> None:
+    """Close a socket, unless it is closed."""
+    with suppress(WebSocketDisconnect, RuntimeError):
+        await socket.close(code, reason[:100])
+
+
+def head_of(request: Asked | Socket) -> Request:
     """Return the head of a request, for those who decide whom they let in."""
     peer = f"{request.client.host}:{request.client.port}" if request.client else "unknown"
     return Request(request.url.path, request.query_params, request.headers, peer)
