@@ -29,7 +29,10 @@ export function ClassicView({ talk, settings, onChange }: { talk: ClassicTalk; s
   const { classic } = talk;
   return (
     <Workbench mode="classic" title={t.title} fold={t.fold} options={<Options talk={talk} settings={settings} onChange={onChange} />}>
-      <Captions lines={classic.lines} title={t.emptyTitle} body={t.emptyBody} />
+      {/* On the smallest screens the whole view scrolls, so that the answer can be read whatever else is told. */}
+      <div className="flex min-h-40 flex-1 flex-col">
+        <Captions lines={classic.lines} title={t.emptyTitle} body={t.emptyBody} />
+      </div>
       <p role="log" aria-live="polite" className="sr-only">
         {classic.announcement}
       </p>

@@ -14,12 +14,12 @@ export function ModeSwitch({ mode }: { mode: Mode }) {
     <nav aria-label={texts.modesOfWork.label} className="order-last w-full sm:order-none sm:mx-auto sm:w-auto">
       <ul className="flex gap-1">
         {MODES.map((one) => (
-          <li key={one} className="min-w-0 flex-1 sm:flex-none">
+          <li key={one} className="min-w-0 flex-auto sm:flex-none">
             <a
               href={`#${one}`}
               aria-current={one === mode ? "page" : undefined}
               className={cn(
-                "flex min-h-9 items-center justify-center rounded-lg px-2 text-sm font-medium sm:px-3",
+                "flex min-h-9 items-center justify-center rounded-lg px-1 text-sm font-medium sm:px-3",
                 one === mode ? "bg-primary-soft text-foreground underline decoration-2 underline-offset-4" : "text-muted-foreground hover:bg-muted hover:text-foreground",
               )}
             >
@@ -57,7 +57,7 @@ export function Workbench({
           <div className="max-h-[50dvh] overflow-y-auto p-4 pt-1">{options}</div>
         </details>
       )}
-      <section aria-label={texts.modesOfWork[mode]} id={`panel-${mode}`} tabIndex={-1} className="flex min-h-0 min-w-0 flex-1 flex-col">
+      <section aria-label={texts.modesOfWork[mode]} id={`panel-${mode}`} tabIndex={-1} className="flex min-h-0 min-w-0 flex-1 flex-col overflow-y-auto">
         {children}
       </section>
       {isWide && (
