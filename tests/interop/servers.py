@@ -58,7 +58,7 @@ def running(
     command = [str(Path(sys.executable).with_name("vivavoce")), "serve", "--host", "127.0.0.1", "--port", str(port)]
     certificate = None
     if tls:
-        certificate, key = _certificate(folder)
+        certificate, key = make_certificate(folder)
         command += ["--tls-cert", str(certificate), "--tls-key", str(key)]
     log_file = folder / "server.log"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("VIVAVOCE_")}
@@ -96,12 +96,12 @@ def _await_ready(server: Server, process: subprocess.Popen[bytes]) -> None:
     raise RuntimeError(f"the server is not ready ({reason}); it said:\n{said}")
 
 
-def _certificate(folder: Path) -> tuple[Path, Path]:
+def make_certificate(folder: Path, address: str = "127.0.0.1") -> tuple[Path, Path]:
     """Make a certificate for this machine that is its own authority, and its key; both PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(address))]
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
