@@ -25,7 +25,7 @@ ifeq ($(wildcard .venv/bin/python),)
 $(BASE): always
 endif
 
-.PHONY: run test slow interop slow-and-interop lint bench web web-check lock setup clean always
+.PHONY: run test slow interop slow-and-interop heard unheard lint bench web web-check lock setup clean always
 
 run: $(BASE)
 	@exec .venv/bin/vivavoce serve $(ARGS)
@@ -41,6 +41,13 @@ interop: $(DEV)
 
 slow-and-interop: $(DEV)
 	.venv/bin/python -m pytest -m "slow or interop" --timeout 900 --durations 25 $(ARGS)
+
+# Those that are heard take the time that sound takes, the others that of the processor: they go well together.
+heard: $(DEV)
+	.venv/bin/python -m pytest -m heard --timeout 900 --durations 25 $(ARGS)
+
+unheard: $(DEV)
+	.venv/bin/python -m pytest -m "(slow or interop) and not heard" --timeout 900 --durations 25 $(ARGS)
 
 lint: $(DEV)
 	@status=0; for check in "ruff check ." "ruff format --check ." mypy; do \

@@ -8,6 +8,24 @@ import pytest
 
 from interop import servers
 
+HEARD = (
+    "test_page",
+    "test_webrtc",
+    "test_phone",
+    "test_door",
+    "test_sipp",
+    "test_registrar",
+    "test_turn",
+    "test_conversation",
+)
+"""How files begin whose tests wait for sound more than they compute: they go well beside the others."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent.name == "interop" and item.path.name.startswith(HEARD):
+            item.add_marker("heard")
+
 
 @pytest.fixture(scope="session")
 def plain_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
