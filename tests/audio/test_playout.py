@@ -114,6 +114,19 @@ def test_frames_of_broken_samples_are_refused(rate_hz, frame_ms):
         Playout(rate_hz, frame_ms)
 
 
+def test_what_was_heard_of_an_item_that_is_still_being_made_is_told_though_nothing_waits():
+    playout = Playout(1000)
+    playout.push("a", bytes(2 * 40))
+    playout.push("b", b"")
+    playout.pull(), playout.pull()
+    assert playout.clear() == (Heard("a", 40, 40),)
+    assert playout.clear() == (), "it was told"
+    playout.push("c", bytes(2 * 20))
+    playout.end("c")
+    playout.pull()
+    assert playout.clear() == (), "all of it was heard"
+
+
 def test_half_a_sample_is_refused_and_changes_nothing():
     playout = Playout(8000)
     with pytest.raises(ValueError, match="odd"):

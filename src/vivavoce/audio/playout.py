@@ -54,6 +54,8 @@ class Playout:
         self._queue: deque[tuple[str, memoryview]] = deque()
         self._queued_bytes = 0
         self._tracks: dict[str, _Track] = {}
+        self._latest = ""
+        """The item that was pushed last, and that is not cleared."""
         self._underway: deque[list[tuple[str, int]]] = deque()
         self._latency_frames = -(-latency_ms // frame_ms)
 
@@ -85,6 +87,7 @@ class Playout:
         track.pushed += len(pcm) // 2
         track.is_ended = False
         if pcm:
+            self._latest = item_id
             self._queue.append((item_id, memoryview(pcm)))
             self._queued_bytes += len(pcm)
 
@@ -148,13 +151,15 @@ class Playout:
     def clear(self) -> tuple[Heard, ...]:
         """Drop whatever was not heard yet, and return what was heard of the items that this cuts short.
 
-        What was pulled but not heard yet counts as dropped: whoever plays it drops it too.
+        The latest is cut short while it is being made, even where all there was of it has been heard.  What was pulled
+        but not heard yet counts as dropped: whoever plays it drops it too.
         """
         cut = []
         for item_id, track in self._tracks.items():
-            if track.heard < track.pushed:
+            if track.heard < track.pushed or (item_id == self._latest and not track.is_ended):
                 cut.append(self._heard(item_id, track))
                 track.pushed = track.heard
+        self._latest = ""
         self._queue.clear()
         self._queued_bytes = 0
         self._underway.clear()
