@@ -667,6 +667,18 @@ def test_a_buffer_that_nobody_commits_ends_the_session() -> None:
     assert play.last[0].event.client_event_id == "last"  # type: ignore[union-attr]
 
 
+def test_a_microphone_that_is_simply_on_keeps_its_latest_audio() -> None:
+    play = Playbook(update=MANUAL, limits=Limits(buffer_bytes=9600, drops_oldest=True))
+    for number in range(20):
+        audio = bytes([number, 0]) * 480
+        assert not any("error" in line for line in play.client("input_audio_buffer.append", audio=b64(audio)))
+    play.client("input_audio_buffer.commit")
+    kept = play.item("item_1").content[0].audio
+    assert len(kept) == 9600
+    assert (kept[0], kept[-2]) == (10, 19)
+    assert play.client("input_audio_buffer.append", audio=b64(bytes(9602)))[0] == "error input_audio_buffer_full audio"
+
+
 def test_a_client_that_creates_too_many_items_is_sent_away() -> None:
     play = Playbook(limits=Limits(items=2))
     play.add_text()

@@ -57,6 +57,11 @@ class InputBuffer:
         """Return whether so much more fits."""
         return self._size + n_bytes <= self.max_bytes
 
+    def make_room(self, n_bytes: int) -> None:
+        """Let go of the oldest chunks until so much more fits, or nothing is held."""
+        while self._chunks and not self.has_room(n_bytes):
+            self._size -= len(self._chunks.popleft()[1])
+
     def append(self, audio: bytes) -> bytes:
         """Write audio and return the whole samples that it completed.
 

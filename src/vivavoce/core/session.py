@@ -255,7 +255,10 @@ class Session:
         return self.conversation.has_spoken or self._answering.is_audible
 
     def _append(self, event: ev.InputAudioBufferAppend, now: float) -> list[Effect]:
-        if not self._listening.buffer.has_room(len(event.audio)):
+        buffer = self._listening.buffer
+        if self.limits.drops_oldest and not buffer.has_room(len(event.audio)):
+            buffer.make_room(len(event.audio))
+        if not buffer.has_room(len(event.audio)):
             limit = self.limits.buffer_bytes
             mistake = ProtocolError(
                 "input_audio_buffer_full",

@@ -162,6 +162,8 @@ class Switchboard:
             relayed = self.relays.accept(connection, leg, route, settings, model_of(connection))
             return self._work(relayed, connection.key_id, settings.kind)
         terms = self._terms(settings, shape, connection.safety_identifier, connection.key_id)
+        if isinstance(leg, LiveCall):
+            terms = msgspec.structs.replace(terms, limits=msgspec.structs.replace(terms.limits, drops_oldest=True))
         charge = functools.partial(self._charge, connection.key_id)
         return self._work(self._call(leg, dialect, terms, charge), connection.key_id, settings.kind)
 
