@@ -255,6 +255,18 @@ def test_keys_that_are_pressed_are_told_once():
     assert [happening.key for happening in happenings if isinstance(happening, wire.Pressed)] == ["1", "#"]
 
 
+def test_sound_and_keys_are_heard_under_the_types_that_were_offered_as_well():
+    exchange = Exchange()
+    phone = exchange.open()
+    phone.direct(also_types=(96,), also_keys_type=102)
+    for payload_type in (0, 96, 97):
+        phone.say_pcm(tone(800, 8000, 0.02).tobytes(), payload_type=payload_type)
+    assert sum(len(pcm) for _, pcm in exchange.tick().heard) == 2 * FRAME, "nobody knows what is under 97"
+    for event in press("5", 8000, duration_ms=60)[-1:]:
+        phone.say(build(event), payload_type=102)
+    assert wire.Pressed(1, "5") in exchange.tick().happenings
+
+
 def test_keys_are_pressed_while_speech_waits():
     exchange = Exchange()
     phone = exchange.open()

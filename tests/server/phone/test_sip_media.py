@@ -36,6 +36,7 @@ def test_an_agreement_is_told_with_its_codec_and_keys() -> None:
         sending=None,
         receiving=None,
         timeout_seconds=60.0,
+        also_keys_type=101,
     )
 
 

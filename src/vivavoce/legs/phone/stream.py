@@ -93,9 +93,9 @@ class Stream:
             name = f"{self._ssrc:08x}{int(self._chance() * 0xFFFF_FFFF):08x}"
             self._reporting = Reporting(self._ssrc, codec.clock_hz, name, self._chance)
             self.heard.clear()
-        is_other = before is None or (before.keys_type, before.noise_type) != (order.keys_type, order.noise_type)
+        is_other = before is None or _silences(before) != _silences(order)
         if is_new or is_other:
-            silent = () if order.keys_type is None else (order.keys_type,)
+            silent = tuple(_keys_types(order))
             self._reception = Reception(
                 codec.clock_hz, codec.ticks, recovers=codec.recovers, silent_types=silent, noise_type=order.noise_type
             )
@@ -108,9 +108,9 @@ class Stream:
         if self._told != (order.host, order.port):
             self._told = (order.host, order.port)
             self._from = None
-        self._types = frozenset(
-            type_ for type_ in (order.payload_type, order.keys_type, order.noise_type) if type_ is not None
-        )
+        self._keys_types = _keys_types(order)
+        noise = () if order.noise_type is None else (order.noise_type,)
+        self._types = frozenset((order.payload_type, *order.also_types, *self._keys_types, *noise))
         self.agreed = order
         self._came_at = now
         return is_new
@@ -155,7 +155,7 @@ class Stream:
             self.happenings.append(Connected(self.call))
         if not self.agreed.receives:
             return
-        if packet.payload_type == self.agreed.keys_type:
+        if packet.payload_type in self._keys_types:
             key = self._keys.receive(packet)
             if key is not None:
                 self.happenings.append(Pressed(self.call, key))
@@ -303,3 +303,13 @@ class Stream:
         self.report(now, leaves=True)
         self.sound.close()
         self.reports.close()
+
+
+def _keys_types(order: Direct) -> frozenset[int]:
+    """Return the payload types under which telephone events may come."""
+    return frozenset(type_ for type_ in (order.keys_type, order.also_keys_type) if type_ is not None)
+
+
+def _silences(order: Direct) -> tuple[frozenset[int], int | None]:
+    """Return what comes in place of sound."""
+    return _keys_types(order), order.noise_type

@@ -112,6 +112,10 @@ class Direct(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """How what comes is encrypted."""
     timeout_seconds: float
     """After so long without a packet the party is gone, unless it is on hold; 0 for never."""
+    also_types: tuple[int, ...] = ()
+    """Other payload types under which it may send that codec: those that it was offered."""
+    also_keys_type: int | None = None
+    """Another payload type under which it may send telephone events."""
 
 
 class PlayFrames(msgspec.Struct, frozen=True, tag=True, array_like=True):

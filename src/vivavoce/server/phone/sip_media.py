@@ -109,4 +109,10 @@ def directed(call: int, stream: Stream, timeout_seconds: float) -> wire.Direct:
         receiving=None if remote is None else wire.Secret(remote.suite, remote.key),
         # While one side holds the other, silence says nothing.
         timeout_seconds=timeout_seconds if stream.direction == "sendrecv" else 0,
+        also_types=tuple(
+            item.payload_type
+            for item in stream.formats
+            if item.codec.name == stream.format.codec.name and item.payload_type != stream.format.payload_type
+        ),
+        also_keys_type=None if stream.keys_in is None else stream.keys_in.payload_type,
     )
