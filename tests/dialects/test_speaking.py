@@ -105,6 +105,7 @@ def test_the_user_who_takes_the_turn_silences_the_answer_and_the_conversation_ke
     says(speaking)
     speaking.item_started("item_1")
     says(speaking, "item_2")
+    done(speaking, "item_2")
     started = frame("input_audio_buffer.speech_started", item_id="item_u", audio_start_ms=0)
     assert speaking.receive_session(started) == [ToParty(started), Stop()]
     assert told(speaking.stopped([("item_1", 340), ("item_2", 0)])) == [
@@ -226,6 +227,52 @@ def test_a_translation_is_played_and_never_interrupted() -> None:
     assert speaking.item_started("translation") == []
     started = frame("input_audio_buffer.speech_started")
     assert speaking.receive_session(started) == [ToParty(started)]
+
+
+def test_a_translation_goes_on_after_its_output_was_cleared() -> None:
+    speaking = made()
+    told_audio = frame("session.output_audio.delta", format="pcm16", delta=b64(bytes(960)))
+    speaking.receive_session(told_audio)
+    assert speaking.receive_client(frame("output_audio_buffer.clear")) == [Stop()]
+    assert speaking.stopped([("translation", 20)]) == []
+    assert speaking.receive_session(told_audio) == [Play("translation", bytes(960))]
+
+
+def test_audio_without_a_sample_is_nothing_that_waits_to_be_played() -> None:
+    speaking = made()
+    ids = {"response_id": "resp_1", "item_id": "item_1", "output_index": 0, "content_index": 0}
+    assert speaking.receive_session(frame(DELTAS[0], **ids, delta="")) == []
+    assert EndItem("item_1") not in done(speaking)
+    started = frame("input_audio_buffer.speech_started", item_id="item_u")
+    assert speaking.receive_session(started) == [ToParty(started)]
+
+
+@pytest.mark.parametrize("rate", [[24_000], {}, None, "24000"])
+def test_a_rate_that_is_none_harms_nobody(rate: Any) -> None:
+    speaking = made()
+    told_session = frame(
+        "session.updated", session={"audio": {"input": {"format": {"type": "audio/pcm", "rate": rate}}}}
+    )
+    assert speaking.receive_session(told_session) == [ToParty(told_session)]
+    assert speaking.input_format == PCM_24K
+
+
+def test_what_an_interrupted_answer_played_is_cleared_after_the_end_of_the_answer() -> None:
+    speaking = made()
+    says(speaking)
+    speaking.item_started("item_1")
+    started = frame("input_audio_buffer.speech_started", item_id="item_u", audio_start_ms=0)
+    assert speaking.receive_session(started) == [ToParty(started), Stop()]
+    cut = speaking.stopped([("item_1", 20)])
+    assert [said["type"] for _, said in told(cut)] == ["conversation.item.truncate"]
+    steps = told(done(speaking))
+    assert [said["type"] for _, said in steps] == [
+        "response.output_audio.done",
+        "response.done",
+        "output_audio_buffer.cleared",
+    ]
+    assert steps[-1][1]["response_id"] == "resp_1"
+    assert [said["type"] for _, said in told(done(speaking))][-1] == "response.done", "it is told once"
 
 
 @pytest.mark.parametrize("is_translation", [False, True])

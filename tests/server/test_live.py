@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import json
 import weakref
@@ -211,6 +212,26 @@ async def test_the_user_silences_an_answer_that_was_made_already_and_it_is_cut_w
         assert line.types()[0] == "input_audio_buffer.speech_started"
 
 
+async def test_an_answer_that_is_being_made_ends_before_its_sound_is_said_to_be_cleared() -> None:
+    settings = Settings(turn_detection=ServerVad(interruption_mode="vad"))
+    async with Line(settings).connected() as line:
+        await line.answer(200, is_whole=False)
+        line.media.pull(400)
+        assert line.media.playout.is_idle, "the voice has paused"
+        line.types()
+        seen = len(line.told)
+        await line.interrupt()
+        looked_at = ("speech_started", "response.done", "cleared", "truncated")
+        found = [event for event in line.told[seen:] if event["type"].endswith(looked_at)]
+        assert [event["type"] for event in found] == [
+            "input_audio_buffer.speech_started",
+            "response.done",
+            "output_audio_buffer.cleared",
+            "conversation.item.truncated",
+        ]
+        assert found[-1]["audio_end_ms"] == 200
+
+
 async def test_the_party_clears_the_output_after_it_cancelled_the_answer() -> None:
     async with Line().connected() as line:
         await line.answer(2000, is_whole=False)
@@ -221,7 +242,7 @@ async def test_the_party_clears_the_output_after_it_cancelled_the_answer() -> No
         await settle()
         types = line.types()
         assert types.index("response.done") < types.index("conversation.item.truncated")
-        assert "output_audio_buffer.cleared" in types
+        assert types.index("response.done") < types.index("output_audio_buffer.cleared")
         assert "error" not in types
 
 
@@ -310,6 +331,39 @@ async def test_a_session_that_ends_hangs_up_and_tells_controllers_why() -> None:
         line.live.close(1001, "session_expired")
         assert line.media.hung_up == "session_expired"
         assert controller.closed == (1001, "session_expired")
+
+
+async def test_what_waits_to_be_heard_is_heard_before_a_session_that_ended_hangs_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with Line().connected() as line:
+        await line.answer(2000)
+        line.media.pull(500)
+        later: list[tuple[float, Any]] = []
+        loop = asyncio.get_running_loop()
+
+        def call_later(seconds: float, act: Any, *given: Any) -> asyncio.Handle:
+            later.append((round(seconds, 3), functools.partial(act, *given)))
+            return loop.call_soon(int)
+
+        monkeypatch.setattr(loop, "call_later", call_later)
+        line.live.close(1000, "the money is used up")
+        assert (line.media.hung_up, [seconds for seconds, _ in later]) == (None, [1.5 + live_module.TAIL_SECONDS])
+        line.media.pull(1000)
+        later.pop()[1]()
+        assert (line.media.hung_up, [seconds for seconds, _ in later]) == (None, [0.5 + live_module.TAIL_SECONDS])
+        line.media.pull(500)
+        later.pop()[1]()
+        assert (line.media.hung_up, later) == ("the money is used up", [])
+        monkeypatch.undo()
+
+
+async def test_a_party_that_is_held_up_does_not_keep_a_session_that_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_module, "FAREWELL_SECONDS", 0.0)
+    async with Line().connected() as line:
+        await line.answer(2000)
+        line.live.close(1000, "the money is used up")
+        assert line.media.hung_up == "the money is used up"
 
 
 async def test_what_does_not_fit_the_channel_is_told_in_pieces_and_controllers_get_it_whole() -> None:

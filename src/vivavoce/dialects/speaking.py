@@ -133,6 +133,10 @@ class Speaking:
         """Those that wait or play, in the order in which they do."""
         self._answers: dict[str, _Answer] = {}
         self._cut: deque[str] = deque(maxlen=CUT_ITEMS)
+        self._is_interrupted = False
+        """Whether it is the user who has what plays stopped."""
+        self._interrupted: deque[str] = deque(maxlen=CUT_ITEMS)
+        """Responses whose sound was stopped before they ended."""
         self._own: deque[str] = deque(maxlen=OWN_EVENTS)
         self._created: dict[str, Any] | None = None
         """The event that began the session, with the session as it is by now."""
@@ -156,7 +160,7 @@ class Speaking:
 
     def receive_speech(self, response_id: str, item_id: str, audio: bytes, content_index: int = 0) -> list[Step]:
         """Take audio of an answer, in the output format."""
-        if item_id in self._cut:
+        if item_id in self._cut or not audio:
             return []
         if item_id not in self._items:
             self._items[item_id] = _Spoken(response_id, content_index)
@@ -193,11 +197,16 @@ class Speaking:
         if answer is not None:
             answer.is_done = True
             out += self._settled(response_id)
+        if response_id in self._interrupted:
+            self._interrupted.remove(response_id)
+            out.append(self._told("output_audio_buffer.cleared", response_id))
         return out
 
     def _speech_started(self, frame: bytes) -> list[Step]:
-        is_over = self._interrupts and any(item_id != TRANSLATION for item_id in self._items)
-        return [ToParty(frame), Stop()] if is_over else [ToParty(frame)]
+        if not self._interrupts or all(item_id == TRANSLATION for item_id in self._items):
+            return [ToParty(frame)]
+        self._is_interrupted = True
+        return [ToParty(frame), Stop()]
 
     def _session_told(self, frame: bytes) -> list[Step]:
         event = _object(frame)
@@ -260,13 +269,17 @@ class Speaking:
         """Learn what was heard, in milliseconds, of the items that were stopped; the others were not heard at all."""
         heard_ms = dict(heard)
         out: list[Step] = []
+        is_interrupted, self._is_interrupted = self._is_interrupted, False
         for response_id, answer in self._answers.items():
-            if answer.is_started:
+            if answer.is_started and is_interrupted and not answer.is_done:
+                # The session is just ending it, which is told first.
+                self._interrupted.append(response_id)
+            elif answer.is_started:
                 out.append(self._told("output_audio_buffer.cleared", response_id))
         for item_id, item in self._items.items():
-            self._cut.append(item_id)
             if not item.response_id:
                 continue
+            self._cut.append(item_id)
             where = {"item_id": item_id, "content_index": item.content_index}
             out.append(self._own_event("conversation.item.truncate", **where, audio_end_ms=heard_ms.get(item_id, 0)))
         self._items.clear()
@@ -322,7 +335,8 @@ def _format(wire: Any) -> AudioFormat | None:
     if not isinstance(wire, dict):
         return None
     if wire.get("type") == "audio/pcm":
-        return _RATES.get(wire.get("rate", 24_000), PCM_24K)
+        rate_hz = wire.get("rate")
+        return _RATES.get(rate_hz, PCM_24K) if isinstance(rate_hz, int) else PCM_24K
     return _FORMATS.get(str(wire.get("type")))
 
 

@@ -27,6 +27,11 @@ EARLY_BYTES = 1024 * 1024
 """What controllers may say before the session begins."""
 MAX_SIDEBANDS = 8
 """Controllers of one call."""
+FAREWELL_SECONDS = 20.0
+"""How long a party whose session has ended may go on hearing what had been said by then."""
+TAIL_SECONDS = 0.3
+"""How much later than its last sound left a party has heard it: networks and jitter buffers hold some of it back."""
+_FRAME_MS = 20
 
 
 class Channel(Protocol):
@@ -97,6 +102,8 @@ class LiveCall:
         self._spent_usd = 0.0
         self._sidebands: dict[_Sideband, None] = {}
         self._for_session: deque[bytes] = deque()
+        self._early_bytes = 0
+        self._farewell: asyncio.TimerHandle | None = None
         self._is_passing = False
         self._room = asyncio.Event()
         self._hears: tuple[AudioFormat, Stream | None] = (PCM_24K, None)
@@ -155,6 +162,9 @@ class LiveCall:
         self._sees_off = _nobody
         self._for_session.clear()
         self._room.set()
+        if self._farewell is not None:
+            self._farewell.cancel()
+            self._farewell = None
         owner, self._owner = self._owner, None
         if owner is not None:
             self._spent_usd = owner.spent_usd
@@ -169,6 +179,9 @@ class LiveCall:
     def receive_frame(self, data: bytes) -> None:
         """Take one message that came over the party's channel."""
         self._perform(self._speaking.receive_client(data))
+        # At once: what it says next may be for us, and is to find this done.
+        if self._begin is None:
+            self._pass()
 
     def channel_opened(self) -> None:
         """Take no notice: what was said before it opened has waited in it."""
@@ -225,15 +238,25 @@ class LiveCall:
                 continue
 
     def close(self, code: int, reason: str) -> None:
-        """End the call because its session ends."""
+        """End the call because its session ends, once the party has heard what was said to it by then."""
         for sideband in tuple(self._sidebands):
             sideband.leg.close(code, reason)
         self._sidebands.clear()
-        reason = reason or "the session has ended"
-        if not self._sees_off(reason):
-            self.hang_up(reason)
+        if self._farewell is None:
+            self._part(reason or "the session has ended", time.monotonic() + FAREWELL_SECONDS)
 
     # -------------------------------------------------------------------------------------------------------- inside
+
+    def _part(self, reason: str, latest: float) -> None:
+        """End the call when nothing waits to be heard any more, and by a time of the monotonic clock at the latest."""
+        waits_ms = 0 if self.media is None else self.media.queued_ms
+        left = latest - time.monotonic()
+        # Less than a frame is what waits for more that will not come.
+        if waits_ms >= _FRAME_MS and left > 0:
+            seconds = min(waits_ms / 1000 + TAIL_SECONDS, left)
+            self._farewell = asyncio.get_running_loop().call_later(seconds, self._part, reason, latest)
+        elif not self._sees_off(reason):
+            self.hang_up(reason)
 
     def leave(self, sideband: _Sideband) -> None:
         """Have a controller leave; the call goes on."""
@@ -248,6 +271,7 @@ class LiveCall:
                     self._tell(step.frame)
                 case ToSession():
                     self._for_session.append(step.frame)
+                    self._early_bytes += len(step.frame) if self._begin is not None else 0
                 case EndItem():
                     self._end_item(step.item_id)
                 case Stop():
@@ -296,7 +320,7 @@ class LiveCall:
             asyncio.get_running_loop().call_soon(self._pass)
 
     def _bound_early(self) -> None:
-        if sum(map(len, self._for_session)) > EARLY_BYTES:
+        if self._early_bytes > EARLY_BYTES:
             self._for_session.clear()
             self.hang_up("too much was said before the call was connected")
 
