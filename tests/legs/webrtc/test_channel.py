@@ -10,7 +10,7 @@ import pytest
 
 from browsers import Owner
 from vivavoce.legs.webrtc.borrowed import Association
-from vivavoce.legs.webrtc.channel import ChannelError, DataChannel
+from vivavoce.legs.webrtc.channel import WAITING_BYTES, ChannelError, DataChannel
 
 
 class Ends:
@@ -102,6 +102,24 @@ async def test_more_than_may_wait_is_refused() -> None:
     ends.channel.send(b"x" * 100)
     with pytest.raises(ChannelError, match="too slow"):
         ends.channel.send(b"y")
+
+
+async def test_a_party_without_a_channel_holds_nothing_up_and_finds_the_latest_when_it_opens_one() -> None:
+    ends = Ends()
+    ends.connect()
+    for number in range(300):
+        ends.channel.send(b"%03d" % number + b"x" * 20_000)
+    await asyncio.wait_for(ends.channel.drain(), 1)
+    assert ends.channel.queued_bytes <= WAITING_BYTES
+    channel, messages = ends.open("oai-events")
+    await ends.carry(2000)
+    assert [message[:3] for message in messages] == [f"{number:03d}" for number in range(300 - len(messages), 300)]
+    assert len(messages) == WAITING_BYTES // 20_003
+    channel.close()
+    await ends.carry()
+    for _ in range(300):
+        ends.channel.send(b"x" * 20_000)
+    await asyncio.wait_for(ends.channel.drain(), 1)
 
 
 async def test_long_messages_and_many_channels_are_refused() -> None:

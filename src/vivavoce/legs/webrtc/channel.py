@@ -1,7 +1,7 @@
 """The data channel of one call: Realtime messages as text, in order, with a bound on what waits.
 
 A page opens it before or after its offer, or opens several: the one that is called `oai-events` counts, or else the
-first.  What is sent before it is open waits for it.  Called by `peer`, which carries the packets.
+first.  What is sent before it is open waits for it, unless it is much.  Called by `peer`, which carries the packets.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from typing import Protocol
 
 from .borrowed import Association, Channel
 
-__all__ = ["ChannelError", "DataChannel", "DataChannelOwner"]
+__all__ = ["WAITING_BYTES", "ChannelError", "DataChannel", "DataChannelOwner"]
 
 LABEL = "oai-events"
 """What pages call the channel that counts."""
 _HIGH_WATER_BYTES = 1 << 20
 """What may wait before whoever sends is asked to wait: some seconds of a slow line."""
+WAITING_BYTES = 192 * 1024
+"""What is kept for a party that has no channel, the latest of it: it may never open one, and need not to talk."""
 _MOST_CHANNELS = 16
 _REASSEMBLY_BYTES = 1 << 16
 """Beyond the longest message, what may come out of order."""
@@ -90,6 +92,8 @@ class DataChannel:
         else:
             self._waiting.append(data)
             self._waiting_bytes += len(data)
+            while self._waiting_bytes > WAITING_BYTES and len(self._waiting) > 1:
+                self._waiting_bytes -= len(self._waiting.popleft())
         self._low.clear()
 
     async def drain(self) -> None:
