@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from vivavoce.audio.playout import Heard
-from vivavoce.legs.webrtc.audio_out import AudioOut, Played, Started
+from vivavoce.audio.programme import ItemPlayed, ItemStarted, News
+from vivavoce.legs.webrtc.audio_out import AudioOut
 from vivavoce.rtp.packet import Packet, parse
 
 FRAME = bytes([1, 0]) * 480
@@ -25,7 +26,7 @@ def made() -> AudioOut:
     return AudioOut(Plain(), 111, 7)
 
 
-def sent(out: AudioOut, count: int) -> tuple[list[Packet], list[Started | Played]]:
+def sent(out: AudioOut, count: int) -> tuple[list[Packet], list[News]]:
     packets, news = [], []
     for _ in range(count):
         data, new = out.next_packet()
@@ -50,11 +51,10 @@ def test_an_item_is_announced_with_its_first_sound_and_again_with_its_last() -> 
     out.play("a", FRAME + FRAME[:480])
     out.end_item("a")
     packets, news = sent(out, 1)
-    assert (packets[0].marker, packets[0].payload, news) == (True, FRAME, [Started("a")])
-    assert type(news[0]) is Started
+    assert (packets[0].marker, packets[0].payload, news) == (True, FRAME, [ItemStarted("a")])
     packets, news = sent(out, 1)
     assert (packets[0].marker, packets[0].payload) == (False, FRAME[:480] + bytes(480))
-    assert (news, type(news[0])) == ([Played("a")], Played)
+    assert news == [ItemPlayed("a")]
 
 
 def test_the_part_of_a_frame_waits_for_more_and_is_not_told() -> None:
@@ -64,15 +64,15 @@ def test_the_part_of_a_frame_waits_for_more_and_is_not_told() -> None:
     assert (packets[0].payload, news) == (b"quiet", [])
     out.play("a", FRAME[100:])
     packets, news = sent(out, 1)
-    assert (packets[0].payload, news) == (FRAME, [Started("a")])
+    assert (packets[0].payload, news) == (FRAME, [ItemStarted("a")])
 
 
 def test_an_item_that_ends_after_its_last_sound_was_sent_is_told_with_the_next_packet() -> None:
     out = made()
     out.play("a", FRAME)
-    assert sent(out, 1)[1] == [Started("a")]
+    assert sent(out, 1)[1] == [ItemStarted("a")]
     out.end_item("a")
-    assert sent(out, 2)[1] == [Played("a")]
+    assert sent(out, 2)[1] == [ItemPlayed("a")]
 
 
 def test_items_follow_each_other_within_a_frame() -> None:
@@ -82,7 +82,7 @@ def test_items_follow_each_other_within_a_frame() -> None:
     out.play("b", FRAME[480:])
     out.end_item("b")
     out.end_item("unknown")
-    assert sent(out, 1)[1] == [Started("a"), Started("b"), Played("a"), Played("b")]
+    assert sent(out, 1)[1] == [ItemStarted("a"), ItemStarted("b"), ItemPlayed("a"), ItemPlayed("b")]
 
 
 def test_after_speech_silence_is_encoded_until_the_encoder_is_quiet() -> None:
@@ -110,7 +110,7 @@ def test_an_item_that_was_cleared_may_go_on() -> None:
     out.clear()
     out.play("a", FRAME)
     out.end_item("a")
-    assert sent(out, 1)[1] == [Started("a"), Played("a")]
+    assert sent(out, 1)[1] == [ItemStarted("a"), ItemPlayed("a")]
 
 
 def test_ducking_lowers_and_restores_without_a_step() -> None:

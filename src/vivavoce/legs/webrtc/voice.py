@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import random
 
+from ...audio.programme import ItemPlayed, ItemStarted
 from ...rtp import rtcp
 from ...rtp.reporting import Reporting
 from ..media import MediaOwner
 from .audio_in import AudioIn
-from .audio_out import AudioOut, Started
+from .audio_out import AudioOut
 from .coding import decoding, encoding
 from .offer import Direction, Offer
 from .quality import Quality
@@ -61,8 +62,12 @@ class Voice:
     def next_packet(self, owner: MediaOwner) -> bytes:
         """Return the packet of the next 20 ms, and tell an owner which items begin or end with it."""
         packet, news = self.out.next_packet()
-        for item in news:
-            (owner.item_started if type(item) is Started else owner.item_played)(str(item))
+        for told in news:
+            match told:
+                case ItemStarted():
+                    owner.item_started(told.item_id)
+                case ItemPlayed():
+                    owner.item_played(told.item_id)
         return packet
 
     def is_report_due(self, now: float) -> bool:
