@@ -13,10 +13,10 @@ import { texts } from "./texts";
 import { useMedia, useSpaceToTalk, WIDE } from "./hooks";
 import { keep } from "./kept";
 import { DARK, dress, themeOf } from "./theme";
-import { type Mode, useMode } from "./work/mode";
-import { ModeSwitch } from "./work/parts";
-import { WorkView } from "./work/WorkView";
-import type { Work } from "./work/work";
+import { type Mode, useMode } from "./ways/mode";
+import { ModeSwitch } from "./ways/parts";
+import { WorkView } from "./ways/WorkView";
+import type { Work } from "./ways/work";
 
 type View = keyof typeof texts.views;
 const VIEWS = Object.entries(texts.views) as [View, string][];

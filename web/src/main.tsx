@@ -4,8 +4,8 @@ import "./index.css";
 import { initial } from "./kept";
 import { Session } from "./realtime/session";
 import { DARK, dress, themeOf } from "./theme";
-import { MODES } from "./work/mode";
-import { Work } from "./work/work";
+import { MODES } from "./ways/mode";
+import { Work } from "./ways/work";
 
 const { settings, linkTaken } = initial();
 // Before anything is drawn, so that a dark page does not flash.
