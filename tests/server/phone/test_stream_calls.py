@@ -19,6 +19,7 @@ from vivavoce.legs.streams.json_streams import Twilio
 from vivavoce.legs.ticker import Ticker
 from vivavoce.server.phone import stream_calls as module
 from vivavoce.server.phone.exchange import Verdict
+from vivavoce.server.phone.party import PhoneCall
 from vivavoce.server.phone.stream_calls import Connection, StreamCall
 from vivavoce.telephony import Number, Recording, Telephony
 
@@ -95,6 +96,37 @@ async def test_a_call_is_answered_by_its_number_and_written_down(tmp_path: Path)
         "road": "twilio", "caller": "alice", "called": "100", "number": "bakery", "codec": "ulaw/8000",
         "digits": 1, "reason": "the caller hung up",
     }  # fmt: skip
+
+
+async def test_a_call_that_cannot_be_taken_because_of_a_bug_ends_and_the_bug_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened() as hall:
+
+        def fail(*_: Any, **__: Any) -> Any:
+            raise RuntimeError("a bug")
+
+        monkeypatch.setattr(hall.exchange, "open", fail)
+        line = Line(hall)
+        await line.say(start(**PARAMETERS))
+        assert (line.closed, line.ended) == ((1011, "internal error"), 1)
+        assert "a bug" in caplog.text
+
+
+async def test_a_call_whose_sound_fails_ends_and_the_bug_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened() as hall:
+        line = Line(hall)
+        await line.say(start(**PARAMETERS))
+
+        def fail(*_: Any) -> None:
+            raise RuntimeError("a bug")
+
+        monkeypatch.setattr(PhoneCall, "receive_audio", fail)
+        await line.say(MEDIA)
+        assert (line.closed, line.ended) == ((1000, "the call has ended"), 1)
+        assert "a bug" in caplog.text
 
 
 async def test_a_call_is_recorded(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ connection, which is told everything that comes over it.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from ...audio.g711 import alaw_to_pcm, pcm_to_alaw, pcm_to_ulaw, ulaw_to_pcm
@@ -19,6 +20,8 @@ from ..ticker import Ticker
 from . import spelling as sp
 
 __all__ = ["Stream"]
+
+_log = logging.getLogger("vivavoce.calls")
 
 MAX_QUEUED_BYTES = 1 << 20
 """What may wait for the network before the caller counts as gone: half a minute of sound."""
@@ -124,6 +127,7 @@ class Stream:
 
     def fail(self, error: Exception) -> None:
         """Learn that `tick` has raised, and end."""
+        _log.error("a call on a media stream ends because of an error", exc_info=error)
         self.lose(f"the call failed: {type(error).__name__}")
 
     # -------------------------------------------------------------------------------------------------- the media

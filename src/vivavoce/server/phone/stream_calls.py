@@ -103,6 +103,8 @@ class StreamCall:
                 self._take(told)
         except StreamError as error:
             self._end(1003, str(error))
+        except Exception as bug:  # noqa: BLE001 - it ends this call and no other
+            self._fail(bug)
 
     def lose(self, reason: str) -> None:
         """Learn that the connection is gone."""
@@ -156,6 +158,8 @@ class StreamCall:
         except VivavoceError as error:
             _log.warning("a call (%s) was not taken: %s", self._road, error)
             self._end(1011, "the call could not be taken")
+        except Exception as bug:  # noqa: BLE001 - nobody else would end the call
+            self._fail(bug)
 
     def _open(self, began: Began, called: str, number: Number, call_id: str, verdict: Verdict) -> None:
         facts = Facts(
@@ -192,6 +196,10 @@ class StreamCall:
     @property
     def _road(self) -> str:
         return self._spelling.road
+
+    def _fail(self, bug: Exception) -> None:
+        _log.error("a stream (%s) from %s failed", self._road, self._connection.peer, exc_info=bug)
+        self._end(1011, "internal error")
 
     def _end(self, code: int, reason: str) -> None:
         ended, self._ended = self._ended, None
