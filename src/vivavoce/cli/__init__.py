@@ -22,6 +22,7 @@ COMMANDS = {
     "say": "speak a text, or have it answered, into WAV files",
     "talk": "talk to a server in the terminal",
     "transcribe": "write down what a recording says",
+    "call": "have a running server call somebody by telephone",
     "check": "check any Realtime server against the rules of the protocol",
     "replay": "run a session's journal through the core again",
 }

@@ -156,10 +156,11 @@ class SocketWire:
         await self._connection.close()
 
 
-async def dial(upstream: Upstream, *, connected: socket.socket | None = None) -> Line:
+async def dial(upstream: Upstream, *, connected: socket.socket | None = None, first_seconds: float = 30.0) -> Line:
     """Open a session on a server and return its line.
 
-    `connected` is a socket that already leads to the server, for instance through a tunnel.
+    `connected` is a socket that already leads to the server, for instance through a tunnel; `first_seconds` is how long
+    its first event is waited for.
 
     Raises:
         ConfigError: the URL or the key cannot be used.
@@ -186,7 +187,7 @@ async def dial(upstream: Upstream, *, connected: socket.socket | None = None) ->
         raise refused(upstream.host, response.status_code, response.reason_phrase, bytes(response.body or b"")) from exc
     except (OSError, WebSocketException, EOFError) as exc:
         raise unreachable(upstream, exc) from exc
-    return await Line.open(SocketWire(connection), upstream.shape)
+    return await Line.open(SocketWire(connection), upstream.shape, first_seconds)
 
 
 def unreachable(upstream: Upstream, exc: Exception) -> LineError:
