@@ -200,6 +200,27 @@ def test_formats_are_those_that_the_session_tells(session: dict[str, Any], heard
     assert (speaking.input_format, speaking.output_format) == (heard, said)
 
 
+@pytest.mark.parametrize(
+    "says_so", [{"audio": {"output": {"format": {"type": "audio/pcmu"}}}}, {"output_audio_format": "g711_ulaw"}]
+)
+def test_an_answer_has_the_format_it_began_with(says_so: dict[str, Any]) -> None:
+    speaking = made()
+    pcmu = frame("session.updated", session={"output_audio_format": "g711_ulaw"})
+
+    def delta(response_id: str, item_id: str) -> list[Step]:
+        ids = {"response_id": response_id, "item_id": item_id, "output_index": 0, "content_index": 0}
+        return speaking.receive_session(frame(DELTAS[0], **ids, delta=b64(bytes(4))))
+
+    speaking.receive_session(frame("response.created", response={"id": "resp_1"} | says_so))
+    assert delta("resp_1", "item_1") == [Play("item_1", bytes(4), PCMU)], "as the response says"
+    speaking.receive_session(frame("response.created", response={"id": "resp_2"}))
+    speaking.receive_session(pcmu)
+    assert delta("resp_2", "item_2") == [Play("item_2", bytes(4), PCM_24K)], "as the session said then"
+    speaking.receive_session(frame("response.done", response={"id": "resp_2"}))
+    speaking.receive_session(frame("response.created", response={"id": "resp_3"}))
+    assert delta("resp_3", "item_3") == [Play("item_3", bytes(4), PCMU)]
+
+
 def test_who_joins_is_told_of_the_session_as_it_is_by_now() -> None:
     speaking = made()
     assert speaking.session_created is None

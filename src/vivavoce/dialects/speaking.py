@@ -46,7 +46,8 @@ class Play(msgspec.Struct, frozen=True):
 
     item_id: str
     audio: bytes
-    """In `Speaking.output_format`."""
+    format: AudioFormat = PCM_24K
+    """That of the answer, which need not be the session's by now."""
 
 
 class EndItem(msgspec.Struct, frozen=True):
@@ -82,6 +83,10 @@ class _Frame(msgspec.Struct):
     response: _Named | None = None
 
 
+class _Begun(msgspec.Struct):
+    response: dict[str, Any]
+
+
 class _Kind(msgspec.Struct):
     type: str = ""
 
@@ -91,6 +96,7 @@ class _Spoken(msgspec.Struct):
 
     response_id: str
     content_index: int
+    format: AudioFormat
     is_ended: bool = False
 
 
@@ -103,6 +109,7 @@ class _Answer(msgspec.Struct):
 
 _kind = msgspec.json.Decoder(_Kind).decode
 _frame = msgspec.json.Decoder(_Frame).decode
+_begun = msgspec.json.Decoder(_Begun).decode
 _object = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -137,6 +144,8 @@ class Speaking:
         """Whether it is the user who has what plays stopped."""
         self._interrupted: deque[str] = deque(maxlen=CUT_ITEMS)
         """Responses whose sound was stopped before they ended."""
+        self._formats: dict[str, AudioFormat] = {}
+        """Of responses that are being made."""
         self._own: deque[str] = deque(maxlen=OWN_EVENTS)
         self._created: dict[str, Any] | None = None
         """The event that began the session, with the session as it is by now."""
@@ -159,14 +168,16 @@ class Speaking:
             return [ToParty(frame)]
 
     def receive_speech(self, response_id: str, item_id: str, audio: bytes, content_index: int = 0) -> list[Step]:
-        """Take audio of an answer, in the output format."""
+        """Take audio of an answer, in the format that it began with."""
         if item_id in self._cut or not audio:
             return []
-        if item_id not in self._items:
-            self._items[item_id] = _Spoken(response_id, content_index)
+        item = self._items.get(item_id)
+        if item is None:
+            wanted = self._formats.get(response_id, self.output_format)
+            item = self._items[item_id] = _Spoken(response_id, content_index, wanted)
             if response_id:
                 self._answers.setdefault(response_id, _Answer())
-        return [Play(item_id, audio)]
+        return [Play(item_id, audio, item.format if response_id else self.output_format)]
 
     def _delta(self, frame: bytes) -> list[Step]:
         told = _frame(frame)
@@ -184,10 +195,18 @@ class Speaking:
         self._items[item_id].is_ended = True
         return [ToParty(frame), EndItem(item_id)]
 
+    def _response_created(self, frame: bytes) -> list[Step]:
+        response = _begun(frame).response
+        while len(self._formats) >= CUT_ITEMS:
+            del self._formats[next(iter(self._formats))]
+        self._formats[str(response.get("id"))] = _said_format(response) or self.output_format
+        return [ToParty(frame)]
+
     def _response_done(self, frame: bytes) -> list[Step]:
         told = _frame(frame)
         response_id = told.response.id if told.response is not None else ""
         out: list[Step] = [ToParty(frame)]
+        self._formats.pop(response_id, None)
         # A response that broke off may have left an item open.
         for item_id, item in self._items.items():
             if item.response_id == response_id and not item.is_ended:
@@ -221,9 +240,9 @@ class Speaking:
     def _read_settings(self, session: dict[str, Any]) -> None:
         audio = session.get("audio")
         sides = audio if isinstance(audio, dict) else {}
-        heard, said = (side if isinstance(side := sides.get(name), dict) else {} for name in ("input", "output"))
+        heard = side if isinstance(side := sides.get("input"), dict) else {}
         self.input_format = _format(heard.get("format") or session.get("input_audio_format")) or self.input_format
-        self.output_format = _format(said.get("format") or session.get("output_audio_format")) or self.output_format
+        self.output_format = _said_format(session) or self.output_format
         detection = heard.get("turn_detection", session.get("turn_detection"))
         self._interrupts = not isinstance(detection, dict) or detection.get("interrupt_response") is not False
 
@@ -317,6 +336,7 @@ class Speaking:
         "session.output_audio.delta": _translated,
         "response.output_audio.done": _audio_done,
         "response.audio.done": _audio_done,
+        "response.created": _response_created,
         "response.done": _response_done,
         "input_audio_buffer.speech_started": _speech_started,
         "session.created": _session_told,
@@ -338,6 +358,13 @@ def _format(wire: Any) -> AudioFormat | None:
         rate_hz = wire.get("rate")
         return _RATES.get(rate_hz, PCM_24K) if isinstance(rate_hz, int) else PCM_24K
     return _FORMATS.get(str(wire.get("type")))
+
+
+def _said_format(settings: dict[str, Any]) -> AudioFormat | None:
+    """Return the format of what a session or a response says, in either shape; None where it names none."""
+    audio = settings.get("audio")
+    said = audio.get("output") if isinstance(audio, dict) else None
+    return _format((said.get("format") if isinstance(said, dict) else None) or settings.get("output_audio_format"))
 
 
 def appending(audio: bytes, *, is_translation: bool = False) -> bytes:

@@ -109,7 +109,7 @@ class AudioLeg(Protocol):
     """What a session plays to, besides sending frames: a leg whose audio does not travel in them."""
 
     def speak(self, response_id: str, item_id: str, audio: bytes) -> None:
-        """Play audio of an answer, in the session's output format."""
+        """Play audio of an answer, in the format that it began with."""
         ...
 
     def duck(self) -> None:

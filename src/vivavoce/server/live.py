@@ -213,7 +213,7 @@ class LiveCall:
         self._perform(self._speaking.receive_session(data))
 
     def speak(self, response_id: str, item_id: str, audio: bytes) -> None:
-        """Play audio of an answer, in the session's output format."""
+        """Play audio of an answer, in the format that it began with."""
         self._perform(self._speaking.receive_speech(response_id, item_id, audio))
 
     def duck(self) -> None:
@@ -283,8 +283,8 @@ class LiveCall:
         if self.media is None:
             return
         item_id, format_, stream = self._says
-        if (step.item_id, self._speaking.output_format) != (item_id, format_):
-            format_ = self._speaking.output_format
+        if (step.item_id, step.format) != (item_id, format_):
+            format_ = step.format
             stream = None if format_ == PCM_24K else Stream(format_, PCM_24K)
             self._says = (step.item_id, format_, stream)
         pcm = step.audio if stream is None else stream.push(step.audio)
