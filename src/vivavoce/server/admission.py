@@ -88,6 +88,8 @@ class Connection(msgspec.Struct, frozen=True):
     """What the client secret is bound to that opened it; None where an ordinary key did, or none was needed."""
     secret_id: str = ""
     """Sixteen hexadecimal digits that tell client secrets apart and give none away; empty where none opened it."""
+    recovery_seconds: float = 60.0
+    """How long its conversation may be without an upstream."""
 
     @property
     def kind(self) -> str:

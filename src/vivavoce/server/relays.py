@@ -163,6 +163,7 @@ class Relays:
             created_unix=time.time(),
             upstreams=len(set(route.names)),
             patience_seconds=max(self._routes.upstreams[name].patience_seconds for name in route.names),
+            recovery_seconds=connection.recovery_seconds,
             tells_relay=connection.query.get("relay_events") in ("1", "true", "yes"),
             resume_token=resumed.token,
             resumed=resumed.snapshot,

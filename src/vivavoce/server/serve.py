@@ -40,7 +40,7 @@ from .keyring import Keyring, kept_keyring
 from .ledger import Ledger
 from .lives import Lines, Lives
 from .metrics import Metrics
-from .phone.doors import doors_router
+from .phone.doors import DOOR_PATHS, doors_router
 from .phone.opening import Telephones
 from .proxies import Proxies
 from .rest.calls import Calls, calls_router
@@ -231,7 +231,7 @@ async def _run(
         lives = switchboard.lives
         lives.open_party = None if port is None else parties(port)
         desk = _desk(config, switchboard)
-        telephones = Telephones(Proxies(config.access.trusted_proxies))
+        telephones = Telephones(Proxies(config.access.trusted_proxies), is_wanted=config.telephony.is_on)
         app, gate = _application(config, switchboard, desk, telephones)
         calls = "switched off" if port is None else described(port)
 
@@ -270,7 +270,7 @@ def _application(config: Config, switchboard: Switchboard, desk: Desk, telephone
     app = create_app(
         config.access,
         admission,
-        lambda: switchboard.missing,
+        lambda: (*switchboard.missing, *telephones.missing),
         switchboard.metrics,
         lambda: switchboard.engines.names,
         config.routes.model_names,
@@ -291,9 +291,10 @@ def _application(config: Config, switchboard: Switchboard, desk: Desk, telephone
     calls = Calls(switchboard.offers, gate, config.webrtc, lambda: switchboard.service)
     phone = PhoneCalls(lambda: telephones.exchange, gate, lambda: switchboard.service)
     app.include_router(calls_router(calls, phone if config.telephony.is_on else None))
+    gate.other_sockets = socket_paths(app)
     if config.telephony.doors.token:
         app.include_router(doors_router(telephones.enter))
-    gate.other_sockets = socket_paths(app)
+        gate.other_sockets |= frozenset(DOOR_PATHS)
     return app, gate
 
 
@@ -441,3 +442,5 @@ def _set_up_logging(level: str) -> None:
     # They log what clients send, keys in queries included, below this level.
     for name in ("uvicorn", "uvicorn.error", "websockets", "httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It takes a WebSocket that was refused for an application's fault.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: "completing handshake" not in record.getMessage())

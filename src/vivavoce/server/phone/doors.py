@@ -12,6 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_address, ip_network
+from typing import cast
 
 from ...core.errors import ConfigError
 from ...legs.streams.asterisk import AsteriskWebSocket, AudioSocket, AudioSocketReader
@@ -27,11 +28,13 @@ from ..rest.http import Router, Socket, accepted, closed, denied, head_of, next_
 from .exchange import Exchange
 from .stream_calls import Connection, StreamCall
 
-__all__ = ["Doors", "doors_router"]
+__all__ = ["DOOR_PATHS", "Doors", "doors_router"]
 
 _log = logging.getLogger("vivavoce.calls")
 
 PATH = "/telephone"
+DOOR_PATHS = (f"{PATH}/{{door}}", f"{PATH}/{{door}}/{{token}}")
+"""The addresses of the doors."""
 _MOST_WAITING = 64
 """Connections of which it is not known yet which call they are of."""
 _PER_SECOND = 5.0
@@ -59,7 +62,7 @@ _SPELLINGS: Mapping[str, Callable[[Mapping[str, str]], Spelling]] = {
 
 def doors_router(enter: Callable[[Socket], Awaitable[None]]) -> Router:
     """Return the addresses of the doors: with the token, and without where the stream itself brings it."""
-    return socket_router((f"{PATH}/{{door}}", f"{PATH}/{{door}}/{{token}}"), enter)
+    return socket_router(DOOR_PATHS, enter)
 
 
 class Doors:
@@ -274,8 +277,8 @@ class _AudioSocket(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let it in, or not."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's are none of asyncio's own kind.
+        self._transport = transport = cast("asyncio.Transport", transport)
         host, port, *_ = transport.get_extra_info("peername") or ("unknown", 0)
         peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if not self._doors.is_source(host):

@@ -36,6 +36,8 @@ _log = logging.getLogger("vivavoce.calls")
 _ECHO_STOCK_MS = 60
 _ECHO_MOST_MS = 200
 """How much may wait to be said again: beyond that an echo would stay late for the rest of the call."""
+_RECOVERY_SECONDS = 1.2
+"""How long a caller waits for another upstream where one is lost; who hears nothing for longer hangs up."""
 ECHO = "echo"
 """The model of a number that answers callers with what they say."""
 KEY_ID = "telephone"
@@ -313,6 +315,7 @@ class Exchange:
             peer=facts.caller,
             dialect_hint="ga",
             grant=Grant(settings, names_model=True, key_id=key_id),
+            recovery_seconds=_RECOVERY_SECONDS,
         )
         if settings.model == ECHO:
             return Echo

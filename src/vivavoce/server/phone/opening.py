@@ -57,8 +57,15 @@ class Telephone:
 class Telephones:
     """Where the telephone of a process is kept, which cannot be opened before its engines are loaded."""
 
-    def __init__(self, proxies: Proxies | None = None) -> None:
-        """Keep none yet; `proxies` tells who comes through them, None for nobody."""
+    def __init__(self, proxies: Proxies | None = None, *, is_wanted: bool = False) -> None:
+        """Keep none yet.
+
+        Args:
+            proxies: tells who comes through them; None for nobody.
+            is_wanted: whether there is to be one.
+        """
+        self.missing = ("telephone",) if is_wanted else ()
+        """What a server still lacks before it can be called."""
         self.telephone: Telephone | None = None
         """None before it is opened, and where there is none."""
         self._proxies = proxies or Proxies()
@@ -76,6 +83,7 @@ class Telephones:
             EngineError: a text cannot be spoken.
         """
         self.telephone = await open_telephone(telephony, lives, accept, tts, self._proxies)
+        self.missing = ()
         return "" if self.telephone is None else self.telephone.describe()
 
     async def enter(self, socket: Socket) -> None:

@@ -56,6 +56,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     began_unix: float = 0.0
 
 
+_TRANSCRIBING = "gpt-4o-mini-transcribe"
+"""The model that writes down what callers say."""
+
+
 class _Usage(msgspec.Struct):
     total_tokens: int = 0
 
@@ -80,7 +84,8 @@ def settings_of(number: Number) -> Settings:
         prefix_padding_ms=number.prefix_padding_ms,
         silence_duration_ms=number.silence_duration_ms,
     )
-    transcription = Transcription(language=number.language or None)
+    # Upstreams want a model named; the engines of this process take any name for their own.
+    transcription = Transcription(_TRANSCRIBING, language=number.language or None)
     return msgspec.structs.replace(
         usual,
         model=number.model,

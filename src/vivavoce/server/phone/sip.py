@@ -26,14 +26,13 @@ from ...sip.message import Headers
 from ...sip.negotiation import MediaTerms, Negotiation, Place, Stream
 from ...sip.offers import CallStateError
 from ...sip.routing import Local
-from ...sip.terms import Terms
 from ...telephony import Number, Sip
 from ..ids import new_call_id
 from .addresses import caller_of, free_port, own_address, reached_at, user_of
 from .exchange import CallRefused, Exchange, Order, Verdict
 from .party import Facts, PhoneCall
 from .sip_calls import SipCall, Successor
-from .sip_lines import Lines, account_of, log_line, rules_of
+from .sip_lines import Lines, account_of, log_line, rules_of, terms_of
 from .sip_media import Forward, NumberMedia, directed
 
 __all__ = ["SipRoad"]
@@ -80,7 +79,7 @@ class SipRoad:
         advertised = settings.domain or settings.advertised or own_address(settings.host)
         local = {one.transport: Local(advertised, one.port) for one in listeners}
         self._agent = Agent(
-            Terms(session_seconds=settings.session_expires_seconds, ring_seconds=settings.ring_seconds),
+            terms_of(settings),
             local,
             rules_of(settings),
             new_id=lambda kind: secrets.token_hex(12),

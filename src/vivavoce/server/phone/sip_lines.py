@@ -12,11 +12,12 @@ from ...sip.admission import Rules
 from ...sip.agent import Agent
 from ...sip.digest import Account
 from ...sip.registration import Membership
+from ...sip.terms import Terms
 from ...telephony import Line, Sip
 from .addresses import by_transport, host_of, own_address, user_of
 from .exchange import CallRefused
 
-__all__ = ["Lines", "account_of", "log_line", "rules_of"]
+__all__ = ["Lines", "account_of", "log_line", "rules_of", "terms_of"]
 
 _log = logging.getLogger("vivavoce.sip")
 
@@ -31,6 +32,13 @@ def rules_of(settings: Sip) -> Rules:
         invites_per_second=settings.calls_per_second,
         invites_burst=settings.calls_per_second * 10,
         max_calls=settings.max_calls,
+    )
+
+
+def terms_of(settings: Sip) -> Terms:
+    """Return how long SIP waits, and how passwords are asked for."""
+    return Terms(
+        session_seconds=settings.session_expires_seconds, ring_seconds=settings.ring_seconds, digests=settings.digests
     )
 
 
