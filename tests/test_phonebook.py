@@ -54,6 +54,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         domain = "voice.example.com"
         sources = ["192.0.2.0/24", "2001:db8::/32"]
         realm = "example"
+        digests = ["MD5"]
         max_calls = 7
         calls_per_second = 2.5
         session_expires_seconds = 90
@@ -136,6 +137,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
             sources=("192.0.2.0/24", "2001:db8::/32"),
             users={"alice": Secret("hidden-a")},
             realm="example",
+            digests=("MD5",),
             max_calls=7,
             calls_per_second=2.5,
             session_expires_seconds=90,

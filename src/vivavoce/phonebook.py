@@ -53,12 +53,13 @@ from . import tables
 from .core.errors import ConfigError
 from .options import Secret
 from .tables import Read
-from .telephony import Codec, Dialling, Doors, Line, Manner, Number, Recording, Sip, Telephony, Webhook
+from .telephony import Codec, Dialling, Digest, Doors, Line, Manner, Number, Recording, Sip, Telephony, Webhook
 
 FLAG = "--telephone (VIVAVOCE_TELEPHONE)"
 
 _DAY_SECONDS = 86_400.0
 _CODECS = get_args(Codec)
+_DIGESTS = get_args(Digest)
 _SRTP = ("never", "allow", "require")
 _TRANSPORTS = ("udp", "tcp", "tls")
 _PASSWORD_KEYS = frozenset(("password", "secret", "token"))
@@ -286,11 +287,14 @@ def _number(low: float, high: float, what: str = "a number") -> Read:
     return read
 
 
-def _codecs(value: Any) -> tuple[str, ...]:
-    is_list = isinstance(value, list) and value and all(one in _CODECS for one in value)
-    if not is_list or len(set(value)) < len(value):
-        raise ValueError(f"a list of some of {', '.join(_CODECS)}, the most wanted first, not {value!r}")
-    return tuple(value)
+def _some_of(*names: str) -> Read:
+    def read(value: Any) -> tuple[str, ...]:
+        is_list = isinstance(value, list) and value and all(one in names for one in value)
+        if not is_list or len(set(value)) < len(value):
+            raise ValueError(f"a list of some of {', '.join(names)}, the most wanted first, not {value!r}")
+        return tuple(value)
+
+    return read
 
 
 def _sip_uri(value: Any) -> str:
@@ -373,12 +377,13 @@ _SIP_KEYS: Mapping[str, Read] = {
     "domain": _line_of_text,
     "sources": _networks,
     "realm": _line_of_text,
+    "digests": _some_of(*_DIGESTS),
     "max_calls": tables.whole(1, 10_000),
     "calls_per_second": _number(0.1, 10_000),
     "session_expires_seconds": tables.whole(90, 86_400),
     "ring_seconds": tables.seconds(1, 600),
     "media_timeout_seconds": tables.seconds(1, 3600),
-    "codecs": _codecs,
+    "codecs": _some_of(*_CODECS),
     "srtp": tables.word(*_SRTP),
 }
 _LINE_KEYS: Mapping[str, Read] = {
@@ -392,7 +397,7 @@ _LINE_KEYS: Mapping[str, Read] = {
     "caller": _target,
     "probe_seconds": tables.seconds(0, 3600),
     "srtp": tables.word(*_SRTP),
-    "codecs": _codecs,
+    "codecs": _some_of(*_CODECS),
 }
 _NUMBER_KEYS: Mapping[str, Read] = {
     "matches": _patterns,

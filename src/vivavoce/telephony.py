@@ -29,6 +29,7 @@ Transport = Literal["udp", "tcp", "tls"]
 Srtp = Literal["never", "allow", "require"]
 """Whether media is encrypted: never offered or taken, taken where the other side offers it, or demanded."""
 Codec = Literal["opus", "g722", "pcmu", "pcma"]
+Digest = Literal["SHA-256", "MD5"]
 Ending = Literal["hang_up", "transfer"]
 
 VOICES = {"nova": "coral", "onyx": "ash", "fable": "ballad"}
@@ -64,6 +65,8 @@ class Sip(msgspec.Struct, frozen=True, kw_only=True):
     """Passwords of callers from elsewhere, by their names."""
     realm: str = "vivavoce"
     """What callers are asked their passwords for."""
+    digests: tuple[Digest, ...] = ("SHA-256", "MD5")
+    """How they may show that they know them, the most wanted first; old telephones give up where SHA-256 is offered."""
     max_calls: int = 50
     """Calls at a time; further ones are answered 503."""
     calls_per_second: float = 10.0

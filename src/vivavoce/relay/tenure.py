@@ -28,6 +28,7 @@ CLOSED = b"session.closed"
 Parting = Literal["none", "asked", "told"]
 """The client has not asked for its session to be closed, or has, or was told that it is."""
 
+_BEGINNING_SECONDS = 10.0
 _SHORT_LIFE_SECONDS = 5.0
 """An upstream that loses a link sooner is tried last."""
 
@@ -74,8 +75,16 @@ class Tenure:
         due = min(self._patience_ends, self._first_word_due, self._introduction_due)
         if self.live is not None:
             return min(due, self._plans.deadline(has_spare=self.spare is not None))
-        lost_at = self._lost_at if self._lost_at is not None else math.inf
-        return min(due, self._plans.redial_at, lost_at + self._terms.recovery_seconds)
+        return min(due, self._plans.redial_at, self._recovery_ends)
+
+    @property
+    def _recovery_ends(self) -> float:
+        """Until when an upstream is looked for."""
+        if self._lost_at is None:
+            return math.inf
+        seconds = self._terms.recovery_seconds
+        # The first one may take a while to open, however soon a conversation that has begun has to go on.
+        return self._lost_at + (seconds if self._client.is_told else max(seconds, _BEGINNING_SECONDS))
 
     # ------------------------------------------------------------------------------------------------------- what comes
 
@@ -167,7 +176,7 @@ class Tenure:
 
     def receive_time(self, now: float) -> list[Effect]:
         """Do what has become due."""
-        if self._lost_at is not None and now >= self._lost_at + self._terms.recovery_seconds:
+        if now >= self._recovery_ends:
             text = "No upstream server could be reached."
             return self.end("upstream_unavailable", text, 1013, "no upstream server could be reached")
         if now >= self._first_word_due:

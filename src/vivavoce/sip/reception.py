@@ -62,7 +62,7 @@ class Reception:
         self._terms = terms
         self._admission = admission
         self._door = door
-        self._digest = DigestServer(door.realm, door.secret)
+        self._digest = DigestServer(door.realm, door.secret, algorithms=terms.digests)
         self._new_id = new_id
 
     def stamp(self, request: Request, source: Hop) -> Request:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import msgspec
 
@@ -26,6 +27,8 @@ class Terms(msgspec.Struct, frozen=True):
 
     timers: Timers = DEFAULT_TIMERS
     """How long SIP waits for what."""
+    digests: tuple[Literal["SHA-256", "MD5"], ...] = ("SHA-256", "MD5")
+    """How callers may show that they know their passwords, the most wanted first."""
     user_agent: str = ""
     """What the agent calls itself to those it sends requests; empty to say nothing, as scanners like to know."""
     session_seconds: int = 1800
