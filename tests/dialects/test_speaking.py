@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from playbook import CountedIds, b64
-from vivavoce.core.formats import PCM_8K, PCM_16K, PCM_24K, PCMA, PCMU
+from vivavoce.core.formats import PCM_8K, PCM_16K, PCM_24K, PCMA, PCMU, AudioFormat
 from vivavoce.dialects.speaking import EndItem, Play, Speaking, Step, Stop, ToParty, ToSession, appending, fitted
 
 DELTAS = ("response.output_audio.delta", "response.audio.delta")
@@ -192,6 +192,11 @@ def test_whatever_a_party_says_is_the_sessions_to_judge(data: bytes) -> None:
         ({"input_audio_format": "g711_ulaw", "output_audio_format": "pcm16"}, PCMU, PCM_24K),
         ({"audio": {"input": {"format": {"type": "audio/pcm", "rate": 8000}}}}, PCM_8K, PCM_24K),
         ({"audio": 7, "input_audio_format": "unheard of"}, PCM_24K, PCM_24K),
+        (
+            {"audio": {"output": {"format": {"type": "audio/pcm", "rate": 48000}}}},
+            PCM_24K,
+            AudioFormat("audio/pcm", 48_000),
+        ),
     ],
 )
 def test_formats_are_those_that_the_session_tells(session: dict[str, Any], heard: Any, said: Any) -> None:

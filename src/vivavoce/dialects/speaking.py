@@ -114,7 +114,8 @@ _object = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
 
 _FORMATS = {"g711_ulaw": PCMU, "g711_alaw": PCMA, "pcm16": PCM_24K, "audio/pcmu": PCMU, "audio/pcma": PCMA}
-_RATES = {8_000: PCM_8K, 16_000: PCM_16K}
+_RATES = {8_000: PCM_8K, 16_000: PCM_16K, 48_000: AudioFormat(rate=48_000)}
+"""The last is known to some servers that are relayed to."""
 
 
 class Speaking:
