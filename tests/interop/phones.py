@@ -252,7 +252,7 @@ class Baresip:
 
     def __init__(
         self, folder: Path, sound: Path, codec: str = "pcmu", *, is_secure: bool = False, account: str = "",
-        user: str = "bob",
+        user: str = "bob", domain: str = "",
     ) -> None:  # fmt: skip
         self.host = own_address()
         self.port = free_port(self.host)
@@ -266,16 +266,24 @@ class Baresip:
         self._news = asyncio.Event()
         if is_secure:
             account += ";mediaenc=srtp-mand"
-        codecs = account if "audio_codecs" in account else f"{account};audio_codecs={NAMES[codec]}"
-        self._set_up(sound, RATES_HZ[codec], f"<sip:{user}@{self.host}:{self.port}>;regint=0{codecs}", folder)
+        codecs = f"{account};audio_codecs={NAMES[codec]}"
+        if "regint" not in account:
+            codecs += ";regint=0"
+        self._set_up(
+            sound,
+            RATES_HZ[codec],
+            f"<sip:{user}@{domain or self.address.split('@')[1]}>{codecs}",
+            folder if is_secure else None,
+        )
 
-    def _set_up(self, sound: Path, rate_hz: int, account: str, authority: Path) -> None:
+    def _set_up(self, sound: Path, rate_hz: int, account: str, authority: Path | None) -> None:
         (self._folder / "heard").mkdir(parents=True)
         first = free_port(self.host) & ~1
         modules = ("g711", "g722", "opus", "aufile", "sndfile", "srtp")
         lines = [
             "poll_method epoll", f"sip_listen {self.host}:{self.port}", f"sip_certificate {self._folder}/own.pem",
-            "sip_verify_server yes", f"sip_cafile {authority}/cert.pem", "call_local_timeout 60", "call_max_calls 4",
+            *(("sip_verify_server yes", f"sip_cafile {authority}/cert.pem") if authority else ()),
+            "call_local_timeout 60", "call_max_calls 4",
             "audio_path /usr/share/baresip", f"audio_player aufile,{self._folder}/player.wav",
             f"audio_source aufile,{sound}", "audio_alert aufile,/dev/null", f"ausrc_srate {rate_hz}",
             f"auplay_srate {rate_hz}", "ausrc_channels 1", "auplay_channels 1", "audio_level no", "ausrc_format s16",

@@ -93,6 +93,24 @@ def test_without_any_upstream_it_tries_again_and_gives_up_in_the_end() -> None:
     assert stage.session.is_closed
 
 
+def test_the_first_upstream_may_take_longer_than_one_that_takes_over() -> None:
+    stage = Stage(recovery_seconds=1.0)
+    assert stage.unavailable(1) == []
+    stage.waits(9.5)
+    assert stage.closes == []
+    stage.waits(10.5)
+    assert stage.closes == [(1013, "no upstream server could be reached")]
+
+
+def test_a_conversation_that_may_not_wait_long_ends_soon_after_its_upstream() -> None:
+    stage = Stage(recovery_seconds=1.0).live()
+    stage.loses(1, 1006)
+    stage.waits(0.9)
+    assert stage.closes == []
+    stage.waits(2.5)
+    assert stage.closes == [(1013, "no upstream server could be reached")]
+
+
 def test_an_upstream_that_refuses_for_good_is_told_at_once() -> None:
     stage = Stage()
     (error,) = stage.unavailable(1, again=False)
