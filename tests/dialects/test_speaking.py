@@ -158,6 +158,25 @@ def test_the_party_clears_the_output_itself() -> None:
     assert speaking.stopped([]) == [], "there is nothing to clear, and nothing wrong with asking"
 
 
+@pytest.mark.parametrize("which", [{}, {"response_id": "resp_1"}])
+def test_what_still_comes_of_an_answer_that_was_cancelled_and_cleared_is_not_played(which: dict[str, str]) -> None:
+    speaking = made()
+    speaking.receive_session(frame("response.created", response={"id": "resp_1"}))
+    cancel = frame("response.cancel", **which)
+    assert speaking.receive_client(cancel) == [ToSession(cancel)]
+    assert speaking.receive_client(frame("output_audio_buffer.clear")) == [Stop()]
+    assert speaking.stopped([]) == []
+    late = frame(DELTAS[0], response_id="resp_1", item_id="item_1", content_index=0, delta=b64(bytes(960)))
+    assert told(speaking.receive_session(late)) == [
+        ("session", {"type": "conversation.item.truncate", "item_id": "item_1", "content_index": 0, "audio_end_ms": 0})
+    ]
+    assert speaking.receive_session(late) == []
+    assert [said["type"] for _, said in told(done(speaking))] == ["response.output_audio.done", "response.done"]
+    speaking.receive_session(frame("response.created", response={"id": "resp_2"}))
+    speaking.receive_client(frame("output_audio_buffer.clear"))
+    says(speaking, "item_2", "resp_2")
+
+
 def test_a_cut_that_comes_too_late_is_nobodys_mistake() -> None:
     speaking = made()
     says(speaking)

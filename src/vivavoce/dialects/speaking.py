@@ -22,7 +22,7 @@ __all__ = ["EndItem", "Play", "Speaking", "Step", "Stop", "ToParty", "ToSession"
 OWN_EVENTS = 64
 """Events of our own whose refusal may still come."""
 CUT_ITEMS = 64
-"""Items that were cut and of which a server elsewhere may still send audio."""
+"""Items and responses that were cut and of which a server elsewhere may still send audio."""
 TRANSLATION = "translation"
 """The item that all audio of a translation session is taken to belong to: it has none, and nobody interrupts it."""
 FINALIZE = "conversation.item.finalize"
@@ -147,6 +147,8 @@ class Speaking:
         """Responses whose sound was stopped before they ended."""
         self._formats: dict[str, AudioFormat] = {}
         """Of responses that are being made."""
+        self._cancelled: set[str] = set()
+        """Of these, those that the party has cancelled."""
         self._own: deque[str] = deque(maxlen=OWN_EVENTS)
         self._created: dict[str, Any] | None = None
         """The event that began the session, with the session as it is by now."""
@@ -172,6 +174,8 @@ class Speaking:
         """Take audio of an answer, in the format that it began with."""
         if item_id in self._cut or not audio:
             return []
+        if response_id in self._cut:
+            return [self._truncation(item_id, content_index, 0)]
         item = self._items.get(item_id)
         if item is None:
             wanted = self._formats.get(response_id, self.output_format)
@@ -199,7 +203,8 @@ class Speaking:
     def _response_created(self, frame: bytes) -> list[Step]:
         response = _begun(frame).response
         while len(self._formats) >= CUT_ITEMS:
-            del self._formats[next(iter(self._formats))]
+            self._cancelled.discard(oldest := next(iter(self._formats)))
+            del self._formats[oldest]
         self._formats[str(response.get("id"))] = _said_format(response) or self.output_format
         return [ToParty(frame)]
 
@@ -208,6 +213,7 @@ class Speaking:
         response_id = told.response.id if told.response is not None else ""
         out: list[Step] = [ToParty(frame)]
         self._formats.pop(response_id, None)
+        self._cancelled.discard(response_id)
         # A response that broke off may have left an item open.
         for item_id, item in self._items.items():
             if item.response_id == response_id and not item.is_ended:
@@ -266,10 +272,21 @@ class Speaking:
         except (msgspec.MsgspecError, ValueError, RecursionError):
             kind = ""
         if kind == "output_audio_buffer.clear":
+            self._cut += self._cancelled
             return [Stop()]
+        if kind == "response.cancel":
+            self._cancel(frame)
         if kind == FINALIZE:
             return [self._own_event("input_audio_buffer.commit"), self._own_event("response.create")]
         return [ToSession(frame)]
+
+    def _cancel(self, frame: bytes) -> None:
+        """Learn of what will be cut if the output is cleared next, though a server elsewhere may not know it yet."""
+        try:
+            named = _frame(frame).response_id
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return
+        self._cancelled |= {each for each in self._formats if named in ("", each)}
 
     def item_started(self, item_id: str) -> list[Step]:
         """Learn that the first sound of an item goes out."""
@@ -299,9 +316,7 @@ class Speaking:
         for item_id, item in self._items.items():
             if not item.response_id:
                 continue
-            self._cut.append(item_id)
-            where = {"item_id": item_id, "content_index": item.content_index}
-            out.append(self._own_event("conversation.item.truncate", **where, audio_end_ms=heard_ms.get(item_id, 0)))
+            out.append(self._truncation(item_id, item.content_index, heard_ms.get(item_id, 0)))
         self._items.clear()
         self._answers.clear()
         return out
@@ -325,6 +340,11 @@ class Speaking:
 
     def _told(self, kind: str, response_id: str) -> ToParty:
         return ToParty(_encode({"type": kind, "event_id": self._new_id("event"), "response_id": response_id}))
+
+    def _truncation(self, item_id: str, content_index: int, heard_ms: int) -> ToSession:
+        self._cut.append(item_id)
+        where = {"item_id": item_id, "content_index": content_index}
+        return self._own_event("conversation.item.truncate", **where, audio_end_ms=heard_ms)
 
     def _own_event(self, kind: str, **fields: Any) -> ToSession:
         event_id = self._new_id("event")
