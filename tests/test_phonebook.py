@@ -295,3 +295,15 @@ def test_a_call_is_answered_by_the_first_number_that_fits(called: str, line: str
 )
 def test_what_is_not_on_the_list_is_not_called(target: str, allow: tuple[str, ...], is_permitted: bool) -> None:
     assert Dialling(allow=allow).permits(target) is is_permitted
+
+
+def test_every_key_is_told_of_and_the_example_can_be_used(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "telephone.md").read_text(encoding="utf-8")
+    tables = (Sip, Line, Number, Manner, Dialling, Webhook, Doors)
+    hidden = {"users", "name", "manner", "recording", "password", "secret", "token"}
+    keys = {field for table in tables for field in table.__struct_fields__} - hidden
+    assert sorted(key for key in keys if f"`{key}`" not in page and not key.endswith("_wav")) == []
+    file = tmp_path / "telephone.toml"
+    file.write_text(page.split("```toml\n")[1].split("```")[0], encoding="utf-8")
+    environ = {"ALICE_PASSWORD": "a", "PBX_PASSWORD": "b", "CALLS_SECRET": HOOK, "DOORS_TOKEN": "c"}
+    assert [number.name for number in read_file(str(file), environ).numbers] == ["bakery"]

@@ -17,7 +17,7 @@ from exchanges import StringExchange
 from vivavoce.core.errors import ConfigError
 from vivavoce.options import Secret
 from vivavoce.server.phone import doors as module
-from vivavoce.server.phone.doors import Doors, doors_router
+from vivavoce.server.phone.doors import DOOR_PATHS, Doors, doors_router
 from vivavoce.server.proxies import Proxies
 from vivavoce.server.rest.http import Socket
 from vivavoce.telephony import Doors as Settings
@@ -252,7 +252,7 @@ def test_the_doors_have_two_addresses() -> None:
     async def enter(socket: Socket) -> None: ...
 
     paths = [route.path for route in doors_router(enter).routes]  # type: ignore[attr-defined]
-    assert paths == ["/telephone/{door}", "/telephone/{door}/{token}"]
+    assert paths == list(DOOR_PATHS) == ["/telephone/{door}", "/telephone/{door}/{token}"]
 
 
 # --------------------------------------------------------------------------------------------------------- AudioSocket

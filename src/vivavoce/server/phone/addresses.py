@@ -15,13 +15,18 @@ from ...sip.headers import Address
 from ...sip.uri import SipUri, parse_uri
 from ...telephony import Sip
 
-__all__ = ["by_transport", "caller_of", "free_port", "host_of", "own_address", "reached_at", "user_of"]
+__all__ = ["at_host", "by_transport", "caller_of", "free_port", "host_of", "own_address", "reached_at", "user_of"]
 
 
 def host_of(uri: str) -> str:
-    """Return the host of an address, in lower case; empty for none."""
+    """Return the host of an address, in lower case and without brackets; empty for none."""
     found = parse_uri(uri)
     return found.host.lower() if isinstance(found, SipUri) else ""
+
+
+def at_host(user: str, host: str) -> str:
+    """Return the address of a user at a host."""
+    return f"sip:{user}@[{host}]" if ":" in host else f"sip:{user}@{host}"
 
 
 def user_of(uri: str) -> str:

@@ -14,7 +14,7 @@ from ...sip.digest import Account
 from ...sip.registration import Membership
 from ...sip.terms import Terms
 from ...telephony import Line, Sip
-from .addresses import by_transport, host_of, own_address, user_of
+from .addresses import at_host, by_transport, host_of, own_address, user_of
 from .exchange import CallRefused
 
 __all__ = ["Lines", "account_of", "log_line", "rules_of", "terms_of"]
@@ -66,7 +66,7 @@ class Lines:
             if line.registers:
                 contact = self._agent.contact(line.transport, line.user)
                 route = (f"<{line.proxy}>",) if line.proxy else ()
-                address = f"sip:{line.user}@{host_of(line.registrar)}"
+                address = at_host(line.user, host_of(line.registrar))
                 place = Membership(line.name, registrar, address, contact, line.expires_seconds, route)
                 self._signalling.perform(self._agent.register(place, self._signalling.now()))
             if line.probe_seconds:
@@ -111,9 +111,9 @@ class Lines:
         """Return the address that a call goes out from."""
         settings = self._settings
         if line is None:
-            return f"sip:vivavoce@{settings.domain or settings.advertised or own_address(settings.host)}"
+            return at_host("vivavoce", settings.domain or settings.advertised or own_address(settings.host))
         caller = line.caller or line.user or "vivavoce"
-        return caller if caller.startswith(("sip:", "sips:")) else f"sip:{caller}@{host_of(line.registrar)}"
+        return caller if caller.startswith(("sip:", "sips:")) else at_host(caller, host_of(line.registrar))
 
     def address(self, target: str, line: Line | None, otherwise: str = "") -> str:
         """Return the address of a target: a number is called by its line, or at the host that a call came from.
@@ -128,7 +128,7 @@ class Lines:
             host = line.registrar.split(":", 1)[1].rsplit("@", 1)[-1]
             return by_transport(f"sip:{digits}@{host}", line.transport)
         if host := host_of(otherwise) if otherwise else "":
-            return f"sip:{digits}@{host}"
+            return at_host(digits, host)
         raise CallRefused("invalid_value", "A number needs a line to be called by; this server has none.", "to")
 
 
