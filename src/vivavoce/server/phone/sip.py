@@ -196,6 +196,9 @@ class SipRoad:
             status = (error.status or 400) if isinstance(error, OfferRefused | MalformedMessage) else 500
             _log.warning("a call for %s was not taken: %s", called or "nobody", error)
             self._refuse(call, Verdict(status))
+        except Exception as bug:  # noqa: BLE001 - nobody else would tell the caller
+            _log.error("a call for %s failed", called or "nobody", exc_info=bug)
+            self._refuse(call, Verdict(500))
         except asyncio.CancelledError:
             self._refuse(call, Verdict(503))
             raise
@@ -210,11 +213,7 @@ class SipRoad:
             return
         call.media = media
         machine = call.negotiation = self._negotiation(line, reached_at(self._settings, event.source.host), media.port)
-        stream: Stream | None = None
-        if event.offer is None:
-            sdp = machine.offer()
-        else:
-            sdp, stream = machine.answer(event.offer)
+        sdp, stream = (machine.offer(), None) if event.offer is None else machine.answer(event.offer)
         caller = caller_of(event)
         facts = Facts(
             call_id=call_id,
@@ -319,9 +318,8 @@ class SipRoad:
 
     def hang_up(self, call: SipCall, reason: str) -> None:
         """End a call."""
-        if call.is_over:
-            return
-        self._perform(lambda now: self._agent.hang_up(call.id, now))
+        if not call.is_over:
+            self._perform(lambda now: self._agent.hang_up(call.id, now))
 
     def _ended(self, call: SipCall, event: sip.CallEnded) -> None:
         self._calls.pop(event.call, None)
@@ -401,8 +399,10 @@ class SipRoad:
             route = (line.proxy,) if line is not None and line.proxy else ()
             dialing = Dialing(target=target, sender=self._lines.sender(line), route=route, headers=Headers())
             call.id, effects = self._agent.dial(dialing, machine.offer(), self._signalling.now())
-        except MalformedMessage as error:
+        except (CallRefused, MalformedMessage) as error:
             media.hang_up("not placed")
+            if isinstance(error, CallRefused):
+                raise
             raise CallRefused("invalid_value", f"'{order.target[:64]}' cannot be called: {error}.", "to") from error
         facts = Facts(
             call_id=call_id,
