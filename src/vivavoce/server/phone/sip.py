@@ -92,18 +92,18 @@ class SipRoad:
         self._signalling = Signalling(
             self._agent, self, listeners, server_tls=self._server_tls, client_tls=self._client_tls
         )
+        self._lines = Lines(settings, lines, self._agent, self._signalling)
         try:
             for number, clips in self._exchange.clips.items():
                 for clip, pcm in clips.items():
                     self._media.load_clip(f"{number}/{clip}", pcm)
-            await self._media.start()  # the first call is not to wait for it
             await self._signalling.start()
+            await self._media.start()  # the first call is not to wait for it
         except OSError as error:
             raise ConfigError(f"SIP cannot be spoken on {settings.host}: {error.strerror or error}") from error
         except ValueError as error:
             raise ConfigError(f"the sounds of numbers cannot be kept: {error}") from error
         self._exchange.dial = self.dial
-        self._lines = Lines(settings, lines, self._agent, self._signalling)
         self._lines.begin()
 
     @property
