@@ -299,6 +299,19 @@ async def test_a_restart_moves_a_call_to_another_address(near: Port) -> None:
     peer.hang_up("done")
 
 
+async def test_a_party_that_restarts_again_and_again_takes_no_more_room(near: Port) -> None:
+    peer = Peer(near, Owner(), near.settings)
+    found = await called(peer)
+    offer = found.offer()
+    answers = [
+        await peer.renegotiate(offer.replace(found._ice.local.ufrag, f"{number:08x}")) for number in range(1, 50)
+    ]
+    assert len(peer._ufrags) == len(near._by_ufrag) == 4
+    assert f"a=ice-ufrag:{peer._ufrags[-1]}" in answers[-1]
+    peer.hang_up("done")
+    assert near._by_ufrag == {}
+
+
 async def test_a_later_offer_may_hold_the_call_but_not_change_who_calls(near: Port) -> None:
     owner = Owner()
     peer = Peer(near, owner, near.settings)

@@ -169,7 +169,7 @@ class Peer:
         assert credentials is not None, "an accepted section has credentials"
         self._ice.restart(credentials)
         self._port.claim(self._ice.local.ufrag, self)
-        self._ufrags.append(self._ice.local.ufrag)
+        self._ufrags = self._port.latest([*self._ufrags, self._ice.local.ufrag])
         if offer.is_lite:
             for candidate in offer.transport.candidates:
                 self._call_candidate(candidate)

@@ -27,6 +27,8 @@ _DATAGRAM_BYTES = 2048
 _BATCH = 64
 """Datagrams that are read before others of the process have their turn."""
 _MOST_SOURCES = 4096
+_MOST_UFRAGS = 4
+"""User name fragments of a call: each ICE restart brings a new one, and the one before it is asked for meanwhile."""
 _TAG_BYTES = 4
 _LAST_STUN = 3
 """Highest first byte of STUN where it shares a port (RFC 7983)."""
@@ -249,6 +251,12 @@ class Port:
     def claim(self, ufrag: str, sink: Sink) -> None:
         """Lead checks for a user name fragment to a call."""
         self._by_ufrag[ufrag.encode()] = sink
+
+    def latest(self, ufrags: list[str]) -> list[str]:
+        """Forget all fragments of a call but the latest, and return those."""
+        for ufrag in ufrags[:-_MOST_UFRAGS]:
+            self._by_ufrag.pop(ufrag.encode(), None)
+        return ufrags[-_MOST_UFRAGS:]
 
     def bind(self, route: Route, sink: Sink, *, is_proven: bool) -> None:
         """Lead what comes from an address to a call; away from another call only if the address is proven to be its."""
