@@ -7,11 +7,14 @@ import base64
 import contextlib
 import json
 import os
+import re
 import socket
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
@@ -136,3 +139,86 @@ async def test_calls_are_accepted_attended_to_and_rejected(
 async def test_a_call_that_nobody_decides_over_is_refused(office: tuple[servers.Server, int]) -> None:
     # Nobody listens at the webhook's address: it is tried for some seconds.
     assert await asyncio.wait_for(ring(office[0]), 30) == "the call was refused (480)"
+
+
+# ------------------------------------------------------------------------------------------- a server calls by itself
+
+BOTH_ENDS = """
+records = "records"
+[sip]
+udp_port = 0
+tcp_port = -1
+rtp_ports = [31000, 31999]
+[number.caller]
+matches = ["caller"]
+machine = "talk"
+filler_after_seconds = 0
+greeting = "Hello, who is there?"
+[number.third]
+matches = ["third"]
+greeting = "This is somebody else."
+[number.main]
+greeting = "Good morning."
+[dialling]
+allow = ["sip:*@127.0.0.1"]
+"""
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[servers.Server, Path]]:
+    folder = tmp_path_factory.mktemp("town")
+    (folder / "telephone.toml").write_text(BOTH_ENDS)
+    with servers.running(
+        folder, tls=False, environment={"VIVAVOCE_TELEPHONE": str(folder / "telephone.toml")}
+    ) as server:
+        yield server, folder
+
+
+async def found_in(server: servers.Server, pattern: str) -> str:
+    """Return the last that a server has logged of a pattern, when it has."""
+    for _ in range(200):
+        if told := re.findall(pattern, server.log.read_text()):
+            return str(told[-1])
+        await asyncio.sleep(0.05)
+    pytest.fail(f"the log has no {pattern}")
+
+
+async def test_the_command_line_calls_and_a_caller_is_transferred(town: tuple[servers.Server, Path]) -> None:
+    server, folder = town
+    port = await found_in(server, r"Telephone +sip:127\.0\.0\.1 \(UDP (\d+)\)")
+    process = await asyncio.create_subprocess_exec(
+        str(Path(sys.executable).with_name("vivavoce")), "call", f"sip:bakery@127.0.0.1:{port}",
+        "--url", server.http_url, "--number", "caller",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env=os.environ | {"VIVAVOCE_API_KEY": servers.KEY},
+    )  # fmt: skip
+    call_id = await found_in(server, r"call (rtc_\w+) \(sip, in\) for main")
+    headers = {"Authorization": f"Bearer {servers.KEY}"}
+    async with httpx.AsyncClient(base_url=server.http_url, headers=headers, timeout=20) as client:
+        await asyncio.sleep(2)
+        refused = await client.post(f"/realtime/calls/{call_id}/refer", json={"target_uri": "sip:a@example.com"})
+        assert refused.status_code == 403
+        answer = await client.post(
+            f"/realtime/calls/{call_id}/refer", json={"target_uri": f"sip:third@127.0.0.1:{port}"}
+        )
+        assert answer.status_code == 200
+        # The caller goes on with somebody else, and the call that was transferred is over.
+        third = await found_in(server, r"call (rtc_\w+) \(sip, in\) for third")
+        await found_in(server, rf"call {call_id} ended: (\w+)")
+        assert process.returncode is None
+        await asyncio.sleep(2)
+        assert (await client.post(f"/realtime/calls/{third}/hangup")).status_code == 200
+    out, err = await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode == 0, err.decode()
+    assert "us    Hello, who is there?" in out.decode().splitlines()
+    (file,) = (folder / "records").glob("*.jsonl")
+    records = {record["called"].split("@")[0]: record for record in map(json.loads, file.read_text().splitlines())}
+    assert records["bakery"]["transferred_to"] == f"sip:third@127.0.0.1:{port}"
+    assert (records["third"]["number"], records["sip:bakery"]["direction"]) == ("third", "out")
+
+
+async def test_nobody_else_is_called(town: tuple[servers.Server, Path]) -> None:
+    headers = {"Authorization": f"Bearer {servers.KEY}"}
+    async with httpx.AsyncClient(base_url=town[0].http_url, headers=headers, timeout=20) as client:
+        answer = await client.post("/realtime/calls", json={"to": "+15550100"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "destination_not_allowed")
