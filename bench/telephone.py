@@ -6,7 +6,8 @@ SIPp makes the calls and streams G.711 into them (apt install sip-tester); the n
 so that all sound goes through both resamplers and both processes.  SIPp does not look at what it is sent, so up to five
 of the calls are made by a process of this script, which notes by the kernel's clock when packets come.
 
-    cpu        milliseconds of processor time, of all processes of the server, for a second of a call
+    cpu        milliseconds of processor time, of all processes of the server, for a second of a call; and what of that
+               is its first process, which of ours holds the sessions and not the sound
     deviation  of the time between two packets from 20 ms, in milliseconds: median, 99 of 100, most
     echo       milliseconds from a click's being said to its being heard, median and most
     beyond     what of that is neither the server's delay line nor the packet that is filled before it is sent
@@ -79,6 +80,7 @@ class Figures(NamedTuple):
 
     calls: int
     cpu_ms: float
+    session_ms: float
     deviation: tuple[float, float, float]
     echo: tuple[float, float]
     memory_kb: float
@@ -112,11 +114,13 @@ def tree(pid: int) -> list[int]:
 
 def cpu_seconds(pid: int) -> float:
     """Return the processor time of a server."""
-    total = 0
-    for each in tree(pid):
-        fields = Path(f"/proc/{each}/stat").read_text().rsplit(")", 1)[1].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / TICKS_HZ
+    return sum(cpu_of(each) for each in tree(pid))
+
+
+def cpu_of(pid: int) -> float:
+    """Return the processor time of one process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_HZ
 
 
 def memory_kb(pid: int) -> int:
@@ -370,9 +374,10 @@ async def measured(folder: Path, server: Server, calls: int, seconds: float, hel
             sys.executable, __file__, "--probe", f"{server.port},{probes},{seconds + 2}", stdout=subprocess.PIPE
         )
         await asyncio.sleep(1.5)
-        cpu, began = cpu_seconds(server.process.pid), time.monotonic()
+        pid = server.process.pid
+        cpu, session, began = cpu_seconds(pid), cpu_of(pid), time.monotonic()
         await asyncio.sleep(seconds)
-        spent = cpu_seconds(server.process.pid) - cpu
+        spent, in_session = cpu_seconds(pid) - cpu, cpu_of(pid) - session
         call_seconds = calls * (time.monotonic() - began)
         used_kb = memory_kb(server.process.pid) - before_kb
         told, _ = await prober.communicate()
@@ -381,7 +386,8 @@ async def measured(folder: Path, server: Server, calls: int, seconds: float, hel
             await asyncio.gather(holding, return_exceptions=True)
     found = json.loads(told)
     return Figures(
-        calls, 1000 * spent / call_seconds, tuple(found["deviation"]), tuple(found["echo"]), used_kb / calls,
+        calls, 1000 * spent / call_seconds, 1000 * in_session / call_seconds,
+        tuple(found["deviation"]), tuple(found["echo"]), used_kb / calls,
         found["lost"], sum(failed),
     )  # fmt: skip
 
@@ -403,14 +409,14 @@ async def compare(arguments: argparse.Namespace) -> None:
         if arguments.other is not None and arguments.other.exists():
             servers.append(lambda: other_server(arguments.other))
         print(f"load average {os.getloadavg()[0]:.1f} before, {os.cpu_count()} processors")
-        columns = "calls   cpu  deviation p50 / p99 / most   echo median / most  beyond  memory  lost  failed"
+        columns = "calls   cpu   own  deviation p50 / p99 / most   echo median / most  beyond  memory  lost  failed"
         print(f"server       held  {columns}")
         for start in servers:
             server = start()
             try:
                 await_ready(server)
                 for calls in arguments.calls:
-                    for held in (0.0, arguments.held) if server.name == "vivavoce" else (0.0,):
+                    for held in sorted({0.0, arguments.held if server.name == "vivavoce" else 0.0}):
                         await show(folder, server, calls, held, arguments.seconds)
                 if arguments.setups:
                     rate, cpu, failed = await set_ups(folder, server, arguments.setups)
@@ -429,8 +435,9 @@ async def show(folder: Path, server: Server, calls: int, held: float, seconds: f
     beyond = found.echo[0] - server.line_ms - PACKET_MS
     deviation = " / ".join(f"{each:6.2f}" for each in found.deviation)
     print(
-        f"{server.name:12} {held:4.0%} {calls:6} {found.cpu_ms:5.2f}   {deviation}       {found.echo[0]:6.1f} / "
-        f"{found.echo[1]:5.1f}   {beyond:5.1f}  {found.memory_kb:5.0f}  {found.lost:4}  {found.failed:4}",
+        f"{server.name:12} {held:4.0%} {calls:6} {found.cpu_ms:5.2f} {found.session_ms:5.2f}   {deviation}   "
+        f"    {found.echo[0]:6.1f} / {found.echo[1]:5.1f}   {beyond:5.1f}  {found.memory_kb:5.0f}  "
+        f"{found.lost:4}  {found.failed:4}",
         flush=True,
     )
 
