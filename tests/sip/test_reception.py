@@ -7,7 +7,8 @@ import pytest
 from signallers import ANSWER, OFFER, Peer, Wire
 from vivavoce.sip import effects as ef
 from vivavoce.sip.admission import Rules
-from vivavoce.sip.digest import Account
+from vivavoce.sip.digest import Account, Challenge
+from vivavoce.sip.terms import Terms
 
 NOBODY = Rules()
 ASKED = Rules(challenged=("0.0.0.0/0",))
@@ -28,6 +29,14 @@ def test_a_bye_from_elsewhere_still_ends_its_call() -> None:
     peer.call()
     peer.source = ef.Hop("udp", "192.168.0.1", 5060)
     assert peer.request("BYE") == ["> 200 BYE 2", "CallEnded hung up"]
+
+
+@pytest.mark.parametrize("digests", [("SHA-256", "MD5"), ("MD5",)])
+def test_passwords_are_asked_for_in_the_ways_that_the_terms_say(digests: tuple[str, ...]) -> None:
+    peer = Peer(rules=ASKED, terms=Terms(digests=digests))
+    peer.request("INVITE", body=OFFER)
+    challenges = peer.messages[0].headers.all("WWW-Authenticate")
+    assert [Challenge.parse(each).algorithm for each in challenges] == list(digests)
 
 
 def test_options_are_answered_without_state() -> None:
