@@ -53,6 +53,7 @@ class StringRoad:
     def __init__(self, *, can_transfer: bool = True) -> None:
         self.can_transfer = can_transfer
         self.hung_up: list[str] = []
+        self.is_hung_up = asyncio.Event()
         self.transferred: list[str] = []
         self.said: list[tuple[str, bytes]] = []
         self.phone: PhoneCall | None = None
@@ -75,6 +76,7 @@ class StringRoad:
 
     def hang_up(self, reason: str) -> None:
         self.hung_up.append(reason)
+        self.is_hung_up.set()
         assert self.phone is not None
         self.phone.hung_up(reason)
 

@@ -244,3 +244,14 @@ async def test_a_call_that_cannot_be_placed_takes_no_room() -> None:
                 await hall.exchange.place(order)
         hall.dial_failure = None
         await hall.exchange.place(order)
+
+
+@pytest.mark.parametrize(("direction", "reasons"), [("out", ["the call was ended by its rules"]), ("in", [])])
+async def test_calls_of_ours_last_no_longer_than_they_may(direction: str, reasons: list[str]) -> None:
+    telephony = Telephony(numbers=(NUMBER,), dialling=Dialling(max_seconds=0.02))
+    async with opened(telephony) as hall:
+        road = hall.open(NUMBER, "rtc_1", direction=direction)
+        if reasons:
+            await asyncio.wait_for(road.is_hung_up.wait(), 10)
+        await settle()
+        assert road.hung_up == reasons

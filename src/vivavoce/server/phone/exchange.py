@@ -285,6 +285,8 @@ class Exchange:
             key_id: whose key pays for it.
         """
         ids = Ids(new_seed())
+        if facts.direction == "out":
+            number = _bounded(number, self.telephony.dialling.max_seconds)
         call = PhoneCall(
             facts,
             number,
@@ -387,3 +389,10 @@ class Exchange:
             call.hang_up("the server is stopping")
         if self._webhooks is not None:
             await self._webhooks.close()
+
+
+def _bounded(number: Number, most_seconds: float) -> Number:
+    """Return a number whose calls last no longer than calls of ours may."""
+    manner = number.manner
+    shorter = msgspec.structs.replace(manner, max_seconds=min(manner.max_seconds, most_seconds))
+    return msgspec.structs.replace(number, manner=shorter)
