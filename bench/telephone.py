@@ -1,6 +1,7 @@
 """The telephone as a whole: what calls cost a server, how evenly it sends, and how late an echo comes.
 
-    python bench/telephone.py [--calls 1,10,100,200] [--seconds 10] [--held 0.5] [--setups 400] [--other SERVER.py]
+    python bench/telephone.py [--calls 1,10,100,200] [--seconds 10] [--held 0.5] [--setups 400] [--flood 0]
+                              [--other COMMAND]
 
 SIPp makes the calls and streams G.711 into them (apt install sip-tester); the number that is called says what it hears,
 so that all sound goes through both resamplers and both processes.  SIPp does not look at what it is sent, so up to five
@@ -15,7 +16,8 @@ of the calls are made by a process of this script, which notes by the kernel's c
     set-ups    calls that begin and end at once, a second, and the processor time of each in milliseconds
 
 `--held` stops the session process for this share of the time, 25 ms in 50: nothing is heard or said by it meanwhile.
-`--other` is another server to measure beside ours: a program that takes `--ip`, `--port` and `--delay` milliseconds.
+`--flood` has somebody begin a thousand calls a second for so many seconds, while five others stand and are measured.
+`--other` is another server to measure beside ours: a command that takes `--ip`, `--port` and `--delay` milliseconds.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import itertools
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -129,11 +132,11 @@ def memory_kb(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE") // 1024
 
 
-def own_server(folder: Path) -> Server:
+def own_server(folder: Path, rate: float) -> Server:
     port, http_port = free_port(), free_port()
     settings = folder / "telephone.toml"
     settings.write_text(
-        f'[sip]\nhost = "{SERVER}"\nudp_port = {port}\ntcp_port = -1\nmax_calls = 1000\ncalls_per_second = 2000\n'
+        f'[sip]\nhost = "{SERVER}"\nudp_port = {port}\ntcp_port = -1\nmax_calls = 1000\ncalls_per_second = {rate}\n'
         'codecs = ["pcmu"]\n[number.echo]\nmodel = "echo"\n'
     )
     program = Path(sys.executable).with_name("vivavoce")
@@ -145,12 +148,12 @@ def own_server(folder: Path) -> Server:
     return Server("vivavoce", process, port, OWN_LINE_MS)
 
 
-def other_server(program: Path) -> Server:
+def other_server(words: list[str]) -> Server:
     port = free_port()
-    command = [sys.executable, str(program), "--ip", SERVER, "--port", str(port), "--delay", str(int(OTHER_LINE_MS))]
+    command = [*words, "--ip", SERVER, "--port", str(port), "--delay", str(int(OTHER_LINE_MS))]
     quiet = subprocess.DEVNULL
-    process = subprocess.Popen(command, stdout=quiet, stderr=quiet, cwd=program.parent)
-    return Server(program.stem if program.stem != "server" else program.parent.name, process, port, OTHER_LINE_MS)
+    process = subprocess.Popen(command, stdout=quiet, stderr=quiet)
+    return Server("other", process, port, OTHER_LINE_MS)
 
 
 def await_ready(server: Server) -> None:
@@ -344,6 +347,31 @@ def probe(port: int, count: int, seconds: float) -> None:
         print(json.dumps({"deviation": deviation, "echo": late, "lost": lost}))
 
 
+def flood(port: int, per_second: int, seconds: float) -> None:
+    """Begin calls and take no notice of what is answered; print how many of which answer there were."""
+    answers: dict[str, int] = {}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
+        here.bind(("127.0.0.9", 0))
+        here.setblocking(False)
+        name, own = f"flood-{time.time_ns()}", here.getsockname()[1]
+        body = "v=0\r\no=b 1 1 IN IP4 127.0.0.9\r\ns=-\r\nc=IN IP4 127.0.0.9\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n"
+        began = time.monotonic()
+        for number in range(int(per_second * seconds)):
+            lines = [
+                f"INVITE sip:echo@{SERVER}:{port} SIP/2.0", f"Via: SIP/2.0/UDP 127.0.0.9:{own};branch=z9hG4bK{number}",
+                f"From: <sip:f@127.0.0.9>;tag={number}", f"To: <sip:echo@{SERVER}>", f"Call-ID: {name}-{number}",
+                "CSeq: 1 INVITE", "Max-Forwards: 70", f"Contact: <sip:f@127.0.0.9:{own}>",
+                "Content-Type: application/sdp", f"Content-Length: {len(body)}", "", body,
+            ]  # fmt: skip
+            here.sendto("\r\n".join(lines).encode(), (SERVER, port))
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    status = here.recv(4000)[8:11].decode()
+                    answers[status] = answers.get(status, 0) + 1
+            time.sleep(max(0.0, began + number / per_second - time.monotonic()))
+    print(json.dumps(answers))
+
+
 # ---------------------------------------------------------------------------------------------------------------- runs
 
 
@@ -401,13 +429,35 @@ async def set_ups(folder: Path, server: Server, calls: int) -> tuple[float, floa
     return calls / passed, 1000 * (cpu_seconds(server.process.pid) - cpu) / calls, failed_calls(screen)
 
 
+async def flooded(server: Server, seconds: float) -> str:
+    """Return what five calls notice of a flood."""
+    command = (sys.executable, __file__)
+    prober = await asyncio.create_subprocess_exec(
+        *command, "--probe", f"{server.port},{MOST_PROBES},{seconds + 3}", stdout=subprocess.PIPE
+    )
+    await asyncio.sleep(2.0)
+    cpu = cpu_seconds(server.process.pid)
+    flooder = await asyncio.create_subprocess_exec(
+        *command, "--flooder", f"{server.port},1000,{seconds}", stdout=subprocess.PIPE
+    )
+    answers, _ = await flooder.communicate()
+    spent = cpu_seconds(server.process.pid) - cpu
+    found = json.loads((await prober.communicate())[0])
+    deviation = " / ".join(f"{each:.2f}" for each in found["deviation"])
+    return (
+        f"{server.name}: 1000 INVITEs a second for {seconds:.0f} s, answered {json.loads(answers)}: "
+        f"deviation {deviation}, echo {found['echo'][0]:.1f} / {found['echo'][1]:.1f}, {found['lost']} lost, "
+        f"{spent:.1f} s of processor time"
+    )
+
+
 async def compare(arguments: argparse.Namespace) -> None:
     """Measure all servers and print what was found."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        servers = [lambda: own_server(folder)]
-        if arguments.other is not None and arguments.other.exists():
-            servers.append(lambda: other_server(arguments.other))
+        servers = [lambda: own_server(folder, 10 if arguments.flood else 2000)]
+        if arguments.other:
+            servers.append(lambda: other_server(shlex.split(arguments.other)))
         print(f"load average {os.getloadavg()[0]:.1f} before, {os.cpu_count()} processors")
         columns = "calls   cpu   own  deviation p50 / p99 / most   echo median / most  beyond  memory  lost  failed"
         print(f"server       held  {columns}")
@@ -421,6 +471,8 @@ async def compare(arguments: argparse.Namespace) -> None:
                 if arguments.setups:
                     rate, cpu, failed = await set_ups(folder, server, arguments.setups)
                     print(f"{server.name}: {rate:.0f} set-ups a second, {cpu:.2f} ms each, {failed} failed")
+                if arguments.flood and server.name == "vivavoce":
+                    print(await flooded(server, arguments.flood))
             finally:
                 server.process.terminate()
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -444,16 +496,24 @@ async def show(folder: Path, server: Server, calls: int, held: float, seconds: f
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--calls", default="1,10,100,200", type=lambda text: [int(one) for one in text.split(",")])
+    parser.add_argument(
+        "--calls", default="1,10,100,200", type=lambda text: [int(one) for one in text.split(",") if one]
+    )
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--held", type=float, default=0.5)
     parser.add_argument("--setups", type=int, default=400)
-    parser.add_argument("--other", type=Path)
+    parser.add_argument("--other", default="")
+    parser.add_argument("--flood", type=float, default=0.0)
+    parser.add_argument("--flooder", help=argparse.SUPPRESS)
     parser.add_argument("--probe", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.probe:
         port, count, seconds = arguments.probe.split(",")
         probe(int(port), int(count), float(seconds))
+        return 0
+    if arguments.flooder:
+        port, rate, seconds = arguments.flooder.split(",")
+        flood(int(port), int(rate), float(seconds))
         return 0
     if shutil.which("sipp") is None:
         print("SIPp is not installed (apt install sip-tester)")
