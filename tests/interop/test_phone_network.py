@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -123,17 +125,20 @@ def exchange(folder: Path) -> Iterator[Exchange]:
         str(folder),
     ]
     with (folder / "kamailio.log").open("wb") as log:
-        process = subprocess.Popen([*command, "-m", "32", "-M", "4", "-DD"], stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [*command, "-m", "32", "-M", "4", "-DD"], stdout=log, stderr=log, start_new_session=True
+        )
     try:
         _await_options(host, port, folder / "kamailio.log")
         yield Exchange(host, port)
     finally:
         process.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        # Its helpers outlive it where it had to be killed.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def options(host: str, port: int, here: tuple[str, int]) -> bytes:
