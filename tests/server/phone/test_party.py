@@ -190,6 +190,18 @@ async def test_a_session_that_ends_is_apologised_for_and_the_call_is_transferred
     assert phone.record.transferred_to == "+39061"
 
 
+@pytest.mark.parametrize(
+    "reason", ["insufficient_quota.insufficient_quota", "Your session hit the maximum duration of 60 minutes."]
+)
+async def test_an_end_that_the_session_has_told_of_is_no_failure(reason: str) -> None:
+    manner = Manner(on_failure="transfer", transfer_to="+39061")
+    async with Phone(number=Number(name="n", manner=manner)).answered() as phone:
+        await phone.listen(200)
+        assert not phone.call.failed(reason)
+        assert "apology" not in phone.played
+        assert phone.transferred == []
+
+
 async def test_who_cannot_be_transferred_is_hung_up_on() -> None:
     manner = Manner(on_failure="transfer", transfer_to="+39061")
     async with Phone(number=Number(name="n", manner=manner), can_transfer=False).answered() as phone:

@@ -165,7 +165,12 @@ class _JsonStream:
         if str(media.get("track", "inbound")) not in ("inbound", "inbound_track"):
             return []
         number = _first(media, "chunk")
-        return [Heard(one) for one in self._ordered.take(int(number) if number.isdecimal() else None, _payload(media))]
+        return [
+            Heard(one)
+            for one in self._ordered.take(
+                int(number) if number[:18].isdecimal() and len(number) <= 18 else None, _payload(media)
+            )
+        ]
 
 
 class Twilio(_JsonStream):

@@ -73,6 +73,8 @@ class _Told(msgspec.Struct):
     response: _Response | None = None
 
 
+_ORDINARY = ("insufficient_quota", "maximum duration")
+"""What stands in the reasons of ends that are no failures."""
 _told = msgspec.json.Decoder(_Told).decode
 
 
@@ -221,6 +223,8 @@ class PhoneCall:
     def failed(self, reason: str) -> bool:
         """Learn that the session is gone though the caller is there: the caller is told, and the rules end the call."""
         _log.warning("call %s: the session ended: %s", self.facts.call_id, reason)
+        if any(word in reason for word in _ORDINARY):
+            return False  # the caller has been told by the session itself, if anything was to be told
         if self._ended is None or self._answered_unix is None:
             return False
         self._do(self._manners.failed(self._now))
