@@ -70,7 +70,7 @@ class Sip(msgspec.Struct, frozen=True, kw_only=True):
     max_calls: int = 50
     """Calls at a time; further ones are answered 503."""
     calls_per_second: float = 10.0
-    """New calls from one address in the long run; its bursts may have ten times as many."""
+    """New calls in the long run, from all addresses together; a burst may have ten times as many."""
     session_expires_seconds: int = 1800
     """After so long without a sign of the other side a call is ended (RFC 4028)."""
     ring_seconds: float = 60.0

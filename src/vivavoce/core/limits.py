@@ -15,7 +15,7 @@ class Limits(msgspec.Struct, frozen=True):
     buffer_bytes: int = 48 * 1024 * 1024
     """Uncommitted audio: a little over 16 minutes at 24 kHz."""
     drops_oldest: bool = False
-    """Whether the oldest uncommitted audio is let go of where there is too much of it, which otherwise ends the session:
+    """Whether the oldest uncommitted audio is let go of where there is too much of it, which otherwise ends a session:
     a microphone that is simply on sends for ever, and nobody could say what is to be kept."""
     items: int = 10_000
     """Items in the conversation."""

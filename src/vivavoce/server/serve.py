@@ -237,7 +237,7 @@ async def _run(
 
         async def ready() -> None:
             await switchboard.ready()
-            lines = await telephones.open(config.telephony, lives, switchboard.accept, desk.tts)
+            lines = await telephones.open(config.telephony, lives, switchboard.accept, lambda: desk.tts)
             # What is loaded now stays: it need not be looked through again at every collection.
             gc.collect()
             gc.freeze()

@@ -48,7 +48,7 @@ async def opened(telephony: Telephony, tongue: Tongue | None = None) -> tuple[Te
         raise AssertionError("nobody calls")
 
     tts: Tts = tongue or Tongue()  # type: ignore[assignment]
-    return telephones, await telephones.open(telephony, Lives(accept, Metrics()), accept, tts)
+    return telephones, await telephones.open(telephony, Lives(accept, Metrics()), accept, lambda: tts)
 
 
 async def test_a_server_without_a_telephone_has_none() -> None:

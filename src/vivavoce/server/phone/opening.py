@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ...core.errors import ConfigError
@@ -75,7 +76,7 @@ class Telephones:
         """What its roads share; None as above."""
         return None if self.telephone is None else self.telephone.exchange
 
-    async def open(self, telephony: Telephony, lives: Lives, accept: Accept, tts: Tts) -> str:
+    async def open(self, telephony: Telephony, lives: Lives, accept: Accept, tts: Callable[[], Tts]) -> str:
         """Open it, and return where it is called, for people; empty where there is none.
 
         Raises:
@@ -102,7 +103,7 @@ class Telephones:
 
 
 async def open_telephone(
-    telephony: Telephony, lives: Lives, accept: Accept, tts: Tts, proxies: Proxies
+    telephony: Telephony, lives: Lives, accept: Accept, tts: Callable[[], Tts], proxies: Proxies
 ) -> Telephone | None:
     """Return the telephone that the operator wants; None where there is none.
 
@@ -110,7 +111,7 @@ async def open_telephone(
         telephony: what the operator wants.
         lives: the calls of the process.
         accept: begins the session of a leg.
-        tts: speaks the texts of numbers.
+        tts: returns what speaks the texts of numbers; not called where there is no telephone.
         proxies: tells who comes through them.
 
     Raises:
@@ -125,7 +126,7 @@ async def open_telephone(
     except OSError as error:
         raise ConfigError(f"the folder of call records, {folder}, cannot be made: {error.strerror}") from error
     try:
-        clips = await load_clips(telephony.numbers, tts)
+        clips = await load_clips(telephony.numbers, tts())
         webhooks = None if telephony.webhook is None else Webhooks(telephony.webhook, time.time)
         exchange = Exchange(
             telephony, lives, accept, records, clips, webhooks=webhooks, unix_now=time.time, now=time.monotonic
