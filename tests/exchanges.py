@@ -56,6 +56,7 @@ class StringRoad:
         self.is_hung_up = asyncio.Event()
         self.transferred: list[str] = []
         self.said: list[tuple[str, bytes]] = []
+        self.pressed: list[str] = []
         self.phone: PhoneCall | None = None
 
     def play(self, item_id: str, pcm: bytes) -> None:
@@ -73,6 +74,9 @@ class StringRoad:
     def play_clip(self, clip: str, *, is_looped: bool = False) -> None: ...
 
     def stop_clip(self) -> None: ...
+
+    def press(self, keys: str) -> None:
+        self.pressed.append(keys)
 
     def hang_up(self, reason: str) -> None:
         self.hung_up.append(reason)
@@ -134,11 +138,14 @@ class StringExchange:
         *,
         can_transfer: bool = True,
         direction: str = "in",
+        road_name: str = "test",
         **how: Any,
     ) -> StringRoad:
         """Open a call and answer it, as a road does."""
         road = StringRoad(can_transfer=can_transfer)
-        facts = Facts(call_id=call_id, direction=direction, road="test", caller="alice", called="100", began_unix=1.0)
+        facts = Facts(
+            call_id=call_id, direction=direction, road=road_name, caller="alice", called="100", began_unix=1.0
+        )
         phone, live = self.exchange.open(facts, number, road, settings, **how)
         road.phone = phone
         phone.connect(road, live)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from playbook import CountedIds, b64
 from vivavoce.core.formats import PCM_8K, PCM_16K, PCM_24K, PCMA, PCMU, AudioFormat
-from vivavoce.dialects.speaking import EndItem, Play, Speaking, Step, Stop, ToParty, ToSession, appending, fitted
+from vivavoce.dialects.speaking import EndItem, Play, Press, Speaking, Step, Stop, ToParty, ToSession, appending
 
 DELTAS = ("response.output_audio.delta", "response.audio.delta")
 
@@ -327,36 +326,32 @@ def test_an_append_is_spelt_as_a_client_would(is_translation: bool) -> None:
     assert found == {"type": kind, "audio": b64(b"\1\0")}
 
 
-# ------------------------------------------------------------------------------------------------- small channels
+# --------------------------------------------------------------------------------------------------------- keys
 
 
-def test_what_fits_is_left_as_it_is() -> None:
-    assert fitted(b'{"type": "x"}', 100, CountedIds()) == (b'{"type": "x"}',)
+def test_keys_are_pressed_where_the_road_has_them() -> None:
+    speaking = made()
+    speaking.can_press = True
+    assert speaking.receive_client(frame("output_audio_buffer.dtmf_send", digits="12#a")) == [Press("12#A")]
 
 
-@pytest.mark.parametrize("character", ["a", "é", "😀", "\u0001", '"'])
-def test_a_long_text_is_told_in_pieces_that_fit_and_make_it_up(character: str) -> None:
-    text = character * 5000
-    pieces = fitted(frame("response.output_text.delta", item_id="i", delta=text), 4096, CountedIds())
-    assert all(len(piece) <= 4096 for piece in pieces)
-    events = [json.loads(piece) for piece in pieces]
-    assert "".join(event["delta"] for event in events) == text
-    assert {event["item_id"] for event in events} == {"i"}
-    assert len({event["event_id"] for event in events}) == len(events)
-
-
-def test_audio_inside_an_item_is_left_out_where_it_does_not_fit() -> None:
-    content = [{"type": "input_audio", "audio": "A" * 9000, "transcript": "hello"}, {"type": "input_text", "text": "x"}]
-    (found,) = fitted(frame("conversation.item.retrieved", item={"id": "i", "content": content}), 4096, CountedIds())
-    assert json.loads(found)["item"]["content"] == [
-        {"type": "input_audio", "transcript": "hello"},
-        {"type": "input_text", "text": "x"},
-    ]
-
-
-def test_what_cannot_be_shortened_is_an_error_that_names_it() -> None:
-    (found,) = fitted(frame("session.updated", session={"instructions": "z" * 9000}), 4096, CountedIds())
-    error = msgspec.json.decode(found)["error"]
-    assert error["code"] == "event_too_large"
-    assert "'session.updated'" in error["message"]
-    assert "4096" in error["message"]
+@pytest.mark.parametrize(
+    ("fields", "can_press", "code", "param"),
+    [
+        ({}, True, "missing_required_parameter", "digits"),
+        ({"digits": ""}, True, "invalid_value", "digits"),
+        ({"digits": "5" * 65}, True, "invalid_value", "digits"),
+        ({"digits": "1 2"}, True, "invalid_value", "digits"),
+        ({"digits": 12}, True, "invalid_value", "digits"),
+        ({"digits": "1"}, False, "invalid_value", "type"),
+    ],
+)
+def test_keys_that_cannot_be_pressed_are_the_clients_mistake(
+    fields: dict[str, Any], can_press: bool, code: str, param: str
+) -> None:
+    speaking = made()
+    speaking.can_press = can_press
+    (told_error,) = speaking.receive_client(frame("output_audio_buffer.dtmf_send", **fields))
+    assert isinstance(told_error, ToParty)
+    error = json.loads(told_error.frame)["error"]
+    assert (error["code"], error["param"], error["event_id"]) == (code, param, "event_s")

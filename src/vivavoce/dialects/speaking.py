@@ -9,15 +9,17 @@ both shapes of the protocol, and passes on what it does not know.  Held by `serv
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 import pybase64
 
+from ..core.errors import ProtocolError
 from ..core.formats import PCM_8K, PCM_16K, PCM_24K, PCMA, PCMU, AudioFormat
+from .pressing import PRESS, keys_of, refusal
 
-__all__ = ["EndItem", "Play", "Speaking", "Step", "Stop", "ToParty", "ToSession", "appending", "fitted"]
+__all__ = ["EndItem", "Play", "Press", "Speaking", "Step", "Stop", "ToParty", "ToSession", "appending"]
 
 OWN_EVENTS = 64
 """Events of our own whose refusal may still come."""
@@ -60,7 +62,13 @@ class Stop(msgspec.Struct, frozen=True):
     """Stop playing; what was heard is told by `Speaking.stopped`."""
 
 
-Step = ToParty | ToSession | Play | EndItem | Stop
+class Press(msgspec.Struct, frozen=True):
+    """Press keys of the party's telephone line."""
+
+    keys: str
+
+
+Step = ToParty | ToSession | Play | EndItem | Stop | Press
 
 
 class _Refusal(msgspec.Struct):
@@ -132,6 +140,8 @@ class Speaking:
             output_format: what it speaks until then.
         """
         self._new_id = new_id
+        self.can_press = False
+        """Whether the party's road has keys."""
         self.input_format = input_format
         """What the session takes."""
         self.output_format = output_format
@@ -276,9 +286,17 @@ class Speaking:
             return [Stop()]
         if kind == "response.cancel":
             self._cancel(frame)
+        if kind == PRESS:
+            return self._press(frame)
         if kind == FINALIZE:
             return [self._own_event("input_audio_buffer.commit"), self._own_event("response.create")]
         return [ToSession(frame)]
+
+    def _press(self, frame: bytes) -> list[Step]:
+        try:
+            return [Press(keys_of(frame, can_press=self.can_press))]
+        except ProtocolError as mistake:
+            return [ToParty(refusal(mistake, self._new_id("event")))]
 
     def _cancel(self, frame: bytes) -> None:
         """Learn of what will be cut if the output is cleared next, though a server elsewhere may not know it yet."""
@@ -392,44 +410,3 @@ def appending(audio: bytes, *, is_translation: bool = False) -> bytes:
     """Return the frame by which a client on a WebSocket would bring what the user said, in either shape."""
     kind = b"session.input_audio_buffer.append" if is_translation else b"input_audio_buffer.append"
     return b'{"type":"%b","audio":"%b"}' % (kind, pybase64.b64encode(audio))
-
-
-def fitted(frame: bytes, most_bytes: int, new_id: Callable[[str], str]) -> Sequence[bytes]:
-    """Return what a party is told whose channel takes messages of so many bytes at most.
-
-    A long text delta is told in pieces.  Audio and pictures inside items are left out, as they are where an item is
-    added: it can be retrieved over a WebSocket.  What is too long even so becomes an `error` that names it.
-    """
-    if len(frame) <= most_bytes:
-        return (frame,)
-    event = _object(frame)
-    delta = event.get("delta")
-    if isinstance(delta, str):
-        step = max(1, (most_bytes - 1024) // 6)  # no character takes more than six bytes in JSON
-        pieces = [delta[at : at + step] for at in range(0, len(delta), step)]
-        split = [_encode(event | {"delta": piece, "event_id": new_id("event")}) for piece in pieces]
-        if all(len(piece) <= most_bytes for piece in split):
-            return split
-    shortened = _encode(_without_bulk(event))
-    if len(shortened) <= most_bytes:
-        return (shortened,)
-    message = (
-        f"An event '{str(event.get('type'))[:64]}' of {len(frame)} bytes exceeds the {most_bytes} bytes that this "
-        "connection takes in one message. It can be had over a WebSocket with this call's call_id."
-    )
-    mistake = {"type": "server_error", "code": "event_too_large", "message": message, "param": None, "event_id": None}
-    return (_encode({"type": "error", "event_id": new_id("event"), "error": mistake}),)
-
-
-_BULKY = frozenset(("audio", "image_url"))
-
-
-def _without_bulk(value: Any) -> Any:
-    """Return an event without the texts of audio and pictures in it."""
-    if isinstance(value, dict):
-        return {
-            key: _without_bulk(field)
-            for key, field in value.items()
-            if not (key in _BULKY and isinstance(field, str) and len(field) > 1024)
-        }
-    return [_without_bulk(element) for element in value] if isinstance(value, list) else value

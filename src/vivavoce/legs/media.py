@@ -92,6 +92,10 @@ class ClipMedia(Media, Protocol):
         """Stop the clip that plays; its end is not told."""
         ...
 
+    def press(self, keys: str) -> None:
+        """Press keys of `0123456789*#ABCD`, one after the other; does nothing where the road has none."""
+        ...
+
 
 class ClipOwner(MediaOwner, Protocol):
     """Whoever the audio of media with clips is for."""

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from ..core.formats import PCM_24K, AudioFormat
-from ..dialects.speaking import EndItem, Play, Speaking, Step, Stop, ToParty, ToSession, fitted
+from ..dialects.fitting import fitted
+from ..dialects.speaking import EndItem, Play, Press, Speaking, Step, Stop, ToParty, ToSession
 from ..legs import Leg, LegOwner
 from ..legs.media import AudioOwner, Media
 from ..relay.sound import Stream
@@ -89,6 +90,8 @@ class LiveCall:
         """By which controllers find it."""
         self.peer = peer
         """Who is at the other end."""
+        self.press: Callable[[str], object] | None = None
+        """Presses keys of the party's line; None where it has none."""
         self.media: Media | None = None
         """The party's voice and ear; None before they are there, and when they are gone."""
         self.channel: Channel | None = None
@@ -158,7 +161,7 @@ class LiveCall:
         ended, self._ended = self._ended, None
         if ended is None:
             return
-        self.media = self.channel = self._begin = None
+        self.media = self.channel = self.press = self._begin = None
         self._sees_off = _nobody
         self._for_session.clear()
         self._room.set()
@@ -178,6 +181,7 @@ class LiveCall:
 
     def receive_frame(self, data: bytes) -> None:
         """Take one message that came over the party's channel."""
+        self._speaking.can_press = self.press is not None
         self._perform(self._speaking.receive_client(data))
         # At once: what it says next may be for us, and is to find this done.
         if self._begin is None:
@@ -276,6 +280,8 @@ class LiveCall:
                     self._end_item(step.item_id)
                 case Stop():
                     self._stop()
+                case Press():
+                    self._press(step.keys)
         if self._for_session:
             self._give()
 
@@ -297,6 +303,10 @@ class LiveCall:
         if self._says[0] == item_id and self._says[2] is not None and (rest := self._says[2].flush()):
             self.media.play(item_id, rest)
         self.media.end_item(item_id)
+
+    def _press(self, keys: str) -> None:
+        if self.press is not None:
+            self.press(keys)
 
     def _stop(self) -> None:
         heard = () if self.media is None else self.media.clear()

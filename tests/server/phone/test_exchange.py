@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from callers import settle
+from callers import StringLeg, settle
 from exchanges import StringExchange, StringRoad
 from vivavoce.core.settings import Settings
+from vivavoce.server.admission import Connection
 from vivavoce.server.phone.exchange import ECHO, CallRefused, Order, Verdict
 from vivavoce.server.phone.webhooks import Undelivered
 from vivavoce.telephony import Dialling, Number, Sip, Telephony
@@ -255,3 +256,15 @@ async def test_calls_of_ours_last_no_longer_than_they_may(direction: str, reason
             await asyncio.wait_for(road.is_hung_up.wait(), 10)
         await settle()
         assert road.hung_up == reasons
+
+
+@pytest.mark.parametrize(("road_name", "pressed"), [("sip", ["12#"]), ("twilio", [])])
+async def test_an_application_presses_keys_on_roads_that_have_them(road_name: str, pressed: list[str]) -> None:
+    async with opened() as hall:
+        road = hall.open(NUMBER, "rtc_1", road_name=road_name)
+        controller = StringLeg()
+        owner = hall.lives.find("rtc_1", Connection("", {}, {}, (), "", "", "")).attach(controller)  # type: ignore[union-attr]
+        assert owner is not None
+        owner.receive_frame(b'{"type":"output_audio_buffer.dtmf_send","digits":"12#"}')
+        assert road.pressed == pressed
+        assert ("error" in controller.types()) is not bool(pressed)

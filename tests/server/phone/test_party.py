@@ -237,6 +237,7 @@ async def test_a_recorded_call_says_so_and_keeps_both_voices(tmp_path: Path) -> 
 
 async def test_what_a_call_came_to_is_in_its_record() -> None:
     async with Phone().answered() as phone:
+        phone.call.agreed("opus", is_encrypted=True)
         phone.call.receive_digit("5")
         phone.live.receive_frame(json.dumps({"type": "response.create"}).encode())
         await settle()
@@ -250,6 +251,7 @@ async def test_what_a_call_came_to_is_in_its_record() -> None:
     assert record is not None
     assert (record.digits, record.interruptions, record.talk_seconds) == (1, 1, 0.0)
     assert record.session_id.startswith("sess_")
+    assert (record.codec, record.is_encrypted) == ("opus", True)
     assert record.tokens > 0
 
 

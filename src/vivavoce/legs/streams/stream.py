@@ -169,6 +169,9 @@ class Stream:
         """Stop the clip that plays."""
         self._programme.stop_clip()
 
+    def press(self, keys: str) -> None:
+        """Do nothing: no provider takes keys on a stream."""
+
     def hang_up(self, reason: str) -> None:
         """End the call."""
         if self._owner is not None:

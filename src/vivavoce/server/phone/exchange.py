@@ -40,6 +40,8 @@ _RECOVERY_SECONDS = 1.2
 """How long a caller waits for another upstream where one is lost; who hears nothing for longer hangs up."""
 ECHO = "echo"
 """The model of a number that answers callers with what they say."""
+SIP = "sip"
+"""The road whose calls have keys to press."""
 KEY_ID = "telephone"
 """What pays for calls that nobody's key began."""
 DECLINED = 603
@@ -298,6 +300,8 @@ class Exchange:
         )
         begin = self._beginning(number, settings or settings_of(number), key_id, facts)
         live = LiveCall(facts.call_id, facts.caller, Speaking(ids), ids, begin, sees_off=call.failed)
+        if facts.road == SIP:
+            live.press = call.press
         self._calls[facts.call_id] = call
         self._lives.enter(facts.call_id, live, road=facts.road)
         if (stands := self._accepted.get(facts.call_id)) is not None:

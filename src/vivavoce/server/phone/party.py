@@ -162,6 +162,10 @@ class PhoneCall:
 
     # ------------------------------------------------------------------------------------------ the road, which tells
 
+    def agreed(self, codec: str, *, is_encrypted: bool) -> None:
+        """Learn how its sound travels."""
+        self.facts = msgspec.structs.replace(self.facts, codec=codec, is_encrypted=is_encrypted)
+
     def answered(self) -> None:
         """Learn that the call stands: greet, and have the session begin meanwhile."""
         if self._answered_unix is not None or self._live is None:
@@ -317,6 +321,11 @@ class PhoneCall:
 
     async def drain(self) -> None:
         """Return at once."""
+
+    def press(self, keys: str) -> None:
+        """Press keys, as a menu at the other side wants it."""
+        if self._media is not None:
+            self._media.press(keys)
 
     def transfer(self, target: str) -> bool:
         """Connect the caller with somebody else; return whether that is under way."""

@@ -29,7 +29,7 @@ from ...sip.routing import Local
 from ...telephony import Number, Sip
 from ..ids import new_call_id
 from .addresses import caller_of, free_port, own_address, reached_at, user_of
-from .exchange import CallRefused, Exchange, Order, Verdict
+from .exchange import SIP, CallRefused, Exchange, Order, Verdict
 from .party import Facts, PhoneCall
 from .sip_calls import SipCall, Successor
 from .sip_lines import Lines, account_of, log_line, rules_of, terms_of
@@ -39,7 +39,6 @@ __all__ = ["SipRoad"]
 
 _log = logging.getLogger("vivavoce.sip")
 
-ROAD = "sip"
 _CODECS = {"opus": codecs.OPUS, "g722": codecs.G722, "pcmu": codecs.PCMU, "pcma": codecs.PCMA}
 
 
@@ -214,16 +213,13 @@ class SipRoad:
         call.media = media
         machine = call.negotiation = self._negotiation(line, reached_at(self._settings, event.source.host), media.port)
         sdp, stream = (machine.offer(), None) if event.offer is None else machine.answer(event.offer)
-        caller = caller_of(event)
         facts = Facts(
             call_id=call_id,
             direction="in",
-            road=ROAD,
-            caller=caller,
+            road=SIP,
+            caller=caller_of(event),
             called=called,
             line=line,
-            codec=stream.format.codec.name.lower() if stream is not None else "",
-            is_encrypted=stream is not None and stream.local_key is not None,
             began_unix=self._exchange.unix_now,
         )
         phone, live = self._exchange.open(facts, number, call, verdict.settings, key_id=verdict.key_id)
@@ -231,7 +227,7 @@ class SipRoad:
         owner.target = phone
         phone.connect(self._media_of(media, number, phone), live)
         if stream is not None:
-            media.direct(directed(media.call, stream, self._settings.media_timeout_seconds))
+            self._direct(call, stream)
         self._perform(lambda now: self._agent.accept(call.id, sdp, now))
 
     def _refuse(self, call: SipCall, verdict: Verdict) -> None:
@@ -257,7 +253,7 @@ class SipRoad:
         self._calls.pop(replaced.id, None)
         replaced.id, replaced.negotiation = event.call, fresh
         self._calls[event.call] = replaced
-        media.direct(directed(media.call, stream, self._settings.media_timeout_seconds))
+        self._direct(replaced, stream)
         self._perform(lambda now: self._agent.accept(event.call, sdp, now))
 
     def _answered(self, call: SipCall, event: sip.Answered) -> None:
@@ -283,8 +279,6 @@ class SipRoad:
         self._calls[call.id] = before
         self._perform(lambda now: self._agent.hang_up(old, now))
 
-    # --------------------------------------------------------------------------------------- what is agreed on later
-
     def _offered(self, call: SipCall, event: sip.OfferReceived) -> None:
         machine = call.negotiation
         if machine is None or call.media is None:
@@ -295,7 +289,7 @@ class SipRoad:
                 sdp = machine.offer()
             else:
                 sdp, stream = machine.answer(event.offer)
-                call.media.direct(directed(call.media.call, stream, self._settings.media_timeout_seconds))
+                self._direct(call, stream)
         except (OfferRefused, MalformedMessage) as error:
             status = error.status if isinstance(error, OfferRefused) else 488
             self._perform(lambda now: self._agent.refuse(call.id, now, status=status))
@@ -311,8 +305,14 @@ class SipRoad:
         except (OfferRefused, MalformedMessage) as error:
             _log.warning("an answer cannot be used: %s", error)
             return False
-        call.media.direct(directed(call.media.call, stream, self._settings.media_timeout_seconds))
+        self._direct(call, stream)
         return True
+
+    def _direct(self, call: SipCall, stream: Stream) -> None:
+        """Exchange sound as was agreed."""
+        if call.media is not None and call.phone is not None:
+            call.media.direct(directed(call.media.call, stream, self._settings.media_timeout_seconds))
+            call.phone.agreed(stream.format.codec.name.lower(), is_encrypted=stream.local_key is not None)
 
     # ------------------------------------------------------------------------------------------------- calls that end
 
@@ -407,7 +407,7 @@ class SipRoad:
         facts = Facts(
             call_id=call_id,
             direction="out",
-            road=ROAD,
+            road=SIP,
             caller=self._lines.sender(line),
             called=order.target,
             line="" if line is None else line.name,

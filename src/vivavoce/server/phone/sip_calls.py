@@ -55,4 +55,4 @@ class Successor(SipCall):
     def __init__(self, road: Road, id: str, negotiation: Negotiation, before: SipCall) -> None:  # noqa: A002
         super().__init__(road, id, negotiation)
         self.before = before
-        self.media = before.media
+        self.media, self.phone = before.media, before.phone

@@ -78,6 +78,7 @@ class NumberMedia:
         self.restore = media.restore
         self.hang_up = media.hang_up
         self.stop_clip = media.stop_clip
+        self.press = media.press
         self._media = media
 
     @property
