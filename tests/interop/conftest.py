@@ -8,16 +8,7 @@ import pytest
 
 from interop import servers
 
-HEARD = (
-    "test_page",
-    "test_webrtc",
-    "test_phone",
-    "test_door",
-    "test_sipp",
-    "test_registrar",
-    "test_turn",
-    "test_conversation",
-)
+HEARD = ("test_page", "test_webrtc", "test_phone", "test_door")
 """How files begin whose tests wait for sound more than they compute: they go well beside the others."""
 
 

@@ -45,13 +45,15 @@ def test_a_session_is_renewed_by_what_the_upstream_says_of_its_end(tmp_path: Pat
     async def act(server: servers.Server, upstream: relays.Upstream) -> None:
         async with _talk(server) as talk:
             began = time.monotonic()
-            count = 0
+            count = failed = 0
             while time.monotonic() - began < 9:
-                assert (await talk.ask(f"Remark {count}", output_modalities=TEXT))["status"] == "completed"
+                failed += (await talk.ask(f"Remark {count}", output_modalities=TEXT))["status"] != "completed"
                 await asyncio.sleep(0.2)
                 count += 1
+            # An answer that was under way at the very end of its upstream fails, as the protocol has it.
+            assert failed <= 1
             known = words(await talk.ask("What do you know?", output_modalities=TEXT))
-            assert known.startswith(f"I know {2 * count + 1} items")
+            assert known.startswith(tuple(f"I know {2 * count + 1 - lost} items" for lost in range(failed + 1)))
             order.check(talk.events, "ga", complete=False)
         tally = await asyncio.to_thread(upstream.remote.tally)
         assert tally["opened"] >= 3
