@@ -283,7 +283,7 @@ def test_sessions_that_only_listen_take_mutated_frames_as_well(kind: str, shape:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", ["ga", "beta"])
 def test_mutated_frames_leave_nothing_behind(shape: str | None) -> None:
     run(500, 2, shape)
     tracemalloc.start()

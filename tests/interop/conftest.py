@@ -8,7 +8,7 @@ import pytest
 
 from interop import servers
 
-HEARD = ("test_page", "test_webrtc", "test_phone", "test_door")
+HEARD = ("test_page", "test_webrtc", "test_phone_calls", "test_phone_media", "test_phone_network", "test_door")
 """How files begin whose tests wait for sound more than they compute: they go well beside the others."""
 
 

@@ -18,7 +18,7 @@ LIMIT_SECONDS, DROP_SECONDS = 7.0, 6.0
 """How long an upstream's session lives, and after how long on average its connection is cut."""
 
 
-@pytest.mark.parametrize(("shape", "seconds"), [("ga", 35.0), ("beta", 20.0)])
+@pytest.mark.parametrize(("shape", "seconds"), [("ga", 25.0), ("beta", 15.0)])
 def test_conversations_outlive_the_sessions_and_connections_of_their_upstream(
     tmp_path: Path, shape: str, seconds: float
 ) -> None:
