@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from mutations import mutated
 from signallers import ANSWER, HELD, HOLD, OFFER, Telephone, Wire
 from vivavoce.sip import effects as ef
 from vivavoce.sip import extensions, headers
@@ -53,26 +54,6 @@ READERS: list[tuple[Callable[[str], object], str]] = [
 ]  # fmt: skip
 
 
-def mutated(chance: random.Random, seeds: list[bytes]) -> bytes:
-    """One of the seeds with up to three changes: a byte, a hole, a repetition, a sign or another's end."""
-    data = bytearray(chance.choice(seeds))
-    for _ in range(chance.randint(1, 3)):
-        at = chance.randrange(len(data) + 1)
-        kind = chance.randrange(5)
-        if kind == 0:
-            data[at : at + 1] = bytes([chance.randrange(256)])
-        elif kind == 1:
-            del data[at : at + chance.randint(1, 20)]
-        elif kind == 2:
-            data[at:at] = data[at : at + chance.randint(1, 60)] * chance.randint(1, 8)
-        elif kind == 3:
-            data[at:at] = chance.choice(SIGNS)
-        else:
-            other = chance.choice(seeds)
-            data[at:] = other[chance.randrange(len(other)) :]
-    return bytes(data)
-
-
 def negotiate(count: int) -> int:
     """Answer mutated offers and take mutated answers; return how many were accepted."""
     chance = random.Random(3264)
@@ -80,7 +61,7 @@ def negotiate(count: int) -> int:
     for number in range(count):
         terms = MediaTerms(security="require" if number % 4 == 1 else "allow")
         call = Negotiation(terms, Place("192.0.2.1", 20_000), 1, lambda: bytes(30))
-        data = mutated(chance, DESCRIPTIONS)
+        data = mutated(chance, DESCRIPTIONS, SIGNS)
         try:
             if number % 2:
                 call.offer()
@@ -103,7 +84,7 @@ def read(count: int) -> int:
     good = 0
     for number in range(count):
         parse, text = READERS[number % len(READERS)]
-        data = mutated(chance, [text.encode()]).decode("latin-1").replace("\r", "").replace("\n", "")
+        data = mutated(chance, [text.encode()], SIGNS).decode("latin-1").replace("\r", "").replace("\n", "")
         try:
             value = parse(data)
         except MalformedMessage:
@@ -165,7 +146,7 @@ def hear(count: int) -> int:
     for number in range(count):
         if number % 500 == 0:
             wire, alice, said = conversation(RULES)
-        data = mutated(chance, said) if chance.random() < 0.8 else chance.choice(said)
+        data = mutated(chance, said, SIGNS) if chance.random() < 0.8 else chance.choice(said)
         source = Hop("udp", chance.choice(["10.0.0.2", "10.0.0.7", "10.0.0.8", "10.0.0.9"]), 5060)
         wire.now += chance.choice([0.0, 0.0, 0.01, 1.0])
         effects = alice.agent.receive_datagram(data, source, wire.now)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mutations import mutated
 from vivavoce.sip.errors import MalformedMessage
 from vivavoce.sip.headers import read_cseq, read_from, read_route, read_to, read_via, read_vias
 from vivavoce.sip.message import Headers, Request, Response, encode
@@ -368,33 +369,13 @@ PIECES = [
 ]  # fmt: skip
 
 
-def mutated(chance: random.Random, seeds: list[bytes]) -> bytes:
-    """One of the seeds with up to three changes: a byte, a hole, a repetition, a stray sign or another's end."""
-    data = bytearray(chance.choice(seeds))
-    for _ in range(chance.randint(1, 3)):
-        at = chance.randrange(len(data) + 1)
-        kind = chance.randrange(5)
-        if kind == 0:
-            data[at : at + 1] = bytes([chance.randrange(256)])
-        elif kind == 1:
-            del data[at : at + chance.randint(1, 20)]
-        elif kind == 2:
-            data[at:at] = data[at : at + chance.randint(1, 60)] * chance.randint(1, 8)
-        elif kind == 3:
-            data[at:at] = chance.choice(PIECES)
-        else:
-            other = chance.choice(seeds)
-            data[at:] = other[chance.randrange(len(other)) :]
-    return bytes(data)
-
-
 def mutate(count: int) -> tuple[int, int]:
     """Read mutations as datagrams and on streams; return how many were accepted and how many refused."""
     chance = random.Random(4475)
     seeds = [*TORTURE.values(), INVITE, OPTIONS]
     accepted = refused = 0
     for _ in range(count):
-        data = mutated(chance, seeds)
+        data = mutated(chance, seeds, PIECES)
         try:
             message = parse_message(data)
         except MalformedMessage as error:

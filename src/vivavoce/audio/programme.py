@@ -14,7 +14,7 @@ import numpy as np
 
 from .playout import Heard, Playout
 
-__all__ = ["ClipEnded", "ItemPlayed", "ItemStarted", "News", "Programme"]
+__all__ = ["DUCKED", "ClipEnded", "ItemPlayed", "ItemStarted", "News", "Programme"]
 
 DUCKED = 0.25
 """Volume while somebody makes a sound: 12 dB less."""

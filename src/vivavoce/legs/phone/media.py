@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ...audio.playout import Heard, Playout
+from ...audio.programme import DUCKED
 from ...rtp.telephone_event import KEYS
 from ..media import RATE_HZ, ClipOwner
 from . import wire
@@ -19,7 +20,6 @@ from . import wire
 __all__ = ["PhoneMedia", "Sender"]
 
 _FRAME_MS = 20
-_DUCKED = 0.25
 _KEY_MS = 160
 """How long a key is pressed; exchanges want at least 40 ms."""
 
@@ -101,7 +101,7 @@ class PhoneMedia:
 
     def duck(self) -> None:
         """Speak on at a low volume until `restore` or `clear`."""
-        self._send(wire.Duck(self.call, _DUCKED))
+        self._send(wire.Duck(self.call, DUCKED))
 
     def restore(self) -> None:
         """Speak at full volume again."""
